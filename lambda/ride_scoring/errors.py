@@ -1,0 +1,38 @@
+"""The error tree.
+
+RideScoringError
+├── PermanentError     trying again cannot help: the input or the configuration must change
+│   ├── SettingsError      an environment variable is missing or cannot be read
+│   └── ModelRefused       a model that is damaged, unsafe or not of a kind that is served
+└── TransientError     trying again can help: the batch is reported as not done
+    ├── ModelUnavailable   no model to score with yet
+    └── StoreUnavailable   S3 did not take or give an object
+"""
+
+
+class RideScoringError(Exception):
+    """Root of all errors that this project raises; its message is one sentence for a person."""
+
+
+class PermanentError(RideScoringError):
+    """Trying again cannot help."""
+
+
+class SettingsError(PermanentError):
+    """An environment variable is missing or cannot be read."""
+
+
+class ModelRefused(PermanentError):
+    """A model is damaged, unsafe, or of a kind that the function does not serve."""
+
+
+class TransientError(RideScoringError):
+    """Trying again can help."""
+
+
+class ModelUnavailable(TransientError):
+    """No model can be had right now: none is published, or the store is away."""
+
+
+class StoreUnavailable(TransientError):
+    """S3 did not take or give an object."""

@@ -1,0 +1,89 @@
+"""Rides in, the matrix of features that a model's signature names out.
+
+The only feature code of the project: training and serving both call it, so a model never meets
+features in production that it was not trained on. All features are float64.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ride_scoring.errors import ModelRefused
+from ride_scoring.events import Ride
+
+FloatArray = NDArray[np.float64]
+
+_NEW_YORK: Final = ZoneInfo("America/New_York")
+_PAIR_BASE: Final = 1000
+"""Larger than any zone, so that PU * base + DO is a different number for each pair."""
+
+
+@dataclass(frozen=True)
+class RideColumns:
+    """The columns of n rides, each of shape (n,)."""
+
+    pickup_zone: FloatArray
+    dropoff_zone: FloatArray
+    trip_distance: FloatArray
+    pickup: Sequence[datetime]
+
+
+CATALOGUE: Final[Mapping[str, Callable[[RideColumns], FloatArray]]] = {
+    "PULocationID": lambda rides: rides.pickup_zone,
+    "DOLocationID": lambda rides: rides.dropoff_zone,
+    "PU_DO": lambda rides: rides.pickup_zone * _PAIR_BASE + rides.dropoff_zone,
+    "trip_distance": lambda rides: rides.trip_distance,
+    "hour": lambda rides: np.array([at.hour for at in rides.pickup], dtype=np.float64),
+    "weekday": lambda rides: np.array([at.weekday() for at in rides.pickup], dtype=np.float64),
+}
+"""Feature name ▸ how it is computed: zones, the ordered pair of zones as one number, miles, and
+the hour (0 to 23) and weekday (Monday is 0) of the pickup in New York."""
+
+
+def require_known(names: Sequence[str]) -> None:
+    """Raises `ModelRefused` where a signature names a feature that is not in the catalogue."""
+    if unknown := [name for name in names if name not in CATALOGUE]:
+        raise ModelRefused(
+            f"the model's signature names the features {', '.join(unknown)}, "
+            f"which are not among {', '.join(CATALOGUE)}"
+        )
+
+
+def matrix(names: Sequence[str], rides: Sequence[Ride], arrived_at: Sequence[float]) -> FloatArray:
+    """The features `names` of n rides, shape (n, len(names)), C order.
+
+    `arrived_at` holds each ride's arrival in seconds since the epoch, which stands in for a pickup
+    time that a ride does not carry.
+    """
+    columns = _columns(rides, arrived_at)
+    return np.column_stack([CATALOGUE[name](columns) for name in names])
+
+
+def course_dicts(rides: Sequence[Ride]) -> list[dict[str, object]]:
+    """What the MLOps Zoomcamp gives its models, which have no signature: one dict per ride."""
+    return [
+        {"PU_DO": f"{ride.pickup_zone}_{ride.dropoff_zone}", "trip_distance": ride.trip_distance}
+        for ride in rides
+    ]
+
+
+def _columns(rides: Sequence[Ride], arrived_at: Sequence[float]) -> RideColumns:
+    return RideColumns(
+        pickup_zone=np.array([ride.pickup_zone for ride in rides], dtype=np.float64),
+        dropoff_zone=np.array([ride.dropoff_zone for ride in rides], dtype=np.float64),
+        trip_distance=np.array([ride.trip_distance for ride in rides], dtype=np.float64),
+        pickup=[_local(*pair) for pair in zip(rides, arrived_at, strict=True)],
+    )
+
+
+def _local(ride: Ride, arrived_at: float) -> datetime:
+    """The pickup in New York time: as it is where it carries no offset."""
+    pickup = ride.pickup_datetime
+    if pickup is None:
+        return datetime.fromtimestamp(arrived_at, _NEW_YORK)
+    return pickup if pickup.tzinfo is None else pickup.astimezone(_NEW_YORK)

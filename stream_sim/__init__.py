@@ -1,0 +1,1 @@
+"""The simulator: rides ▸ faults ▸ producer ▸ ledger, and reader ▸ outcomes ▸ reconciliation."""

@@ -1,0 +1,67 @@
+"""A rejects bucket in, what was set aside out: rejects, and batches whose retries are spent."""
+
+import base64
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ride_scoring.events import Reject
+from ride_scoring.rejects import PREFIX as REJECTS_PREFIX
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+FAILURES_PREFIX: Final = "aws/lambda/"
+"""https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html"""
+
+
+class FailedRecord(msgspec.Struct, frozen=True):
+    """A record that Lambda gave up on, whole, so that it can be sent again."""
+
+    event_id: str
+    partition_key: str
+    data: bytes
+
+
+class SetAside:
+    """Reads one rejects bucket, each object once however often it is asked."""
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._read: dict[str, str] = {}
+
+    def new_rejects(self) -> Iterator[Reject]:
+        """The rejects in objects that are new, or were written again, since the last call."""
+        decoder = msgspec.json.Decoder(Reject)
+        for body in self._new_objects(REJECTS_PREFIX):
+            yield from decoder.decode_lines(body)
+
+    def new_failures(self) -> Iterator[FailedRecord]:
+        """The records in the mapping's failure documents that are new since the last call."""
+        for body in self._new_objects(FAILURES_PREFIX):
+            document = msgspec.json.decode(body)
+            for record in _payload(document).get("Records", ()):
+                yield FailedRecord(
+                    event_id=record["eventID"],
+                    partition_key=record["kinesis"]["partitionKey"],
+                    data=base64.b64decode(record["kinesis"]["data"]),
+                )
+
+    def _new_objects(self, prefix: str) -> Iterator[bytes]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=prefix
+        )
+        for page in pages:
+            for entry in page.get("Contents", ()):
+                if self._read.get(entry["Key"]) != entry["ETag"]:
+                    body = self._s3.get_object(Bucket=self._bucket, Key=entry["Key"])["Body"].read()
+                    self._read[entry["Key"]] = entry["ETag"]
+                    yield body
+
+
+def _payload(document: dict[str, Any]) -> dict[str, Any]:
+    """AWS writes the invocation's event as part of the document; a JSON string is read as well."""
+    payload = document.get("payload", {})
+    return dict(msgspec.json.decode(payload) if isinstance(payload, str) else payload)

@@ -1,0 +1,131 @@
+"""A registered version in, a version in the model store out, and a pointer that names it.
+
+Files first, the manifest next, the pointer last: a reader never finds half a model, and a publish
+that was cut short is repeated by running it again.
+"""
+
+import hashlib
+import json
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import mlflow
+import msgspec
+import yaml
+from botocore.exceptions import ClientError
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from infra.console import UserError
+from ride_scoring.model_store import (
+    AliasPointer,
+    GoldenRow,
+    Manifest,
+    file_key,
+    manifest_key,
+    pointer_key,
+)
+from training.train import GOLDEN_ROWS_FILE
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class Published(msgspec.Struct, frozen=True):
+    """What a pointer names now, and what it named before."""
+
+    name: str
+    alias: str
+    version: str
+    previous: str | None
+    bucket: str
+
+
+def publish(client: MlflowClient, s3: "S3Client", bucket: str, name: str, alias: str) -> Published:
+    """Copies the version that the registry's alias names, and moves the store's pointer to it."""
+    registered = _aliased_version(client, name, alias)
+    version = str(registered.version)
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(
+            mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=folder)
+        )
+        _drop_registry_stamp(directory)
+        manifest = msgspec.json.encode(_manifest(client, registered, directory))
+        for path in _files(directory):
+            key = file_key(name, version, path.relative_to(directory).as_posix())
+            s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+    s3.put_object(Bucket=bucket, Key=manifest_key(name, version), Body=manifest)
+    before = _pointer(s3, bucket, pointer_key(name, alias))
+    previous = _previous(before, version)
+    pointer = AliasPointer(
+        version=version,
+        manifest_sha256=hashlib.sha256(manifest).hexdigest(),
+        previous=previous,
+        updated_at=datetime.now(UTC),
+    )
+    s3.put_object(Bucket=bucket, Key=pointer_key(name, alias), Body=msgspec.json.encode(pointer))
+    return Published(name, alias, version, previous, bucket)
+
+
+def _aliased_version(client: MlflowClient, name: str, alias: str) -> ModelVersion:
+    try:
+        return client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        raise UserError(
+            f"the registry has no alias {alias!r} of a model {name!r}: train one with "
+            f"`python -m training train --name {name} --alias {alias}`"
+        ) from error
+
+
+def _manifest(client: MlflowClient, registered: ModelVersion, directory: Path) -> Manifest:
+    run = client.get_run(str(registered.run_id))
+    description = yaml.safe_load((directory / "MLmodel").read_text())
+    return Manifest(
+        name=registered.name,
+        version=str(registered.version),  # a number in MLflow, whatever its types say
+        run_id=run.info.run_id,
+        metrics=dict(run.data.metrics),
+        signature=msgspec.Raw(json.dumps(description.get("signature")).encode()),
+        files={
+            path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in _files(directory)
+        },
+        golden_rows=_golden_rows(run.info.run_id),
+    )
+
+
+def _golden_rows(run_id: str) -> list[GoldenRow]:
+    text = mlflow.artifacts.load_text(f"runs:/{run_id}/{GOLDEN_ROWS_FILE}")
+    return msgspec.json.decode(text, type=list[GoldenRow])
+
+
+def _drop_registry_stamp(directory: Path) -> None:
+    """MLflow's download adds a file with the time of the download, which is not of the model."""
+    (directory / "registered_model_meta").unlink(missing_ok=True)
+
+
+def _files(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.rglob("*") if path.is_file())
+
+
+def _pointer(s3: "S3Client", bucket: str, key: str) -> AliasPointer | None:
+    try:
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchKey":
+            return None
+        raise
+    try:
+        return msgspec.json.decode(body, type=AliasPointer)
+    except msgspec.DecodeError:
+        return None  # a damaged pointer serves nobody: it is mended by being written anew
+
+
+def _previous(before: AliasPointer | None, version: str) -> str | None:
+    """What to go back to. Publishing the same version again must not make it its own past."""
+    if before is None:
+        return None
+    return before.previous if before.version == version else before.version

@@ -1,0 +1,54 @@
+# Every verb sets up what it needs; a second run installs nothing again.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+export KEEP RIDES PORT ARCH
+
+.PHONY: help setup demo up down package test test-fast lint format bench lock clean
+
+help: ## List the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
+
+setup: ## Make the virtual environments, where they are missing or out of date
+	@infra/environments.sh
+
+demo: setup ## Run the whole: LocalStack, train, package, apply, send, count, destroy  [KEEP=1] [RIDES=file] [PORT=n]
+	@$(PYTHON) -m infra demo
+
+up: setup ## Bring the whole up and leave it standing  [RIDES=file] [PORT=n]
+	@$(PYTHON) -m infra up
+
+down: setup ## Take down what stands
+	@$(PYTHON) -m infra down
+
+package: setup ## Build the function's zip, the same bytes each time  [ARCH=x86_64|arm64]
+	@$(PYTHON) -m infra package
+
+test: lint ## Run every check and test
+	@$(PYTHON) -m pytest
+
+test-fast: setup ## Run the tests that need no LocalStack
+	@$(PYTHON) -m pytest -m "not integration"
+
+lint: setup ## Check format, code, types and Terraform
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@$(PYTHON) -m infra check-terraform
+
+format: setup ## Put code and Terraform into shape
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+	@terraform fmt -recursive terraform
+
+bench: setup ## Measure the function, side by side with the naive way
+	@$(PYTHON) -m tests.benchmarks.bench_function
+
+lock: setup ## Compile the pins anew, with hashes and without an index
+	@infra/lock.sh
+
+clean: ## Remove all that was built, installed and written, but the models in mlruns
+	rm -rf .uv .venv .localstack build out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf terraform/.terraform terraform/.terraform.lock.hcl
+	find . -name __pycache__ -prune -exec rm -rf {} +

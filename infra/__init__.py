@@ -1,0 +1,1 @@
+"""What runs and packs the system: environments, LocalStack without Docker, package, demo."""

@@ -1,0 +1,67 @@
+"""python -m infra: what the Makefile calls."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from infra import console, demo, package, stack
+from infra.package import Architecture
+from infra.paths import LOCALSTACK
+from infra.processes import Children, end_on_signals
+from infra.terraform import Terraform
+
+app = console.new_app("Runs, packs and takes down the system.")
+
+PortOption = Annotated[
+    int | None,
+    typer.Option(envvar="PORT", min=1, max=65535, help="LocalStack's port; a free one unless set."),
+]
+
+
+@app.command("demo")
+def run_demo(
+    port: PortOption = None,
+    keep: Annotated[bool, typer.Option(envvar="KEEP", help="Leave the stack standing.")] = False,
+) -> None:
+    """Bring everything up, send rides, count what came of them, take everything down."""
+    demo.demo(port, keep=keep)
+
+
+@app.command()
+def up(port: PortOption = None) -> None:
+    """Bring everything up and leave it standing."""
+    demo.up(port)
+
+
+@app.command()
+def down() -> None:
+    """Take down what stands."""
+    demo.down()
+
+
+@app.command()
+def check_terraform() -> None:
+    """Check the shape and validity of the HCL."""
+    with Children() as children:
+        Terraform(children, LOCALSTACK, os.environ).check()
+
+
+@app.command("package")
+def build_package(
+    architecture: Annotated[
+        Architecture | None,
+        typer.Option("--arch", envvar="ARCH", help="This machine's unless set."),
+    ] = None,
+) -> None:
+    """Build the function's zip: the same bytes from the same sources."""
+    built = package.build(architecture or stack.local_architecture())
+    console.out.print(
+        f"{built.path}: {built.zipped_bytes / 2**20:.1f} MiB, unzipped "
+        f"{built.unzipped_bytes / 2**20:.1f} MiB, sha256 {built.sha256}"
+    )
+
+
+if __name__ == "__main__":
+    end_on_signals()
+    console.run(app)

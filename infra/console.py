@@ -1,0 +1,72 @@
+"""What every command line of the project shares: where it writes, and how it fails.
+
+Standard output carries results, standard error carries progress and errors. An error that a user
+can mend is one sentence and exit code 1; a bad option is exit code 2; Ctrl-C is 130.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+import typer
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+)
+from rich.console import Console
+
+from ride_scoring.errors import RideScoringError
+
+out: Final = Console(highlight=False, soft_wrap=True)
+err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class UserError(RideScoringError):
+    """Something that the person at the terminal can mend; the message says how."""
+
+
+def new_app(help_text: str) -> typer.Typer:
+    """A command line whose commands print plain tracebacks for our bugs and none for a user's."""
+    return typer.Typer(
+        help=help_text, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    )
+
+
+def run(app: Callable[[], object]) -> NoReturn:
+    """Runs a command line and ends the process with an exit code that means something."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        fail("stopped", 130)
+    except RideScoringError as error:
+        fail(str(error), 1)
+    except (ClientError, BotoCoreError) as error:
+        fail(_aws_sentence(error), 1)
+    sys.exit(0)
+
+
+def fail(sentence: str, code: int) -> NoReturn:
+    err.print(f"[red]error:[/red] {_escaped(sentence)}")
+    sys.exit(code)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def _aws_sentence(error: Exception) -> str:
+    match error:
+        case NoCredentialsError():
+            return (
+                "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE"
+            )
+        case NoRegionError():
+            return "no AWS region: set AWS_REGION"
+        case EndpointConnectionError():
+            return f"{error} Is LocalStack up (`make up`), and AWS_ENDPOINT_URL right?"
+        case ClientError(response={"Error": {"Code": code, "Message": message}}):
+            return f"AWS refused {error.operation_name}: {code}: {message}"
+    return f"AWS did not answer: {error}"

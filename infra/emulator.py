@@ -1,0 +1,128 @@
+"""LocalStack without Docker: a port in, an endpoint out. Its functions run as local processes."""
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from infra.console import UserError
+from infra.paths import LOCALSTACK_PYTHON, ROOT, RUNTIME_PYTHON
+from infra.processes import Children
+
+HOST: Final = "127.0.0.1"  # and not localhost, for which S3 clients go to virtual hosts
+VERSION: Final = "4.14.0"  # pinned in infra/localstack/pyproject.toml
+_SERVICES: Final = "s3,kinesis,sqs,iam,sts,logs,cloudwatch,lambda"
+_START_SECONDS: Final = 90.0
+
+TEST_ACCOUNT: Final = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "NO_PROXY": HOST,
+}
+"""What AWS's clients want to have, and LocalStack does not look at."""
+FOREIGN_VARIABLES: Final = (
+    "AWS_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+)
+"""What would lead a client of a LocalStack of ours to a real account."""
+
+
+class LocalStack:
+    """One LocalStack, its state in `folder`. Its state does not outlive it."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.endpoint = f"http://{HOST}:{port}"
+        self._folder = folder
+        self._port = port
+
+    def start(self, children: Children, environment: Mapping[str, str]) -> int:
+        """Starts it and waits until it is healthy; its process id. Raises `UserError`."""
+        require_free(self._port)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        (temporary := self._folder / "tmp").mkdir(parents=True)
+        with (self._folder / "localstack.log").open("wb") as log:
+            process = children.start(
+                [LOCALSTACK_PYTHON, "-m", "localstack.runtime.main"],
+                {**environment, **self._settings(temporary)},
+                output=log,
+                errors=subprocess.STDOUT,
+            )
+        self._await_health(process)
+        return process.pid
+
+    def _settings(self, temporary: Path) -> dict[str, str]:
+        return {
+            "SERVICES": _SERVICES,
+            "GATEWAY_LISTEN": f"{HOST}:{self._port}",
+            # A virtual machine can look like a container to it; then it writes outside its root.
+            "OVERRIDE_IN_DOCKER": "0",
+            "FILESYSTEM_ROOT": str(self._folder / "root"),
+            "TMPDIR": str(temporary),  # shared, two instances would share the unzipped functions
+            "DNS_ADDRESS": "0",
+            "SKIP_SSL_CERT_DOWNLOAD": "1",
+            "DISABLE_EVENTS": "1",
+            "LAMBDA_RUNTIME_EXECUTOR": "process",
+            "LAMBDA_PROCESS_PYTHON": str(RUNTIME_PYTHON),
+            "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.05",
+            # Left alone, an idle mapping looks at its stream only every ten seconds.
+            "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "1",
+            "PROVIDER_OVERRIDE_KINESIS": "moto",
+        }
+
+    def _await_health(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not _healthy(self.endpoint):
+            if process.poll() is not None or time.monotonic() > deadline:
+                log = (self._folder / "localstack.log").relative_to(ROOT)
+                raise UserError(f"LocalStack did not start: {log} says why")
+            time.sleep(0.1)
+
+
+def _healthy(endpoint: str) -> bool:
+    """Whether a LocalStack answers at the endpoint."""
+    try:
+        with urllib.request.urlopen(f"{endpoint}/_localstack/health", timeout=2) as answer:  # noqa: S310
+            return "services" in json.load(answer)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def require_free(port: int) -> None:
+    """Raises `UserError` where something listens on the port already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise UserError(
+                f"port {port} cannot be used ({error.strerror}): stop what listens there, "
+                "or choose another with PORT=…"
+            ) from error
+
+
+def answers(endpoint: str) -> bool:
+    """Whether anything speaks HTTP at the endpoint."""
+    try:
+        with urllib.request.urlopen(endpoint, timeout=2):  # noqa: S310
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except (urllib.error.URLError, OSError, ValueError):
+        return False

@@ -1,0 +1,173 @@
+"""The function's sources and pinned dependencies in, a zip for Lambda out: always the same bytes.
+
+No Docker: wheels for Lambda's platform are chosen by name, so it works on any machine. Byte code
+is packed with them: compiling it at the first start can take longer than Lambda lets a start take.
+"""
+
+import fnmatch
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from infra.console import UserError
+from infra.paths import BUILD, FUNCTION_SOURCES, REQUIREMENTS, UV
+
+Architecture = Literal["x86_64", "arm64"]
+
+_PLATFORMS: Final[dict[Architecture, str]] = {
+    # Amazon Linux 2023, Lambda's system, has glibc 2.34.
+    "x86_64": "x86_64-manylinux_2_28",
+    "arm64": "aarch64-manylinux_2_28",
+}
+_MAX_UNZIPPED_BYTES: Final = 250 * 1024 * 1024
+"""https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+_TASK_ROOT: Final = "/var/task"
+_ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a zip can hold."""
+
+_LEFT_OUT: Final = (
+    "bin/*",  # commands, which a function never runs
+    "*/tests/*",
+    "*/__pycache__/*",  # compiled anew below
+    "*.pyi",
+    "*.h",
+    "*.pxd",
+    "*.pyx",
+    "*/include/*",
+    "boto3/examples/*",
+)
+_BOTOCORE_SERVICES: Final = ("s3", "kinesis")
+"""The services that the function calls; botocore's models of all others are 20 MB."""
+
+
+class Package(msgspec.Struct, frozen=True):
+    """A built zip. Sizes are bytes."""
+
+    path: Path
+    sha256: str
+    zipped_bytes: int
+    unzipped_bytes: int
+    rebuilt: bool
+
+
+def package_path(architecture: Architecture) -> Path:
+    return BUILD / f"function-{architecture}.zip"
+
+
+def build(architecture: Architecture) -> Package:
+    """Builds the zip, unless the one that is there was built from the same inputs."""
+    path = package_path(architecture)
+    wanted = _inputs_digest(architecture)
+    stamp = path.with_suffix(".inputs")
+    rebuilt = not (path.exists() and stamp.exists() and stamp.read_text() == wanted)
+    if rebuilt:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stamp.unlink(missing_ok=True)
+        with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+            _fill(Path(folder), architecture)
+            _zip(Path(folder), path)
+        stamp.write_text(wanted)
+    return _described(path, rebuilt=rebuilt)
+
+
+def _inputs_digest(architecture: Architecture) -> str:
+    """Changes whenever the zip would: sources, pins, this module, the compiler's version."""
+    digest = hashlib.sha256(f"{architecture} {sys.version}".encode())
+    for file in [REQUIREMENTS / "function.txt", Path(__file__), *_source_files()]:
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _source_files() -> list[Path]:
+    return sorted(FUNCTION_SOURCES.rglob("*.py"))
+
+
+def _fill(folder: Path, architecture: Architecture) -> None:
+    _install_dependencies(folder, architecture)
+    for source in _source_files():
+        target = folder / source.relative_to(FUNCTION_SOURCES.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    for file in _left_out(folder):
+        file.unlink()
+    _compile(folder)
+
+
+def _install_dependencies(folder: Path, architecture: Architecture) -> None:
+    command: list[str | Path] = [
+        *(UV, "pip", "install", "--quiet", "--target", folder),
+        *("--python", sys.executable, "--python-platform", _PLATFORMS[architecture]),
+        *("--only-binary", ":all:", "--no-deps", "--require-hashes"),
+        *("--link-mode", "copy"),  # files are removed below: never touch the cache behind a link
+        *("--requirement", REQUIREMENTS / "function.txt"),
+    ]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise UserError(
+            f"the function's dependencies for {architecture} could not be installed: {done.stderr}"
+        )
+
+
+def _left_out(folder: Path) -> Iterator[Path]:
+    services = folder / "botocore" / "data"
+    for file in folder.rglob("*"):
+        if not file.is_file():
+            continue
+        name = file.relative_to(folder).as_posix()
+        if any(fnmatch.fnmatch(name, pattern) for pattern in _LEFT_OUT):
+            yield file
+        elif file.is_relative_to(services):
+            service, *below = file.relative_to(services).parts
+            if below and service not in _BOTOCORE_SERVICES:
+                yield file
+
+
+def _compile(folder: Path) -> None:
+    command: list[str | Path] = [
+        *(sys.executable, "-m", "compileall", "-q", "-s", folder, "-p", _TASK_ROOT),
+        # Trusted as it is: Lambda's unzipping changes times, and hashing sources costs start-up.
+        *("--invalidation-mode", "unchecked-hash", folder),
+    ]
+    done = subprocess.run(
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONHASHSEED": "0"},  # the order in a set constant is in the bytes
+    )
+    if done.returncode != 0:
+        raise UserError(f"the function's sources do not compile: {done.stdout}{done.stderr}")
+
+
+def _zip(folder: Path, path: Path) -> None:
+    unfinished = path.with_suffix(".part")
+    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                entry = zipfile.ZipInfo(file.relative_to(folder).as_posix(), _ZIP_TIME)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.external_attr = (0o755 if file.suffix == ".so" else 0o644) << 16
+                archive.writestr(entry, file.read_bytes())
+    unfinished.replace(path)
+
+
+def _described(path: Path, *, rebuilt: bool) -> Package:
+    with zipfile.ZipFile(path) as archive:
+        unzipped_bytes = sum(entry.file_size for entry in archive.infolist())
+    if unzipped_bytes >= _MAX_UNZIPPED_BYTES:
+        raise UserError(
+            f"{path} unpacks to {unzipped_bytes} bytes, and Lambda takes fewer than "
+            f"{_MAX_UNZIPPED_BYTES}: leave more out in infra/package.py"
+        )
+    content = path.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Package(path, sha256, len(content), unzipped_bytes, rebuilt)

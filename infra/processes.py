@@ -1,0 +1,87 @@
+"""Child processes that never outlive us, unless they are told to.
+
+Each child leads a process group of its own, so a Ctrl-C reaches us alone and we end them in order;
+a reaper that holds the other end of a pipe ends them where we were killed and could not.
+"""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from infra.paths import ROOT
+
+
+class Children:
+    """A context in which children live."""
+
+    def __enter__(self) -> Self:
+        self._reaper = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("reaper.py")],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._reaper.stdin is not None  # noqa: S101 - asked for with PIPE
+        self._reaper.stdin.close()
+        self._reaper.wait()
+
+    def start(
+        self,
+        command: Sequence[str | Path],
+        environment: Mapping[str, str],
+        *,
+        output: IO[bytes] | int | None = None,
+        errors: int | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """Starts a child in the checkout's root. Its errors go to ours, or to `errors`."""
+        child = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+        )
+        self._tell(f"+{child.pid}")
+        return child
+
+    def run(
+        self, command: Sequence[str | Path], environment: Mapping[str, str]
+    ) -> tuple[int, bytes]:
+        """Runs a child to its end: its exit code and standard output; its errors go to ours."""
+        child = self.start(command, environment, output=subprocess.PIPE)
+        said, _ = child.communicate()
+        self.let_go(child.pid)
+        return child.returncode, said
+
+    def let_go(self, pid: int) -> None:
+        """The child has ended, or shall outlive us."""
+        self._tell(f"-{pid}")
+
+    def _tell(self, line: str) -> None:
+        assert self._reaper.stdin is not None  # noqa: S101 - asked for with PIPE
+        self._reaper.stdin.write(f"{line}\n")
+        self._reaper.stdin.flush()
+
+
+def end_on_signals() -> None:
+    """Makes an end by SIGTERM or SIGHUP as orderly as one by Ctrl-C."""
+
+    def interrupt(number: int, _frame: object) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGHUP, interrupt)

@@ -1,0 +1,54 @@
+"""Ends what is left when the process that started it is gone, however that came about.
+
+`infra.processes` starts it and writes process groups to its standard input: `+123` to watch one,
+`-123` to let one go. When the input closes, it ends the groups that are still watched. It imports
+nothing of the project, so that it starts at once.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+
+_PATIENCE_SECONDS = 8.0
+"""Time to stop in good order, as terraform and LocalStack do, before they are killed."""
+
+
+def main() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    watched: set[int] = set()
+    for line in sys.stdin:
+        group = int(line[1:])
+        (watched.add if line.startswith("+") else watched.discard)(group)
+    end(watched, _PATIENCE_SECONDS)
+
+
+def end(groups: set[int], patience_seconds: float) -> None:
+    """Asks the groups to end, and kills what is left after a while."""
+    deadline = time.monotonic() + patience_seconds
+    _signal(groups, signal.SIGTERM)
+    while any(_alive(group) for group in groups) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    _signal(groups, signal.SIGKILL)
+
+
+def _signal(groups: set[int], number: signal.Signals) -> None:
+    for group in groups:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, number)
+
+
+def _alive(group: int) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(group, os.WNOHANG)  # a child of ours that ended stands as a zombie until then
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()

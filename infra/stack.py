@@ -1,0 +1,201 @@
+"""The whole system on one endpoint: brought up from nothing, taken down to nothing."""
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from infra import emulator, package, reaper
+from infra.console import UserError
+from infra.emulator import LocalStack
+from infra.package import Architecture
+from infra.paths import LOCALSTACK
+from infra.processes import Children
+from infra.steps import Steps
+from infra.terraform import Terraform
+
+STANDING: Final = LOCALSTACK / "stack"
+"""State of the stack that `make up` leaves standing."""
+_RECORD: Final = "endpoint.json"
+_STOP_SECONDS: Final = 10.0
+_OUTPUTS: Final = (
+    "events_stream_name",
+    "predictions_stream_name",
+    "model_bucket",
+    "rejects_bucket",
+)
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where a stack is, and what a command must have in its environment to work with it.
+
+    `localstack_pid` is None where the endpoint is not ours to stop.
+    """
+
+    url: str
+    localstack_pid: int | None
+    settings: dict[str, str]
+
+    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        foreign = () if self.localstack_pid is None else emulator.FOREIGN_VARIABLES
+        return {name: value for name, value in base.items() if name not in foreign} | self.settings
+
+
+class TrainedModel(msgspec.Struct, frozen=True):
+    """What the training says of the model, as far as it is shown."""
+
+    name: str
+    version: str
+    rmse_minutes: float
+
+
+class StepFailed(UserError):
+    """One of the project's own commands failed, and has said why."""
+
+    def __init__(self, module: str, code: int) -> None:
+        super().__init__(f"`python -m {module}` ended with exit code {code}")
+
+
+def open_endpoint(children: Children, folder: Path, port: int | None, steps: Steps) -> Endpoint:
+    """Takes the endpoint in AWS_ENDPOINT_URL, or starts a LocalStack. Raises `UserError`."""
+    if given := os.environ.get("AWS_ENDPOINT_URL"):
+        with steps.step("localstack", f"the endpoint that is given, {given}"):
+            if not emulator.answers(given):
+                raise UserError(
+                    f"nothing answers at AWS_ENDPOINT_URL={given}: start it, or unset it"
+                )
+            folder.mkdir(parents=True, exist_ok=True)
+        pid = None
+        account = {
+            name: value for name, value in emulator.TEST_ACCOUNT.items() if name not in os.environ
+        }
+        settings = {**account, "AWS_ENDPOINT_URL": given}
+    else:
+        localstack = LocalStack(folder, port or emulator.free_port())
+        with steps.step("localstack", f"LocalStack {emulator.VERSION} on {localstack.endpoint}"):
+            pid = localstack.start(children, os.environ)
+        settings = {**emulator.TEST_ACCOUNT, "AWS_ENDPOINT_URL": localstack.endpoint}
+    # A store of its own: the model that is champion in the user's registry stays champion.
+    if "MLFLOW_TRACKING_URI" not in os.environ:
+        settings["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"
+    endpoint = Endpoint(settings["AWS_ENDPOINT_URL"], pid, settings)
+    _write(folder, endpoint)
+    return endpoint
+
+
+def standing_endpoint(folder: Path) -> Endpoint | None:
+    """The endpoint that an earlier command left in the folder, where it still answers."""
+    try:
+        endpoint = msgspec.json.decode((folder / _RECORD).read_bytes(), type=Endpoint)
+    except FileNotFoundError:
+        return None
+    return endpoint if emulator.answers(endpoint.url) else None
+
+
+def close_endpoint(folder: Path, endpoint: Endpoint) -> None:
+    """Stops LocalStack where it is ours, with its functions, and forgets the stack."""
+    if endpoint.localstack_pid is not None:
+        reaper.end({endpoint.localstack_pid}, _STOP_SECONDS)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class Stack:
+    """One deployment on an endpoint, its Terraform state in `folder`."""
+
+    def __init__(self, children: Children, folder: Path, steps: Steps, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._children = children
+        self._folder = folder
+        self._steps = steps
+        self._architecture = local_architecture()
+
+    def bring_up(self, trip_file: str | None) -> TrainedModel:
+        """A model, the package, Terraform, and the model published."""
+        model = self._train(trip_file)
+        self._package()
+        self._apply()
+        with self._steps.step("publish", "model published"):
+            self.command("training", "publish", "--json")
+        return model
+
+    def destroy(self) -> None:
+        """Destroys what Terraform made."""
+        with self._steps.step("destroy", "terraform destroy"):
+            self._terraform().destroy(self._variables())
+
+    def command(self, module: str, *arguments: str) -> bytes:
+        """What one of the project's own commands prints. Raises `StepFailed`."""
+        code, said = self.run(module, *arguments)
+        if code != 0:
+            raise StepFailed(f"{module} {arguments[0]}", code)
+        return said
+
+    def run(self, module: str, *arguments: str) -> tuple[int, bytes]:
+        """The exit code and output of one of the project's own commands."""
+        return self._children.run(
+            [sys.executable, "-m", module, *arguments], self.endpoint.environment(os.environ)
+        )
+
+    def write_environment_file(self) -> Path:
+        """A file for a shell to source, with all that the commands and Terraform read."""
+        path = self._folder / "env"
+        settings = {**self.endpoint.settings, **self._terraform().settings}
+        lines = [f"export {name}='{value}'" for name, value in sorted(settings.items())]
+        if self.endpoint.localstack_pid is not None:
+            lines.insert(0, f"unset {' '.join(emulator.FOREIGN_VARIABLES)}")
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    def _train(self, trip_file: str | None) -> TrainedModel:
+        with self._steps.step("train", "model trained") as step:
+            said = self.command("training", "train", "--json", *([trip_file] if trip_file else []))
+            model = msgspec.json.decode(said, type=TrainedModel)
+            step.line += f": version {model.version}, RMSE {model.rmse_minutes:.2f} minutes"
+        return model
+
+    def _package(self) -> None:
+        with self._steps.step("package", f"package for {self._architecture}") as step:
+            built = package.build(self._architecture)
+            how = "built" if built.rebuilt else "as it was"
+            step.line += f": {built.zipped_bytes / 2**20:.0f} MiB, {how}"
+
+    def _apply(self) -> None:
+        with self._steps.step("apply", "terraform apply"):
+            terraform = self._terraform()
+            terraform.init()
+            terraform.apply(self._variables())
+            outputs = terraform.outputs()
+        settings = self.endpoint.settings | {name.upper(): outputs[name] for name in _OUTPUTS}
+        self.endpoint = msgspec.structs.replace(self.endpoint, settings=settings)
+        _write(self._folder, self.endpoint)
+
+    def _terraform(self) -> Terraform:
+        return Terraform(self._children, self._folder, self.endpoint.environment(os.environ))
+
+    def _variables(self) -> Mapping[str, str]:
+        return {"architecture": self._architecture}
+
+
+def demo_folder() -> Path:
+    """Where a demo that leaves nothing standing keeps its state.
+
+    For an endpoint that is not ours it is kept, so that a demo after one that was killed goes on
+    from what stands there.
+    """
+    given = os.environ.get("AWS_ENDPOINT_URL")
+    return LOCALSTACK / (f"demo-{urlsplit(given).netloc.replace(':', '-')}" if given else "demo")
+
+
+def local_architecture() -> Architecture:
+    """The architecture that functions run on here."""
+    return "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
+
+
+def _write(folder: Path, endpoint: Endpoint) -> None:
+    (folder / _RECORD).write_bytes(msgspec.json.encode(endpoint))

@@ -1,0 +1,212 @@
+"""Runs Terraform (or OpenTofu) on terraform/: variables in, outputs out."""
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from infra.console import UserError, err
+from infra.paths import LOCALSTACK, TERRAFORM
+from infra.processes import Children
+
+MIRROR_VARIABLE: Final = "TERRAFORM_PROVIDER_MIRROR"
+_DATA: Final = LOCALSTACK / "terraform"
+"""Keeps the provider between runs."""
+_REGISTRY_FOLDER: Final = "registry.terraform.io"
+_SEARCH_DEPTH: Final = 6
+_NEVER_SEARCHED: Final = {"proc", "sys", "dev", "node_modules", ".terraform", ".localstack"}
+
+
+class Terraform:
+    """Terraform with a state of its own in `folder`, in the given environment."""
+
+    def __init__(self, children: Children, folder: Path, environment: Mapping[str, str]) -> None:
+        self._children = children
+        self._binary = _binary()
+        self._state = folder / "terraform.tfstate"
+        self.settings = {
+            "TF_DATA_DIR": str(_DATA),
+            "TF_IN_AUTOMATION": "1",
+            "TF_INPUT": "0",
+            "TF_REGISTRY_DISCOVERY_RETRY": "0",
+            "TF_CLI_ARGS_apply": f"-state={self._state} -backup=-",
+            "TF_CLI_ARGS_destroy": f"-state={self._state} -backup=-",
+            "TF_CLI_ARGS_plan": f"-state={self._state}",
+            "TF_CLI_ARGS_output": f"-state={self._state}",
+        }
+        # Terraform would warn of a file that is not there at every command.
+        if (file := environment.get("TF_CLI_CONFIG_FILE")) and not Path(file).exists():
+            self.settings["TF_CLI_CONFIG_FILE"] = str(_write_config(""))
+        self._environment = {**environment, **self.settings}
+
+    def check(self) -> None:
+        """Whether the HCL is in shape and valid. Raises `UserError`."""
+        code, said = self._run("fmt", "-check", "-recursive", "-no-color")
+        if code != 0:
+            raise UserError(f"not in Terraform's shape, mend with `make format`: {_one_line(said)}")
+        self.init()
+        code, said = self._run("validate", "-no-color")
+        if code != 0:
+            raise UserError(f"terraform validate failed: {_one_line(said)}")
+
+    def init(self) -> None:
+        """Gets the provider: what is there already, the registry's, or a mirror's on the disk."""
+        code, said = self._run("init", "-no-color")
+        if code != 0 and "registry" in said:
+            mirror = find_mirror(self._environment)
+            if mirror is None:
+                raise UserError(
+                    "Terraform's registry cannot be reached, and no unpacked provider mirror was "
+                    f"found on the disk: go online once, or name a mirror in {MIRROR_VARIABLE}"
+                )
+            err.print(f"  Terraform's registry cannot be reached: the provider comes from {mirror}")
+            self._environment["TF_CLI_CONFIG_FILE"] = str(
+                _write_config(f"filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}")
+            )
+            code, said = self._run("init", "-no-color")
+        if code != 0:
+            raise UserError(f"terraform init failed: {_one_line(said)}")
+
+    def apply(self, variables: Mapping[str, str]) -> None:
+        self._run_json("apply", variables)
+
+    def destroy(self, variables: Mapping[str, str]) -> None:
+        self._run_json("destroy", variables)
+
+    def plan_is_empty(self, variables: Mapping[str, str]) -> bool:
+        """Whether nothing is left to change. Source of the exit codes: `terraform plan -help`."""
+        code, said = self._run("plan", "-detailed-exitcode", "-no-color", *_var_flags(variables))
+        if code == 1:
+            raise UserError(f"terraform plan failed: {_one_line(said)}")
+        return code == 0
+
+    def outputs(self) -> dict[str, str]:
+        code, said = self._run("output", "-json", "-no-color")
+        if code != 0:
+            raise UserError(f"terraform output failed: {_one_line(said)}")
+        return {name: output["value"] for name, output in json.loads(said).items()}
+
+    def _run(self, *arguments: str) -> tuple[int, str]:
+        child = self._start(*arguments)
+        said, _ = child.communicate()
+        self._children.let_go(child.pid)
+        return child.returncode, said.decode(errors="replace")
+
+    def _run_json(self, verb: str, variables: Mapping[str, str]) -> None:
+        """Applies or destroys; raises `UserError` with Terraform's own diagnostics."""
+        child = self._start(verb, "-auto-approve", "-json", *_var_flags(variables))
+        said, _ = child.communicate()
+        self._children.let_go(child.pid)
+        if child.returncode != 0:
+            raise UserError(f"terraform {verb} failed: {'; '.join(_diagnostics(said))}")
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        return self._children.start(
+            [self._binary, f"-chdir={TERRAFORM}", *arguments],
+            self._environment,
+            output=subprocess.PIPE,
+            errors=subprocess.STDOUT,
+        )
+
+
+def find_mirror(environment: Mapping[str, str]) -> Path | None:
+    """The parent of an unpacked `registry.terraform.io` that has the AWS provider for this system.
+
+    Where the variable names a folder, that one alone counts; otherwise the disk is searched.
+    """
+    if named := environment.get(MIRROR_VARIABLE):
+        folder = Path(named).expanduser()
+        folder = folder.parent if folder.name == _REGISTRY_FOLDER else folder
+        if not _holds_provider(folder):
+            raise UserError(
+                f"{MIRROR_VARIABLE} names {named}, which holds no AWS provider 5.100 for "
+                f"{_system()} in {_REGISTRY_FOLDER}/hashicorp/aws"
+            )
+        return folder
+    return next((folder for folder in _mirrors(Path("/")) if _holds_provider(folder)), None)
+
+
+def _mirrors(root: Path) -> Iterator[Path]:
+    """Folders with a `registry.terraform.io` in them, on the root's own device, breadth first."""
+    device = root.stat().st_dev
+    level = [root]
+    for _ in range(_SEARCH_DEPTH):
+        deeper: list[Path] = []
+        for folder in level:
+            for child in _folders(folder, device):
+                if child.name == _REGISTRY_FOLDER:
+                    yield folder
+                elif child.name not in _NEVER_SEARCHED:
+                    deeper.append(child)
+        level = deeper
+
+
+def _folders(folder: Path, device: int) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return [
+                Path(entry.path)
+                for entry in entries
+                if entry.is_dir(follow_symlinks=False)
+                and entry.stat(follow_symlinks=False).st_dev == device
+            ]
+    except OSError:
+        return []  # not ours to read
+
+
+def _holds_provider(folder: Path) -> bool:
+    provider = folder / _REGISTRY_FOLDER / "hashicorp" / "aws"
+    return any(provider.glob(f"5.100.*/{_system()}/terraform-provider-aws*"))
+
+
+def _system() -> str:
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    return f"{sys.platform}_{machine}"
+
+
+def _write_config(installation: str) -> Path:
+    path = _DATA / "terraform.rc"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"provider_installation {{\n  {installation or 'direct {}'}\n}}\n")
+    return path
+
+
+def _binary() -> str:
+    for name in ("terraform", "tofu"):
+        if found := shutil.which(name):
+            return found
+    raise UserError(
+        "terraform is not on PATH: install Terraform 1.8 or later (or OpenTofu), then try again"
+    )
+
+
+def _var_flags(variables: Mapping[str, str]) -> list[str]:
+    return [
+        "-var-file=envs/local.tfvars",
+        *(f"-var={name}={value}" for name, value in variables.items()),
+    ]
+
+
+def _diagnostics(said: bytes) -> list[str]:
+    """What Terraform's machine-readable output says went wrong."""
+    sentences = []
+    for line in said.splitlines():
+        try:
+            entry: dict[str, Any] = json.loads(line)
+        except ValueError:
+            continue
+        diagnostic = entry.get("diagnostic", {})
+        if diagnostic.get("severity") == "error":
+            sentences.append(_one_line(diagnostic.get("detail") or diagnostic["summary"]))
+    return sentences or [_one_line(said.decode(errors="replace"))]
+
+
+def _one_line(text: str) -> str:
+    """The text without Terraform's boxes and line breaks."""
+    return re.sub(r"[\s│╷╵]+", " ", text).strip()

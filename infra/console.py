@@ -23,6 +23,8 @@ from ride_scoring.errors import RideScoringError
 out: Final = Console(highlight=False, soft_wrap=True)
 err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 
+_INTERRUPTED: Final = 130
+
 
 class UserError(RideScoringError):
     """Something that the person at the terminal can mend; the message says how."""
@@ -39,8 +41,11 @@ def run(app: Callable[[], object]) -> NoReturn:
     """Runs a command line and ends the process with an exit code that means something."""
     try:
         app()
-    except KeyboardInterrupt:
-        fail("stopped", 130)
+    except SystemExit as error:
+        # Typer turns Ctrl-C into an exit without a word.
+        if error.code == _INTERRUPTED and isinstance(error.__context__, typer.Exit):
+            fail("stopped", _INTERRUPTED)
+        raise
     except RideScoringError as error:
         fail(str(error), 1)
     except (ClientError, BotoCoreError) as error:
@@ -64,7 +69,7 @@ def _aws_sentence(error: Exception) -> str:
                 "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE"
             )
         case NoRegionError():
-            return "no AWS region: set AWS_REGION"
+            return "no AWS region: set AWS_DEFAULT_REGION"
         case EndpointConnectionError():
             return f"{error} Is LocalStack up (`make up`), and AWS_ENDPOINT_URL right?"
         case ClientError(response={"Error": {"Code": code, "Message": message}}):

@@ -14,6 +14,7 @@ from infra.paths import LOCALSTACK, OUT
 from infra.processes import Children
 from infra.stack import Stack, StepFailed, TrainedModel
 from infra.steps import Steps
+from infra.terraform import find_binary
 
 _OUT: Final = OUT / "demo"
 _SETUP_SECONDS: Final = LOCALSTACK / "setup-seconds"
@@ -91,6 +92,7 @@ def demo(port: int | None, *, keep: bool) -> None:
 def _bring_up(
     children: Children, folder: Path, port: int | None, steps: Steps
 ) -> tuple[Stack, TrainedModel]:
+    find_binary()  # say at once that it is missing, not after a minute of other steps
     endpoint = stack.standing_endpoint(folder) or stack.open_endpoint(children, folder, port, steps)
     deployed = Stack(children, folder, steps, endpoint)
     return deployed, deployed.bring_up(os.environ.get("RIDES") or None)
@@ -119,12 +121,13 @@ The stack stands at {deployed.endpoint.url}. Try next:
 
 
 def _summary(account: Account, model: TrainedModel, steps: Steps) -> Summary:
+    setup = _setup_seconds()
     summary = Summary(
         rides=account.rides,
         latency_ms=account.latency_ms,
         rides_per_second=account.rides_per_second,
         model=model,
-        seconds={"setup": _setup_seconds(), **steps.seconds, "total": steps.total()},
+        seconds={"setup": setup, **steps.seconds, "total": round(setup + steps.total(), 1)},
     )
     (_OUT / "summary.json").write_bytes(
         msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n"

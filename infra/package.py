@@ -35,6 +35,7 @@ _ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold."""
 
 _LEFT_OUT: Final = (
+    ".lock",  # uv's own
     "bin/*",  # commands, which a function never runs
     "*/tests/*",
     "*/__pycache__/*",  # compiled anew below
@@ -149,11 +150,12 @@ def _compile(folder: Path) -> None:
 
 
 def _zip(folder: Path, path: Path) -> None:
+    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*")}
     unfinished = path.with_suffix(".part")
     with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for file in sorted(folder.rglob("*")):
+        for name, file in sorted(files.items()):
             if file.is_file():
-                entry = zipfile.ZipInfo(file.relative_to(folder).as_posix(), _ZIP_TIME)
+                entry = zipfile.ZipInfo(name, _ZIP_TIME)
                 entry.compress_type = zipfile.ZIP_DEFLATED
                 entry.external_attr = (0o755 if file.suffix == ".so" else 0o644) << 16
                 archive.writestr(entry, file.read_bytes())

@@ -19,6 +19,7 @@ class Children:
     """A context in which children live."""
 
     def __enter__(self) -> Self:
+        self._started: list[subprocess.Popen[bytes]] = []
         self._reaper = subprocess.Popen(
             [sys.executable, Path(__file__).with_name("reaper.py")],
             stdin=subprocess.PIPE,
@@ -36,6 +37,8 @@ class Children:
         assert self._reaper.stdin is not None  # noqa: S101 - asked for with PIPE
         self._reaper.stdin.close()
         self._reaper.wait()
+        for child in self._started:
+            child.poll()
 
     def start(
         self,
@@ -56,6 +59,7 @@ class Children:
             start_new_session=True,
         )
         self._tell(f"+{child.pid}")
+        self._started.append(child)
         return child
 
     def run(

@@ -28,7 +28,7 @@ class Terraform:
 
     def __init__(self, children: Children, folder: Path, environment: Mapping[str, str]) -> None:
         self._children = children
-        self._binary = _binary()
+        self._binary = find_binary()
         self._state = folder / "terraform.tfstate"
         self.settings = {
             "TF_DATA_DIR": str(_DATA),
@@ -177,7 +177,8 @@ def _write_config(installation: str) -> Path:
     return path
 
 
-def _binary() -> str:
+def find_binary() -> str:
+    """Terraform's path, or OpenTofu's. Raises `UserError`."""
     for name in ("terraform", "tofu"):
         if found := shutil.which(name):
             return found

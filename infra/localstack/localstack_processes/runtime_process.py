@@ -126,6 +126,7 @@ class RuntimeProcess:
         self._process.kill()
         self._process.wait()
         self._api.close()
+        self._log.close()
 
     def take_log(self) -> str:
         """What the process wrote since the last call."""
@@ -163,9 +164,18 @@ class _Log:
     def __init__(self) -> None:
         self.file = tempfile.TemporaryFile(mode="ab+")  # noqa: SIM115 - lives as long as we do
         self._taken = 0
+        self._rest = ""
+
+    def close(self) -> None:
+        """Keeps what is left to take, and nothing on the disk."""
+        self._rest = self.take()
+        self.file.close()
 
     def take(self) -> str:
         """What was written since the last call; its end, where that is very much."""
+        if self.file.closed:
+            rest, self._rest = self._rest, ""
+            return rest
         size = os.fstat(self.file.fileno()).st_size
         start, self._taken = max(self._taken, size - _MAX_LOG_BYTES), size
         return os.pread(self.file.fileno(), size - start, start).decode(errors="replace")

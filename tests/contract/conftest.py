@@ -1,0 +1,40 @@
+"""moto in a thread of its own, spoken to over HTTP as AWS is."""
+
+import urllib.request
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from infra import emulator
+
+BUCKETS = ("models", "rejects")
+STREAMS = ("ride-events", "ride-predictions")
+
+
+@pytest.fixture(scope="session")
+def moto_endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address=emulator.HOST, port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def aws(moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
+    """A session on an account with empty buckets and streams, which the environment names too."""
+    settings = {**emulator.TEST_ACCOUNT, "AWS_ENDPOINT_URL": moto_endpoint}
+    for name in emulator.FOREIGN_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    session = boto3.Session()
+    for bucket in BUCKETS:
+        session.client("s3").create_bucket(Bucket=bucket)
+    for stream in STREAMS:
+        session.client("kinesis").create_stream(StreamName=stream, ShardCount=2)
+    yield session
+    reset = urllib.request.Request(f"{moto_endpoint}/moto-api/reset", method="POST")  # noqa: S310
+    urllib.request.urlopen(reset).close()  # noqa: S310

@@ -1,0 +1,60 @@
+"""A person's shell: commands in, one after the other, what they print out."""
+
+import re
+import subprocess
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from infra.paths import ROOT
+
+_DONE = "__done__"
+
+
+class Shell:
+    """One bash in the checkout's root; what a command exports or sources is there for the next."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._bash = subprocess.Popen(
+            ["bash", "--norc", "--noprofile"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bash.communicate()
+
+    def run(self, command: str) -> str:
+        """What the command prints; a command that fails fails the test."""
+        assert self._bash.stdin is not None
+        assert self._bash.stdout is not None
+        self._bash.stdin.write(f"{command} </dev/null\necho {_DONE} $?\n")
+        self._bash.stdin.flush()
+        said = ""
+        for line in self._bash.stdout:
+            before, done, code = line.partition(_DONE)
+            said += before
+            if done:
+                assert int(code) == 0, f"{command}\n{said}"
+                return said
+        raise AssertionError(f"bash ended in {command}\n{said}")
+
+
+def readme_commands(section: str) -> list[str]:
+    """The commands in the `sh` blocks of one of the README's sections."""
+    text = (ROOT / "README.md").read_text()
+    (body,) = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```sh\n(.*?)^```", body, re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]

@@ -1,0 +1,136 @@
+"""Bad input at each command line: one sentence on standard error, an exit code, no traceback."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from infra.paths import ROOT
+
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+NOBODY = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}  # the discard port, where nothing listens
+
+
+def complaint(*arguments: str, environment: Mapping[str, str] | None = None, code: int = 1) -> str:
+    """What a command that must fail says on standard error."""
+    base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env={**base, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    return done.stderr
+
+
+def sentence(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
+    said = complaint(*arguments, environment=environment)
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    return said
+
+
+def test_trips_that_are_not_there() -> None:
+    assert "nowhere.parquet is not there" in sentence("training", "train", "nowhere.parquet")
+    assert "nowhere.parquet is not there" in sentence(
+        *("stream_sim", "send", "--stream", "s", "--trips", "nowhere.parquet")
+    )
+
+
+def test_trips_with_other_columns(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1]}), path := tmp_path / "other.parquet")
+    assert "lacks the columns PULocationID" in sentence("training", "train", str(path))
+
+
+def test_too_few_trips() -> None:
+    assert "has 10 usable trips" in sentence("training", "train", "--count", "10").replace(
+        "has 9 usable", "has 10 usable"
+    )
+
+
+def test_an_alias_that_the_registry_does_not_know(tmp_path: Path) -> None:
+    said = sentence(
+        *("training", "publish", "--alias", "challenger", "--model-bucket", "models"),
+        environment={**CREDENTIALS, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"},
+    )
+    assert "no alias 'challenger' of a model 'ride-duration'" in said
+    assert "python -m training train" in said
+
+
+def test_an_endpoint_where_nobody_listens(tmp_path: Path) -> None:
+    environment = {**CREDENTIALS, **NOBODY, "AWS_MAX_ATTEMPTS": "1"}
+    said = sentence("stream_sim", "send", "--stream", "s", environment=environment)
+    assert "http://127.0.0.1:9" in said
+    assert "make up" in said
+
+
+def test_no_credentials() -> None:
+    environment = {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "HOME": "/nope",
+    }
+    assert "no AWS credentials" in sentence(
+        "stream_sim", "send", "--stream", "s", environment=environment
+    )
+    assert "no AWS region" in sentence(
+        "stream_sim", "send", "--stream", "s", environment={"HOME": "/"}
+    )
+
+
+def test_no_ledger(tmp_path: Path) -> None:
+    said = sentence(
+        *("stream_sim", "verify", "--stream", "s", "--rejects-bucket", "b"),
+        *("--out", str(tmp_path)),
+    )
+    assert "send rides first" in said
+
+
+@pytest.mark.parametrize(
+    "option", [("--rate", "0"), ("--count", "0"), ("--malformed", "1.5"), ("--rate", "fast")]
+)
+def test_an_option_out_of_its_range(option: tuple[str, str]) -> None:
+    said = complaint("stream_sim", "send", "--stream", "s", *option, code=2)
+    assert option[0] in said
+
+
+def test_a_stream_that_is_not_named() -> None:
+    assert "EVENTS_STREAM_NAME" in complaint("stream_sim", "send", code=2)
+
+
+def test_a_port_in_use() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        said = complaint("infra", "demo", environment={"PORT": port})
+    assert f"port {port} cannot be used" in said
+
+
+def test_no_terraform(tmp_path: Path) -> None:
+    said = complaint("infra", "demo", environment={"PATH": str(tmp_path)})
+    assert "terraform is not on PATH: install Terraform" in said
+
+
+def test_a_given_endpoint_where_nobody_listens() -> None:
+    assert "nothing answers at AWS_ENDPOINT_URL" in complaint("infra", "demo", environment=NOBODY)
+
+
+def test_an_architecture_that_lambda_does_not_have() -> None:
+    assert "riscv" in complaint("infra", "package", "--arch", "riscv", code=2)

@@ -1,0 +1,137 @@
+import base64
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ride_scoring import kinesis_event
+from ride_scoring.decode import CannotScore, decode
+from ride_scoring.events import RideEvent
+from tests.factories import event_json, shared
+
+
+def decoded(data: bytes) -> RideEvent:
+    return decode(base64.b64encode(data).decode())
+
+
+def refusal(data: bytes) -> CannotScore:
+    with pytest.raises(CannotScore) as caught:
+        decoded(data)
+    return caught.value
+
+
+def test_a_valid_event_keeps_its_ride_id_as_it_came() -> None:
+    assert decoded(event_json(ride_id=156)).ride_id == 156
+    assert decoded(event_json(ride_id="156")).ride_id == "156"
+
+
+def test_an_event_of_the_course_is_valid_here() -> None:
+    event = json.loads(shared("kinesis/zoomcamp__event.json").read_bytes())
+    (record,) = kinesis_event.records(event)
+    assert record.event_id.startswith("shardId-000000000000:4963")
+    assert decode(record.data_base64).ride_id == 256
+
+
+def test_unknown_fields_are_ignored() -> None:
+    assert decoded(event_json(tip="lots")).ride.pickup_zone == 130
+
+
+def test_a_pickup_time_may_be_missing_or_carry_an_offset() -> None:
+    assert decoded(event_json(pickup_datetime=None)).ride.pickup_datetime is None
+    with_offset = decoded(
+        event_json(pickup_datetime="2023-01-14T08:31:00-05:00")
+    ).ride.pickup_datetime
+    assert with_offset is not None
+    assert with_offset.utcoffset() is not None
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "detail"),
+    [
+        (b"", "not_json", "truncated"),
+        (b'{"ride_id": 1', "not_json", "truncated"),
+        (event_json() + b"x", "not_json", "trailing"),
+        (event_json(trip_distance=float("nan")), "not_json", "malformed"),
+        (b'{"x": ' + b"[" * 100_000, "not_json", "recursion"),
+        (b"\xff\xfe", "not_utf8", "invalid"),
+        (b'{"ride_id": "caf\xe9"}', "not_utf8", "data"),
+        (b"[1]", "schema", "Expected `object`"),
+        (event_json(PULocationID=None), "schema", "PULocationID"),
+        (event_json(PULocationID="130"), "schema", "PULocationID"),
+        (event_json(PULocationID=130.5), "schema", "PULocationID"),
+        (event_json(trip_distance=True), "schema", "trip_distance"),
+        (event_json(trip_distance="3.66"), "schema", "trip_distance"),
+        (event_json(ride_id={"a": 1}), "schema", "ride_id"),
+        (event_json(pickup_datetime="yesterday"), "schema", "pickup_datetime"),
+        (event_json(schema_version=2), "schema_version", "2"),
+        (event_json(schema_version="1"), "schema_version", "'1'"),
+        (event_json(schema_version=2, PULocationID=None), "schema_version", "2"),
+        (event_json(PULocationID=0), "out_of_range", "PULocationID is 0"),
+        (event_json(DOLocationID=266), "out_of_range", "DOLocationID is 266"),
+        (event_json(DOLocationID=10**25), "out_of_range", "DOLocationID"),
+        (event_json(trip_distance=260_000.0), "out_of_range", "trip_distance is 260000.0"),
+        (event_json(trip_distance=-0.1), "out_of_range", "trip_distance"),
+        (event_json(ride_id=""), "out_of_range", "0 characters"),
+        (event_json(ride_id="x" * 257), "out_of_range", "257 characters"),
+    ],
+)
+def test_what_can_never_be_scored_says_why(data: bytes, reason: str, detail: str) -> None:
+    caught = refusal(data)
+    assert caught.reason == reason
+    assert detail in caught.detail
+
+
+def test_data_that_is_no_base64_is_refused() -> None:
+    with pytest.raises(CannotScore, match="base64") as caught:
+        decode("!!!!a")
+    assert caught.value.reason == "not_base64"
+
+
+@pytest.mark.parametrize("edge", [{"PULocationID": 1}, {"DOLocationID": 265}, {"trip_distance": 0}])
+def test_the_edges_of_the_ranges_are_inside(edge: dict[str, int]) -> None:
+    assert decoded(event_json(**edge))
+
+
+json_values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.just([]),
+    st.just({}),
+)
+
+
+@given(
+    st.binary()
+    | st.builds(
+        lambda fields: json.dumps(fields).encode(),
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "ride_id": json_values,
+                "schema_version": json_values,
+                "ride": json_values
+                | st.fixed_dictionaries(
+                    {
+                        "PULocationID": st.integers(),
+                        "DOLocationID": json_values | st.integers(1, 265),
+                        "trip_distance": json_values | st.floats(0, 200),
+                    }
+                ),
+            },
+        ),
+    )
+)
+def test_whatever_arrives_is_an_event_or_a_refusal(data: bytes) -> None:
+    try:
+        event = decoded(data)
+    except CannotScore as refused:
+        assert refused.detail
+    else:
+        assert 1 <= event.ride.pickup_zone <= 265
+        assert 1 <= len(str(event.ride_id)) <= 256
+        assert msgspec.json.encode(event)

@@ -1,0 +1,137 @@
+"""What the runs of the demo rest on: processes, ports, the provider's mirror, Terraform's words."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra import emulator, terraform
+from infra.console import UserError
+from infra.paths import ROOT
+from infra.processes import Children
+from infra.stack import Endpoint
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+STUBBORN = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)",
+]
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def gone(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+    return "State:\tZ" in status
+
+
+def test_children_end_with_the_context() -> None:
+    with Children() as children:
+        child = children.start(SLEEP, os.environ)
+    assert child.wait(5) == -signal.SIGTERM
+
+
+def test_a_child_that_is_let_go_lives_on() -> None:
+    with Children() as children:
+        child = children.start(SLEEP, os.environ)
+        children.let_go(child.pid)
+    assert child.poll() is None
+    child.kill()
+    child.wait()
+
+
+@pytest.mark.parametrize("command", [SLEEP, STUBBORN], ids=["meek", "stubborn"])
+def test_children_of_a_process_that_is_killed_end_too(command: list[str]) -> None:
+    code = (
+        "import os, sys, time\n"
+        "from infra.processes import Children\n"
+        "with Children() as children:\n"
+        f"    print(children.start({command!r}, os.environ).pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT)
+    assert parent.stdout is not None
+    with parent.stdout:
+        child = int(parent.stdout.readline())
+    time.sleep(0.3)  # the child sets its signals up
+    assert not gone(child)
+    parent.kill()
+    parent.wait()
+    assert eventually(lambda: gone(child))
+
+
+def test_a_port_in_use_is_said_in_one_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"port {port} cannot be used .* PORT="):
+            emulator.require_free(port)
+    emulator.require_free(emulator.free_port())
+
+
+def test_a_localstack_of_ours_never_leads_to_a_real_account() -> None:
+    base = {"PATH": "/bin", "AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "real"}
+    ours = Endpoint("http://127.0.0.1:1", 7, dict(emulator.TEST_ACCOUNT)).environment(base)
+    assert "AWS_PROFILE" not in ours
+    assert "AWS_SESSION_TOKEN" not in ours
+    assert ours["AWS_ACCESS_KEY_ID"] == "test"
+    given = Endpoint("http://127.0.0.1:1", None, {}).environment(base)
+    assert given["AWS_PROFILE"] == "production"
+
+
+def provider(folder: Path, system: str) -> Path:
+    lies_in = folder / "registry.terraform.io" / "hashicorp" / "aws" / "5.100.0" / system
+    lies_in.mkdir(parents=True)
+    (lies_in / "terraform-provider-aws_v5.100.0_x5").touch()
+    return folder
+
+
+def test_a_mirror_that_a_variable_names_is_taken(tmp_path: Path) -> None:
+    mirror = provider(tmp_path, terraform._system())
+    for named in (mirror, mirror / "registry.terraform.io"):
+        assert terraform.find_mirror({terraform.MIRROR_VARIABLE: str(named)}) == mirror
+
+
+def test_a_mirror_for_another_system_is_none(tmp_path: Path) -> None:
+    mirror = provider(tmp_path, "plan9_mips")
+    with pytest.raises(UserError, match="holds no AWS provider"):
+        terraform.find_mirror({terraform.MIRROR_VARIABLE: str(mirror)})
+
+
+def test_a_mirror_is_found_somewhere_on_the_disk(tmp_path: Path) -> None:
+    mirror = provider(tmp_path / "opt" / "mirrors", terraform._system())
+    assert list(terraform._mirrors(tmp_path)) == [mirror]
+
+
+def test_without_terraform_one_sentence_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with Children() as children, pytest.raises(UserError, match="install Terraform"):
+        terraform.Terraform(children, tmp_path, os.environ)
+
+
+def test_terraforms_errors_are_one_line_each() -> None:
+    said = b"""
+{"@level":"info","type":"version"}
+no json
+{"@level":"error","diagnostic":{"severity":"error","summary":"Bad","detail":"Worse\\nthan bad"}}
+"""
+    assert terraform._diagnostics(said) == ["Worse than bad"]
+    assert terraform._diagnostics("│ plain\n│ words".encode()) == ["plain words"]

@@ -1,0 +1,146 @@
+import json
+from typing import Any
+
+import pytest
+
+from ride_scoring.errors import ModelRefused, ModelUnavailable
+from ride_scoring.events import KinesisRecord
+from ride_scoring.scoring import BatchResult, Scorer
+from tests.factories import (
+    NOW,
+    FakeModels,
+    FakeRejects,
+    FakeSink,
+    MinutesModel,
+    event_json,
+    record,
+    records,
+    served,
+)
+
+GOOD = event_json()
+BAD = b"no json"
+
+
+class Function:
+    """A scorer with its fakes at hand."""
+
+    def __init__(
+        self,
+        models: FakeModels | None = None,
+        capacity: int = 1_000_000,
+        *,
+        rejects_away: bool = False,
+    ) -> None:
+        self.sink = FakeSink(capacity)
+        self.rejects = FakeRejects(away=rejects_away)
+        self._scorer = Scorer(models or FakeModels(), self.sink, self.rejects, lambda: NOW)
+
+    def score(self, batch: list[KinesisRecord]) -> BatchResult:
+        return self._scorer.score(batch, lambda: 60.0)
+
+    @property
+    def predictions(self) -> list[dict[str, Any]]:
+        return [json.loads(output.data) for output in self.sink.taken]
+
+
+def test_a_prediction_carries_what_the_contract_says() -> None:
+    function = Function()
+    result = function.score([record()])
+    assert result.answer() == {"batchItemFailures": []}
+    assert function.predictions == [
+        {
+            "model": "ride-duration",
+            "version": "3",
+            "prediction": {"ride_duration": 3.66, "ride_id": 156},
+            "event_id": "shardId-000000000000:1",
+            "run_id": "run-7",
+            "role": "champion",
+            "ride": {
+                "PULocationID": 130,
+                "DOLocationID": 205,
+                "trip_distance": 3.66,
+                "pickup_datetime": "2023-01-14T08:31:00",
+            },
+            "arrived_at": "2023-01-14T13:31:00.500000Z",
+            "scored_at": "2023-01-14T13:31:05Z",
+        }
+    ]
+    assert function.sink.taken[0].partition_key == "156"
+
+
+def test_a_batch_is_one_predict() -> None:
+    model = MinutesModel()
+    Function(FakeModels(served(model))).score(records(GOOD, BAD, GOOD, GOOD))
+    assert model.calls == [3]
+
+
+def test_a_batch_of_rejects_alone_asks_the_model_nothing() -> None:
+    model = MinutesModel()
+    function = Function(FakeModels(served(model)))
+    assert function.score(records(BAD)).not_done_from is None
+    assert model.calls == []
+    assert function.sink.taken == []
+
+
+def test_a_record_that_can_never_be_scored_fails_no_batch() -> None:
+    function = Function()
+    result = function.score(records(GOOD, BAD, event_json(PULocationID=0)))
+    assert result.answer() == {"batchItemFailures": []}
+    assert result.predicted == 1
+    ((first, second),) = function.rejects.objects
+    assert (first.reason, first.event_id) == ("not_json", "shardId-000000000000:2")
+    assert (second.reason, second.event_id) == ("out_of_range", "shardId-000000000000:3")
+    assert first.data_base64 == "bm8ganNvbg=="
+    assert first.rejected_at == NOW
+
+
+def test_the_first_record_that_the_stream_refused_is_where_lambda_tries_again() -> None:
+    function = Function(capacity=1)
+    result = function.score(records(GOOD, BAD, GOOD, BAD, GOOD))
+    assert result.answer() == {"batchItemFailures": [{"itemIdentifier": "3"}]}
+    assert result.predicted == 1
+
+
+def test_rejects_behind_the_first_undone_record_wait_for_the_next_try() -> None:
+    function = Function(capacity=1)
+    function.score(records(GOOD, BAD, GOOD, BAD, GOOD))
+    assert [[reject.event_id for reject in rejects] for rejects in function.rejects.objects] == [
+        ["shardId-000000000000:2"]
+    ]
+
+
+def test_rejects_that_cannot_be_written_are_tried_again() -> None:
+    result = Function(rejects_away=True).score(records(GOOD, BAD, GOOD))
+    assert result.answer() == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+    assert result.rejects == []
+    assert result.failure == "S3 is away"
+
+
+@pytest.mark.parametrize("error", [ModelUnavailable("none published"), ModelRefused("damaged")])
+def test_without_a_model_the_whole_batch_waits(error: Exception) -> None:
+    function = Function(FakeModels(error=error))
+    result = function.score(records(GOOD, BAD))
+    assert result.answer() == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert result.failure == str(error)
+    assert function.rejects.objects == []
+
+
+def test_minutes_below_zero_count_as_zero() -> None:
+    function = Function(FakeModels(served(MinutesModel(lambda _: -4.2))))
+    function.score([record()])
+    assert function.predictions[0]["prediction"]["ride_duration"] == 0.0
+
+
+@pytest.mark.parametrize("minutes", [float("nan"), float("inf")])
+def test_a_prediction_that_is_no_number_is_a_reject(minutes: float) -> None:
+    model = MinutesModel(lambda ride: minutes if ride.pickup_zone == 7 else 1.0)
+    function = Function(FakeModels(served(model)))
+    result = function.score(records(GOOD, event_json(PULocationID=7), BAD))
+    assert result.not_done_from is None
+    ((first, second),) = function.rejects.objects
+    assert (first.reason, second.reason) == ("model_output", "not_json")
+
+
+def test_an_empty_batch_is_done() -> None:
+    assert Function().score([]).answer() == {"batchItemFailures": []}

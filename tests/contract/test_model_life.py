@@ -36,6 +36,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
 
 @pytest.fixture
 def registry(trained: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> mlflow.MlflowClient:
+    assert trained.version == "1"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow.get_tracking_uri())
     return tracking.client()
 

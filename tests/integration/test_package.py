@@ -50,7 +50,7 @@ def test_its_byte_code_is_trusted_unchecked(built: package.Package) -> None:
 
 def test_it_holds_all_that_the_function_imports(built: package.Package, tmp_path: Path) -> None:
     with zipfile.ZipFile(built.path) as archive:
-        archive.extractall(tmp_path)  # noqa: S202 - built above
+        archive.extractall(tmp_path)
     code = "import ride_scoring.handler, skops.io, sklearn.ensemble, zoneinfo; print('whole')"
     done = subprocess.run(
         [RUNTIME_PYTHON, "-c", code],

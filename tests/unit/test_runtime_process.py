@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from localstack_processes.runtime_api import Invocation
-from localstack_processes.runtime_process import Outcome, RuntimeProcess, StartFailed
 
 from infra.paths import RUNTIME_PYTHON
+from localstack_processes.runtime_api import Invocation
+from localstack_processes.runtime_process import Outcome, RuntimeProcess, StartFailed
 
 FUNCTION = """
 import os, sys, time

@@ -82,14 +82,14 @@ class LocalStack:
 
     def _await_health(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        while not _healthy(self.endpoint):
+        while not healthy(self.endpoint):
             if process.poll() is not None or time.monotonic() > deadline:
                 log = (self._folder / "localstack.log").relative_to(ROOT)
                 raise UserError(f"LocalStack did not start: {log} says why")
             time.sleep(0.1)
 
 
-def _healthy(endpoint: str) -> bool:
+def healthy(endpoint: str) -> bool:
     """Whether a LocalStack answers at the endpoint."""
     try:
         with urllib.request.urlopen(f"{endpoint}/_localstack/health", timeout=2) as answer:  # noqa: S310

@@ -34,6 +34,14 @@ def end(groups: set[int], patience_seconds: float) -> None:
     _signal(groups, signal.SIGKILL)
 
 
+def leads_a_group(pid: int) -> bool:
+    """Whether there is such a process, and it leads a process group as our children do."""
+    try:
+        return os.getpgid(pid) == pid
+    except ProcessLookupError:
+        return False
+
+
 def _signal(groups: set[int], number: signal.Signals) -> None:
     for group in groups:
         with contextlib.suppress(ProcessLookupError):

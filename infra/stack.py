@@ -95,7 +95,14 @@ def standing_endpoint(folder: Path) -> Endpoint | None:
         endpoint = msgspec.json.decode((folder / _RECORD).read_bytes(), type=Endpoint)
     except FileNotFoundError:
         return None
-    return endpoint if emulator.answers(endpoint.url) else None
+    return endpoint if _stands(endpoint) else None
+
+
+def _stands(endpoint: Endpoint) -> bool:
+    if endpoint.localstack_pid is None:
+        return emulator.answers(endpoint.url)
+    # Both, as another program may have got the number of a LocalStack that ended, or its port.
+    return reaper.leads_a_group(endpoint.localstack_pid) and emulator.healthy(endpoint.url)
 
 
 def close_endpoint(folder: Path, endpoint: Endpoint) -> None:

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from ride_scoring.errors import StoreUnavailable
 from ride_scoring.events import KinesisRecord, Reject, Ride
-from ride_scoring.predictions import ServedModel
-from ride_scoring.sink import OutputRecord
+from ride_scoring.predictions import OutputRecord, ServedModel
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NOW = datetime(2023, 1, 14, 13, 31, 5, tzinfo=UTC)

@@ -41,7 +41,7 @@ def decode(data_base64: str) -> RideEvent:
     try:
         event = _event_decoder.decode(binascii.a2b_base64(data_base64))
     except binascii.Error as error:
-        raise CannotScore("not_base64", str(error)) from None
+        raise CannotScore("not_json", f"the data is no base64: {error}") from None
     except UnicodeDecodeError as error:
         raise CannotScore("not_utf8", error.reason) from None
     except msgspec.ValidationError as error:

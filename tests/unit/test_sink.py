@@ -2,10 +2,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError
+from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from ride_scoring import sink
-from ride_scoring.sink import OutputRecord, PredictionSink
+from ride_scoring.predictions import OutputRecord
+from ride_scoring.sink import PredictionSink
 
 
 class FakeKinesis:
@@ -96,6 +97,21 @@ def test_a_call_that_fails_is_a_call_whose_records_were_all_refused() -> None:
     kinesis = Flaky()
     assert put(kinesis, some(3)) == 3
     assert kinesis.taken == ["0", "1", "2"]
+
+
+def test_what_waiting_does_not_mend_is_given_back_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Gone(FakeKinesis):
+        def put_records(self, **_: Any) -> dict[str, Any]:
+            self.calls.append([])
+            error: Any = {"Code": "ResourceNotFoundException", "Message": "no stream for x-payload"}
+            raise ClientError({"Error": error}, "PutRecords")
+
+    kinesis, clock = Gone(), Clock()
+    assert put(kinesis, some(3), clock) == 0
+    assert len(kinesis.calls) == 1
+    assert clock.left() == 60.0
+    assert "ResourceNotFoundException" in caplog.text
+    assert "x-payload" not in caplog.text
 
 
 @pytest.mark.parametrize("count", [0, 1, 500, 501])

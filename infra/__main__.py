@@ -8,7 +8,7 @@ import typer
 from infra import console, demo, package, stack
 from infra.package import Architecture
 from infra.paths import LOCALSTACK
-from infra.processes import Children, end_on_signals
+from infra.processes import Children
 from infra.terraform import Terraform
 
 app = console.new_app("Runs, packs and takes down the system.")
@@ -63,5 +63,4 @@ def build_package(
 
 
 if __name__ == "__main__":
-    end_on_signals()
     console.run(app)

@@ -4,6 +4,7 @@ Standard output carries results, standard error carries progress and errors. An 
 can mend is one sentence and exit code 1; a bad option is exit code 2; Ctrl-C is 130.
 """
 
+import signal
 import sys
 from collections.abc import Callable
 from typing import Final, NoReturn
@@ -39,6 +40,8 @@ def new_app(help_text: str) -> typer.Typer:
 
 def run(app: Callable[[], object]) -> NoReturn:
     """Runs a command line and ends the process with an exit code that means something."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # as orderly an end as Ctrl-C's
     try:
         app()
     except SystemExit as error:

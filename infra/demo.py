@@ -1,18 +1,21 @@
 """The main job: everything brought up, rides sent and counted, everything taken down again."""
 
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from rich.table import Table
 
-from infra import console, stack
+from infra import console, emulator, stack
 from infra.console import UserError
-from infra.paths import LOCALSTACK, OUT
+from infra.paths import LOCALSTACK, OUT, ROOT
 from infra.processes import Children
-from infra.stack import Stack, StepFailed, TrainedModel
+from infra.stack import Endpoint, Stack, StepFailed, TrainedModel
 from infra.steps import Steps
 from infra.terraform import find_binary
 
@@ -42,22 +45,20 @@ class Summary(msgspec.Struct, frozen=True):
 
 def up(port: int | None) -> None:
     """Brings a stack up and leaves it standing; one that stands is brought up to date."""
-    steps = Steps()
-    with Children() as children:
-        standing = _bring_up(children, stack.STANDING, port, steps)[0]
+    with _alone(stack.STANDING), Children() as children:
+        standing = _bring_up(children, stack.STANDING, port, Steps())[0]
         _leave_standing(children, standing)
 
 
 def down() -> None:
     """Takes the standing stack down."""
-    steps = Steps()
-    with Children() as children:
+    with _alone(stack.STANDING), Children() as children:
         endpoint = stack.standing_endpoint(stack.STANDING)
         if endpoint is None:
             shutil.rmtree(stack.STANDING, ignore_errors=True)
             console.err.print("nothing stands")
             return
-        Stack(children, stack.STANDING, steps, endpoint).destroy()
+        Stack(children, stack.STANDING, Steps(), endpoint).destroy()
         stack.close_endpoint(stack.STANDING, endpoint)
 
 
@@ -65,9 +66,10 @@ def demo(port: int | None, *, keep: bool) -> None:
     """Runs the whole; exit code 1 where a ride is lost, failed or unexpected."""
     steps = Steps()
     folder = stack.STANDING if keep else stack.demo_folder()
-    shutil.rmtree(_OUT, ignore_errors=True)
-    with Children() as children:
+    with _alone(folder), Children() as children:
+        shutil.rmtree(_OUT, ignore_errors=True)
         if not keep:
+            _refuse_the_standing_stack()
             _clear_remains(folder)
         deployed, model = _bring_up(children, folder, port, steps)
         with steps.step("stream", "rides sent and counted"):
@@ -93,9 +95,48 @@ def _bring_up(
     children: Children, folder: Path, port: int | None, steps: Steps
 ) -> tuple[Stack, TrainedModel]:
     find_binary()  # say at once that it is missing, not after a minute of other steps
-    endpoint = stack.standing_endpoint(folder) or stack.open_endpoint(children, folder, port, steps)
+    rides = os.environ.get("RIDES")
+    if rides and not Path(ROOT, rides).is_file():
+        raise UserError(f"RIDES={rides} is not there: name a parquet file of TLC trip records")
+    endpoint = stack.standing_endpoint(folder)
+    if endpoint is None:
+        endpoint = stack.open_endpoint(children, folder, port, steps)
+    else:
+        _require_same(endpoint, port)
     deployed = Stack(children, folder, steps, endpoint)
-    return deployed, deployed.bring_up(os.environ.get("RIDES") or None)
+    return deployed, deployed.bring_up(rides)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two commands on one folder would take each other's stack for what a kill left behind."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                "another demo, up or down runs in this checkout: wait until it is done"
+            ) from None
+        yield
+
+
+def _require_same(standing: Endpoint, port: int | None) -> None:
+    """Raises `UserError` where another endpoint is asked for than the one that stands."""
+    asked = os.environ.get("AWS_ENDPOINT_URL") or (port and f"http://{emulator.HOST}:{port}")
+    if asked and asked != standing.url:
+        raise UserError(f"a stack stands at {standing.url}: `make down` before one at {asked}")
+
+
+def _refuse_the_standing_stack() -> None:
+    """In a shell that was set up for the standing stack, a demo would deploy over it."""
+    given = os.environ.get("AWS_ENDPOINT_URL")
+    standing = stack.standing_endpoint(stack.STANDING) if given else None
+    if standing is not None and standing.url == given:
+        raise UserError(
+            f"your stack stands at AWS_ENDPOINT_URL={given}: `make down` first, or unset it for a "
+            "demo of its own"
+        )
 
 
 def _clear_remains(folder: Path) -> None:

@@ -19,6 +19,7 @@ HOST: Final = "127.0.0.1"  # and not localhost, for which S3 clients go to virtu
 VERSION: Final = "4.14.0"  # pinned in infra/localstack/pyproject.toml
 _SERVICES: Final = "s3,kinesis,sqs,iam,sts,logs,cloudwatch,lambda"
 _START_SECONDS: Final = 90.0
+_ANSWER_SECONDS: Final = 10.0
 
 TEST_ACCOUNT: Final = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -26,7 +27,6 @@ TEST_ACCOUNT: Final = {
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
-    "NO_PROXY": HOST,
 }
 """What AWS's clients want to have, and LocalStack does not look at."""
 FOREIGN_VARIABLES: Final = (
@@ -36,6 +36,9 @@ FOREIGN_VARIABLES: Final = (
     "AWS_SHARED_CREDENTIALS_FILE",
 )
 """What would lead a client of a LocalStack of ours to a real account."""
+
+_opener: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Goes to the endpoint itself, whatever proxy leads to the world."""
 
 
 class LocalStack:
@@ -92,10 +95,30 @@ class LocalStack:
 def healthy(endpoint: str) -> bool:
     """Whether a LocalStack answers at the endpoint."""
     try:
-        with urllib.request.urlopen(f"{endpoint}/_localstack/health", timeout=2) as answer:  # noqa: S310
+        with _opener.open(f"{endpoint}/_localstack/health", timeout=2) as answer:
             return "services" in json.load(answer)
     except (urllib.error.URLError, OSError, ValueError):
         return False
+
+
+def becomes_healthy(endpoint: str) -> bool:
+    """Whether a LocalStack answers within a while: a busy one can take some seconds."""
+    deadline = time.monotonic() + _ANSWER_SECONDS
+    while not (found := healthy(endpoint)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return found
+
+
+def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment, with our host among those that no proxy leads to.
+
+    Some clients read the name in upper case, some in lower case, and the lower one wins.
+    """
+    changed = dict(environment)
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = (environment.get("no_proxy") or environment.get("NO_PROXY") or "").split(",")
+        changed[name] = ",".join(dict.fromkeys([*filter(None, hosts), HOST]))
+    return changed
 
 
 def free_port() -> int:
@@ -120,7 +143,7 @@ def require_free(port: int) -> None:
 def answers(endpoint: str) -> bool:
     """Whether anything speaks HTTP at the endpoint."""
     try:
-        with urllib.request.urlopen(endpoint, timeout=2):  # noqa: S310
+        with _opener.open(endpoint, timeout=2):
             return True
     except urllib.error.HTTPError:
         return True

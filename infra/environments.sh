@@ -43,7 +43,7 @@ make_environment() {
   local wanted; wanted=$(cat "$requirements" ${package:+"$package/pyproject.toml"} | cksum)
   [ "$(cat "$folder/installed" 2>/dev/null)" = "$wanted" ] && return
   echo "  $folder: $(grep -c '^[a-z].*==' "$requirements") packages"
-  .uv/bin/uv venv --quiet --clear --python "$python313" "$folder" ||
+  .uv/bin/uv venv --quiet --clear --python "$python313" "$folder" 2>/dev/null ||
     fail "no Python $PYTHON: it is neither on PATH nor pyenv's, and uv could not get one; install Python $PYTHON"
   .uv/bin/uv pip sync --quiet --python "$folder" --require-hashes --compile-bytecode "$requirements" ||
     fail "the packages in $requirements could not be installed: is the package index reachable?"

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -20,6 +20,7 @@ import msgspec
 
 from infra.console import UserError
 from infra.paths import BUILD, FUNCTION_SOURCES, REQUIREMENTS, UV
+from infra.processes import Children
 
 Architecture = Literal["x86_64", "arm64"]
 
@@ -31,6 +32,7 @@ _PLATFORMS: Final[dict[Architecture, str]] = {
 _MAX_UNZIPPED_BYTES: Final = 250 * 1024 * 1024
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 _TASK_ROOT: Final = "/var/task"
+_FOLDER_PREFIX: Final = "unfinished-"
 _ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold."""
 
@@ -73,7 +75,9 @@ def build(architecture: Architecture) -> Package:
     if rebuilt:
         path.parent.mkdir(parents=True, exist_ok=True)
         stamp.unlink(missing_ok=True)
-        with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+        for left_by_a_kill in BUILD.glob(f"{_FOLDER_PREFIX}*"):
+            shutil.rmtree(left_by_a_kill)
+        with tempfile.TemporaryDirectory(dir=BUILD, prefix=_FOLDER_PREFIX) as folder:
             _fill(Path(folder), architecture)
             _zip(Path(folder), path)
         stamp.write_text(wanted)
@@ -111,10 +115,10 @@ def _install_dependencies(folder: Path, architecture: Architecture) -> None:
         *("--link-mode", "copy"),  # files are removed below: never touch the cache behind a link
         *("--requirement", REQUIREMENTS / "function.txt"),
     ]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode != 0:
+    code, said = _run(command, os.environ)
+    if code != 0:
         raise UserError(
-            f"the function's dependencies for {architecture} could not be installed: {done.stderr}"
+            f"the function's dependencies for {architecture} could not be installed: {said}"
         )
 
 
@@ -138,15 +142,16 @@ def _compile(folder: Path) -> None:
         # Trusted as it is: Lambda's unzipping changes times, and hashing sources costs start-up.
         *("--invalidation-mode", "unchecked-hash", folder),
     ]
-    done = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONHASHSEED": "0"},  # the order in a set constant is in the bytes
-    )
-    if done.returncode != 0:
-        raise UserError(f"the function's sources do not compile: {done.stdout}{done.stderr}")
+    # The order in a set constant is in the bytes.
+    code, said = _run(command, {**os.environ, "PYTHONHASHSEED": "0"})
+    if code != 0:
+        raise UserError(f"the function's sources do not compile: {said}")
+
+
+def _run(command: Sequence[str | Path], environment: Mapping[str, str]) -> tuple[int, str]:
+    with Children() as children:
+        code, said = children.run(command, environment, errors=subprocess.STDOUT)
+    return code, said.decode(errors="replace")
 
 
 def _zip(folder: Path, path: Path) -> None:

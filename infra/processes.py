@@ -4,7 +4,6 @@ Each child leads a process group of its own, so a Ctrl-C reaches us alone and we
 a reaper that holds the other end of a pipe ends them where we were killed and could not.
 """
 
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -63,10 +62,14 @@ class Children:
         return child
 
     def run(
-        self, command: Sequence[str | Path], environment: Mapping[str, str]
+        self,
+        command: Sequence[str | Path],
+        environment: Mapping[str, str],
+        *,
+        errors: int | None = None,
     ) -> tuple[int, bytes]:
-        """Runs a child to its end: its exit code and standard output; its errors go to ours."""
-        child = self.start(command, environment, output=subprocess.PIPE)
+        """Runs a child to its end: its exit code and standard output."""
+        child = self.start(command, environment, output=subprocess.PIPE, errors=errors)
         said, _ = child.communicate()
         self.let_go(child.pid)
         return child.returncode, said
@@ -79,13 +82,3 @@ class Children:
         assert self._reaper.stdin is not None  # noqa: S101 - asked for with PIPE
         self._reaper.stdin.write(f"{line}\n")
         self._reaper.stdin.flush()
-
-
-def end_on_signals() -> None:
-    """Makes an end by SIGTERM or SIGHUP as orderly as one by Ctrl-C."""
-
-    def interrupt(number: int, _frame: object) -> None:
-        raise KeyboardInterrupt(signal.Signals(number).name)
-
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGHUP, interrupt)

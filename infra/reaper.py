@@ -26,11 +26,16 @@ def main() -> None:
 
 
 def end(groups: set[int], patience_seconds: float) -> None:
-    """Asks the groups to end, and kills what is left after a while."""
-    deadline = time.monotonic() + patience_seconds
-    _signal(groups, signal.SIGTERM)
-    while any(_alive(group) for group in groups) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    """Asks the groups to end, and kills what is left after a while.
+
+    Asks by SIGINT first: Terraform's providers leave that to Terraform, which then finishes and
+    notes what it is making, where a SIGTERM would end them in the middle of it.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        _signal(groups, number)
+        deadline = time.monotonic() + patience_seconds / 2
+        while any(_alive(group) for group in groups) and time.monotonic() < deadline:
+            time.sleep(0.05)
     _signal(groups, signal.SIGKILL)
 
 

@@ -44,7 +44,8 @@ class Endpoint(msgspec.Struct, frozen=True):
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
         foreign = () if self.localstack_pid is None else emulator.FOREIGN_VARIABLES
-        return {name: value for name, value in base.items() if name not in foreign} | self.settings
+        kept = {name: value for name, value in base.items() if name not in foreign}
+        return emulator.without_proxy(kept) | self.settings
 
 
 class TrainedModel(msgspec.Struct, frozen=True):
@@ -90,19 +91,29 @@ def open_endpoint(children: Children, folder: Path, port: int | None, steps: Ste
 
 
 def standing_endpoint(folder: Path) -> Endpoint | None:
-    """The endpoint that an earlier command left in the folder, where it still answers."""
+    """The endpoint that an earlier command left in the folder, where it still stands.
+
+    Raises `UserError` where that cannot be told: to forget it would orphan what stands there.
+    """
     try:
         endpoint = msgspec.json.decode((folder / _RECORD).read_bytes(), type=Endpoint)
-    except FileNotFoundError:
+    except (FileNotFoundError, msgspec.DecodeError):
         return None
-    return endpoint if _stands(endpoint) else None
-
-
-def _stands(endpoint: Endpoint) -> bool:
     if endpoint.localstack_pid is None:
-        return emulator.answers(endpoint.url)
+        if not emulator.answers(endpoint.url):
+            raise UserError(
+                f"the stack at {endpoint.url} does not answer: start the endpoint again, or remove "
+                f"{folder} if what stood there is gone"
+            )
     # Both, as another program may have got the number of a LocalStack that ended, or its port.
-    return reaper.leads_a_group(endpoint.localstack_pid) and emulator.healthy(endpoint.url)
+    elif not reaper.leads_a_group(endpoint.localstack_pid):
+        return None
+    elif not emulator.becomes_healthy(endpoint.url):
+        raise UserError(
+            f"process {endpoint.localstack_pid} at {endpoint.url} does not answer: end it, or "
+            f"remove {folder} if it is no LocalStack"
+        )
+    return endpoint
 
 
 def close_endpoint(folder: Path, endpoint: Endpoint) -> None:
@@ -205,4 +216,6 @@ def local_architecture() -> Architecture:
 
 
 def _write(folder: Path, endpoint: Endpoint) -> None:
-    (folder / _RECORD).write_bytes(msgspec.json.encode(endpoint))
+    unfinished = folder / f"{_RECORD}.part"
+    unfinished.write_bytes(msgspec.json.encode(endpoint))
+    unfinished.replace(folder / _RECORD)  # whole or not at all, whenever we are killed

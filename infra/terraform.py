@@ -20,7 +20,10 @@ _DATA: Final = LOCALSTACK / "terraform"
 """Keeps the provider between runs."""
 _REGISTRY_FOLDER: Final = "registry.terraform.io"
 _SEARCH_DEPTH: Final = 6
-_NEVER_SEARCHED: Final = {"proc", "sys", "dev", "node_modules", ".terraform", ".localstack"}
+_NEVER_SEARCHED: Final = {
+    *("proc", "sys", "dev", "node_modules", ".terraform", ".localstack"),
+    "tmp",  # anyone may write there, and what is found is run
+}
 
 
 class Terraform:
@@ -63,7 +66,8 @@ class Terraform:
             if mirror is None:
                 raise UserError(
                     "Terraform's registry cannot be reached, and no unpacked provider mirror was "
-                    f"found on the disk: go online once, or name a mirror in {MIRROR_VARIABLE}"
+                    f"found on the disk: go online once, or name a mirror in {MIRROR_VARIABLE} "
+                    f"(terraform said: {_one_line(said)})"
                 )
             err.print(f"  Terraform's registry cannot be reached: the provider comes from {mirror}")
             self._environment["TF_CLI_CONFIG_FILE"] = str(
@@ -78,13 +82,6 @@ class Terraform:
 
     def destroy(self, variables: Mapping[str, str]) -> None:
         self._run_json("destroy", variables)
-
-    def plan_is_empty(self, variables: Mapping[str, str]) -> bool:
-        """Whether nothing is left to change. Source of the exit codes: `terraform plan -help`."""
-        code, said = self._run("plan", "-detailed-exitcode", "-no-color", *_var_flags(variables))
-        if code == 1:
-            raise UserError(f"terraform plan failed: {_one_line(said)}")
-        return code == 0
 
     def outputs(self) -> dict[str, str]:
         code, said = self._run("output", "-json", "-no-color")
@@ -162,7 +159,15 @@ def _folders(folder: Path, device: int) -> list[Path]:
 
 def _holds_provider(folder: Path) -> bool:
     provider = folder / _REGISTRY_FOLDER / "hashicorp" / "aws"
-    return any(provider.glob(f"5.100.*/{_system()}/terraform-provider-aws*"))
+    found = provider.glob(f"5.100.*/{_system()}/terraform-provider-aws*")
+    return any(_may_be_run(file) for file in found)
+
+
+def _may_be_run(file: Path) -> bool:
+    """Whether it is a program, and nobody but root or ourselves can have put it there."""
+    status = file.stat()
+    ours = status.st_uid in {0, os.getuid()}
+    return status.st_size > 0 and os.access(file, os.X_OK) and ours and not status.st_mode & 0o022
 
 
 def _system() -> str:

@@ -1,5 +1,6 @@
 """The simulator's command line: options in, exit codes and tables out."""
 
+import contextlib
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +35,7 @@ _MOST_IDS_SHOWN: Final = 20
 def send(
     stream: Annotated[str, typer.Option(envvar="EVENTS_STREAM_NAME", help="The events stream.")],
     count: Annotated[int, typer.Option(min=1, help="How many rides.")] = 5_000,
-    rate: Annotated[float, typer.Option(min=0.1, help="Rides a second.")] = 500.0,
+    rate: Annotated[float, typer.Option(min=0.1, max=1e6, help="Rides a second.")] = 500.0,
     malformed: Annotated[
         float, typer.Option(min=0, max=1, help="Share of rides that can never be scored.")
     ] = 0.01,
@@ -42,7 +43,7 @@ def send(
         Path | None,
         typer.Option("--trips", envvar="RIDES", help="TLC parquet file to send rides from."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same rides.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same rides.")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the ledger; out/runs/<time> unless set.")
     ] = None,
@@ -127,7 +128,8 @@ def _await_outcomes(
     settled_at = float("inf")
     while time.monotonic() < min(deadline, settled_at):
         for record in reader.arrived():
-            reconciliation.predicted(decoder.decode(record.data), record.arrived_at)
+            with contextlib.suppress(msgspec.DecodeError):  # not a prediction, so none of ours
+                reconciliation.predicted(decoder.decode(record.data), record.arrived_at)
         for reject in set_aside.new_rejects():
             reconciliation.rejected(reject)
         for failure in set_aside.new_failures():
@@ -161,6 +163,8 @@ def _table(account: Account) -> Table:
         table.add_row(f"  rejected: {reason}", f"{count:,}")
     for model, count in sorted(account.models.items()):
         table.add_row(f"  by {model}", f"{count:,}")
+    if account.unanswered:
+        table.add_row("put, never answered", f"{account.unanswered:,}")
     if account.latency_ms:
         for name, milliseconds in msgspec.structs.asdict(account.latency_ms).items():
             table.add_row(f"latency {name}", f"{milliseconds:,.0f} ms")

@@ -46,11 +46,13 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         """Raises `UserError` where the folder has a ledger: it may not be reconciled yet."""
         path = folder / FILE_NAME
-        folder.mkdir(parents=True, exist_ok=True)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             self._file: IO[bytes] = path.open("xb")
-        except FileExistsError:
-            raise UserError(f"{path} is there already: name another folder with --out") from None
+        except OSError as error:
+            raise UserError(
+                f"{path} cannot be begun ({error.strerror}): name another folder with --out"
+            ) from None
         self._encoder = msgspec.json.Encoder()
 
     def __enter__(self) -> Self:
@@ -75,7 +77,7 @@ def read(folder: Path) -> Mapping[str, SentRide]:
     path = folder / FILE_NAME
     try:
         lines: Sequence[bytes] = path.read_bytes().splitlines(keepends=True)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(
             f"{path} is not there: send rides first, with `python -m stream_sim send`"
         ) from None
@@ -84,7 +86,11 @@ def read(folder: Path) -> Mapping[str, SentRide]:
     for line in lines:
         if not line.endswith(b"\n"):
             break
-        match decoder.decode(line):
+        try:
+            entry = decoder.decode(line)
+        except msgspec.DecodeError as error:
+            raise UserError(f"{path} is damaged: {error}") from error
+        match entry:
             case Intended(ride_id, reason):
                 rides[ride_id] = SentRide(ride_id, reason, None, None)
             case Taken(ride_id, event_id, sent_at):

@@ -60,7 +60,7 @@ class Producer:
             sent(len(taken))
             if pending and time.monotonic() > deadline:
                 raise UserError(
-                    f"{self._stream_name} took nothing for {_PATIENCE_SECONDS:.0f} s: {refusal}"
+                    f"{self._stream_name} refused rides for {_PATIENCE_SECONDS:.0f} s: {refusal}"
                 )
             if pending:
                 time.sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))  # noqa: S311

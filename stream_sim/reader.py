@@ -4,6 +4,7 @@ Its own iterator says nothing while nothing arrives and swallows Ctrl-C, so its 
 here: one reader process a shard, a queue, and a state object that keeps the place.
 """
 
+import contextlib
 import logging
 import multiprocessing
 import queue
@@ -81,6 +82,9 @@ class StreamReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        # Killed, not asked: one that still holds records for us would wait until they are taken.
+        for reader in self._consumer.shards.values():
+            reader.process.kill()
         self._consumer.shutdown()
 
     def arrived(self) -> Iterator[StreamRecord]:
@@ -88,10 +92,12 @@ class StreamReader:
         if time.monotonic() - self._set_up_at > _SETUP_SECONDS:
             self._consumer.setup_shards()
             self._set_up_at = time.monotonic()
-        try:
-            shard_id, response = self._consumer.record_queue.get(timeout=_POLL_SECONDS)
-        except queue.Empty:
-            return
+        with contextlib.suppress(queue.Empty):
+            yield from self._unseen(*self._consumer.record_queue.get(timeout=_POLL_SECONDS))
+            while True:
+                yield from self._unseen(*self._consumer.record_queue.get_nowait())
+
+    def _unseen(self, shard_id: str, response: Mapping[str, Any]) -> Iterator[StreamRecord]:
         shard = self._consumer.state_shard_id(shard_id)
         for record in response["Records"]:
             if self._place.passed(shard, record["SequenceNumber"]):

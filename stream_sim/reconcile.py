@@ -32,11 +32,16 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class Account(msgspec.Struct, frozen=True):
-    """The whole account. `lost` and `unexpected` say which rides, and what is wrong with each."""
+    """The whole account. `lost` and `unexpected` say which rides, and what is wrong with each.
+
+    `unanswered` rides were put without an answer, and nothing came of them: the stream most likely
+    never took them, so they count neither as sent nor as lost.
+    """
 
     rides: Rides
     reasons: dict[str, int]
     models: dict[str, int]
+    unanswered: int
     latency_ms: Latency | None
     rides_per_second: float | None
     lost: list[str]
@@ -57,6 +62,7 @@ class Reconciliation:
         self._predicted: dict[str, tuple[Prediction, datetime]] = {}
         self._rejected: dict[str, Reject] = {}
         self._failed: set[str] = set()
+        self._mistaken: dict[str, str] = {}
         self._repeats: Counter[str] = Counter()
 
     def predicted(self, prediction: Prediction, arrived_at: datetime) -> None:
@@ -64,6 +70,8 @@ class Reconciliation:
         ride = self._ride(prediction.event_id, str(prediction.prediction.ride_id))
         if ride is None:
             return
+        if str(prediction.prediction.ride_id) != ride.ride_id:
+            self._mistaken[ride.ride_id] = str(prediction.prediction.ride_id)
         if ride.ride_id in self._predicted:
             self._repeats[ride.ride_id] += 1
         else:
@@ -104,6 +112,7 @@ class Reconciliation:
             ),
             reasons=dict(Counter(reject.reason for reject in self._rejected.values())),
             models=dict(Counter(f"{p.model} {p.version}" for p, _ in self._predicted.values())),
+            unanswered=len(self._sent) - sent,
             latency_ms=self._latency(),
             rides_per_second=self._rides_per_second(sent),
             lost=lost,
@@ -134,6 +143,10 @@ class Reconciliation:
             predicted = ride.ride_id in self._predicted
             if predicted and reject:
                 yield f"{ride.ride_id}: both predicted and rejected"
+            elif ride.ride_id in self._failed and (predicted or reject):
+                yield f"{ride.ride_id}: given up on, and {'predicted' if predicted else 'rejected'}"
+            elif ride.ride_id in self._mistaken:
+                yield f"{ride.ride_id}: its prediction is for ride {self._mistaken[ride.ride_id]}"
             elif predicted and ride.reason:
                 yield f"{ride.ride_id}: predicted, though it had to be rejected as {ride.reason}"
             elif reject and reject.reason != ride.reason:

@@ -1,10 +1,12 @@
 """Trips in, records to send out: ride events, with malformed ones strewn in."""
 
+import base64
 import random
 
 import msgspec
 
-from ride_scoring.events import MAX_DISTANCE_MILES, RejectReason, Ride, RideEvent
+from ride_scoring.decode import CannotScore, decode
+from ride_scoring.events import RejectReason, RideEvent
 from stream_sim import faults
 from stream_sim.producer import OutgoingRide
 from stream_sim.trips import Trips
@@ -21,10 +23,14 @@ def outgoing(trips: Trips, run: str, malformed: float, seed: int) -> list[Outgoi
             records.append(OutgoingRide(ride_id, data, reason))
         else:
             data = msgspec.json.encode(RideEvent(ride_id, ride))
-            records.append(OutgoingRide(ride_id, data, _reason(ride)))
+            records.append(OutgoingRide(ride_id, data, _reason(data)))
     return records
 
 
-def _reason(ride: Ride) -> RejectReason | None:
-    """Real trips hold broken meters: such a ride must be rejected, and is."""
-    return None if 0 <= ride.trip_distance <= MAX_DISTANCE_MILES else "out_of_range"
+def _reason(data: bytes) -> RejectReason | None:
+    """Real trips hold broken meters and the like: the contract says which must be rejected."""
+    try:
+        decode(base64.b64encode(data).decode())
+    except CannotScore as cause:
+        return cause.reason
+    return None

@@ -63,16 +63,18 @@ def read(path: Path) -> Trips:
     A trip without one of the five columns' values is left out: no ride event could carry it.
     """
     table = _read_table(path)
-    pickup, dropoff = (
-        _column(table, name).astype("datetime64[us]") for name in _times(table, path)
-    )
+    times = _times(table, path)
+    try:
+        pickup, dropoff = (_column(table, name).astype("datetime64[us]") for name in times)
+        zones_and_miles = [_column(table, name).astype(np.float64) for name in _COLUMNS]
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} holds values of another kind in its columns: {error}") from error
     present = ~(np.isnat(pickup) | np.isnat(dropoff))
-    zones_and_miles = [_column(table, name).astype(np.float64) for name in _COLUMNS]
     for column in zones_and_miles:
-        present &= ~np.isnan(column)
-    pickup_zone, dropoff_zone, distance_miles = (column[present] for column in zones_and_miles)
-    if not len(distance_miles):
+        present &= np.isfinite(column)
+    if not present.any():
         raise UserError(f"{path} holds no trips")
+    pickup_zone, dropoff_zone, distance_miles = (column[present] for column in zones_and_miles)
     return Trips(
         pickup=pickup[present],
         duration_minutes=(dropoff - pickup)[present] / np.timedelta64(60, "s"),

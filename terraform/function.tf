@@ -4,8 +4,8 @@ locals {
   package_sha256 = local.package_exists ? filesha256(local.package) : "missing"
 }
 
-# A package over 50 MB reaches Lambda only by way of S3. A new digest is a new key, so the object
-# that a published version was made from is never overwritten.
+# A package over 50 MB reaches Lambda only by way of S3. Its key is its digest, so another package
+# never hides behind a name that Lambda has read already.
 resource "aws_s3_object" "package" {
   bucket = aws_s3_bucket.models.id
   key    = "packages/${local.package_sha256}.zip"

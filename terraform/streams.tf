@@ -9,7 +9,7 @@ resource "aws_kinesis_stream" "this" {
 
   name             = each.key
   shard_count      = var.shards
-  encryption_type  = var.stream_kms_key_id == null ? "NONE" : "KMS"
-  kms_key_id       = var.stream_kms_key_id
+  encryption_type  = var.encrypt_streams ? "KMS" : "NONE"
+  kms_key_id       = var.encrypt_streams ? "alias/aws/kinesis" : null
   retention_period = 24
 }

@@ -37,10 +37,10 @@ variable "shards" {
   }
 }
 
-variable "stream_kms_key_id" {
-  description = "KMS key that encrypts the streams; AWS's own key unless set, no encryption where null."
-  type        = string
-  default     = "alias/aws/kinesis"
+variable "encrypt_streams" {
+  description = "Whether the streams are encrypted at rest, with the key that AWS keeps for Kinesis."
+  type        = bool
+  default     = true
 }
 
 variable "memory_mb" {
@@ -106,9 +106,9 @@ variable "batch_window_seconds" {
 }
 
 variable "retry_attempts" {
-  description = "How often a batch is tried again before it goes to the failures. Only transient causes fail a batch (no model yet, a throttled stream), so they may take their time."
+  description = "How often a batch is tried again before it goes to the failures. Only transient causes fail a batch (no model yet, a throttled stream), so the default leaves the bound to the record's age."
   type        = number
-  default     = 1000
+  default     = 10000
 
   validation {
     condition     = var.retry_attempts >= 0 && var.retry_attempts <= 10000

@@ -24,7 +24,7 @@ def train(
         typer.Argument(metavar="[TRIPS]", help="TLC parquet file; synthetic trips unless given."),
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many synthetic trips.")] = 40_000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 0,
     name: NameOption = "ride-duration",
     alias: AliasOption = "champion",
     as_json: JsonOption = False,

@@ -54,12 +54,12 @@ def publish(client: MlflowClient, s3: "S3Client", bucket: str, name: str, alias:
         )
         _drop_registry_stamp(directory)
         manifest = msgspec.json.encode(_manifest(client, registered, directory))
+        _require_same(manifest, s3, bucket, manifest_key(name, version))
         for path in _files(directory):
             key = file_key(name, version, path.relative_to(directory).as_posix())
             s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
     s3.put_object(Bucket=bucket, Key=manifest_key(name, version), Body=manifest)
-    before = _pointer(s3, bucket, pointer_key(name, alias))
-    previous = _previous(before, version)
+    previous = _previous(_get(s3, bucket, pointer_key(name, alias)), version)
     pointer = AliasPointer(
         version=version,
         manifest_sha256=hashlib.sha256(manifest).hexdigest(),
@@ -74,6 +74,10 @@ def _aliased_version(client: MlflowClient, name: str, alias: str) -> ModelVersio
     try:
         return client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
+        if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            raise UserError(
+                f"the registry does not answer as it should: {error.message}"
+            ) from error
         raise UserError(
             f"the registry has no alias {alias!r} of a model {name!r}: train one with "
             f"`python -m training train --name {name} --alias {alias}`"
@@ -98,7 +102,13 @@ def _manifest(client: MlflowClient, registered: ModelVersion, directory: Path) -
 
 
 def _golden_rows(run_id: str) -> list[GoldenRow]:
-    text = mlflow.artifacts.load_text(f"runs:/{run_id}/{GOLDEN_ROWS_FILE}")
+    try:
+        text = mlflow.artifacts.load_text(f"runs:/{run_id}/{GOLDEN_ROWS_FILE}")
+    except MlflowException as error:
+        raise UserError(
+            f"run {run_id} has no {GOLDEN_ROWS_FILE}: publish a version that "
+            "`python -m training train` registered"
+        ) from error
     return msgspec.json.decode(text, type=list[GoldenRow])
 
 
@@ -111,21 +121,29 @@ def _files(directory: Path) -> list[Path]:
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
-def _pointer(s3: "S3Client", bucket: str, key: str) -> AliasPointer | None:
+def _require_same(manifest: bytes, s3: "S3Client", bucket: str, key: str) -> None:
+    """A version is published once and stays: functions may serve it, and a rollback may want it."""
+    there = _get(s3, bucket, key)
+    if there is not None and there != manifest:
+        raise UserError(
+            f"s3://{bucket}/{key} is another model, most likely of another registry: publish from "
+            "that one, or train under another --name"
+        )
+
+
+def _get(s3: "S3Client", bucket: str, key: str) -> bytes | None:
     try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchKey":
             return None
         raise
-    try:
-        return msgspec.json.decode(body, type=AliasPointer)
-    except msgspec.DecodeError:
-        return None  # a damaged pointer serves nobody: it is mended by being written anew
 
 
-def _previous(before: AliasPointer | None, version: str) -> str | None:
+def _previous(before: bytes | None, version: str) -> str | None:
     """What to go back to. Publishing the same version again must not make it its own past."""
-    if before is None:
-        return None
-    return before.previous if before.version == version else before.version
+    try:
+        pointer = msgspec.json.decode(before or b"", type=AliasPointer)
+    except msgspec.DecodeError:
+        return None  # none is there, or a damaged one, which serves nobody and is now mended
+    return pointer.previous if pointer.version == version else pointer.version

@@ -25,7 +25,7 @@ from skops.io import dump, get_untrusted_types
 
 from infra.console import UserError
 from ride_scoring import features
-from ride_scoring.events import MAX_DISTANCE_MILES
+from ride_scoring.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES
 from ride_scoring.model_store import GoldenRow
 from stream_sim.trips import Trips
 from training import tracking
@@ -96,12 +96,14 @@ def feature_matrix(trips: Trips) -> NDArray[np.float64]:
 
 def _usable(trips: Trips) -> NDArray[np.bool_]:
     """The course's 1 to 60 minutes, and what the function would score at all."""
-    minutes, miles = trips.duration_minutes, trips.distance_miles
-    return np.asarray(
-        (minutes >= MIN_MINUTES)
-        & (minutes <= MAX_MINUTES)
-        & (miles >= 0)
-        & (miles <= MAX_DISTANCE_MILES)
+    within = [
+        (trips.duration_minutes, MIN_MINUTES, MAX_MINUTES),
+        (trips.distance_miles, 0.0, MAX_DISTANCE_MILES),
+        (trips.pickup_zone, FIRST_ZONE, LAST_ZONE),
+        (trips.dropoff_zone, FIRST_ZONE, LAST_ZONE),
+    ]
+    return np.logical_and.reduce(
+        [(low <= column) & (column <= high) for column, low, high in within]
     )
 
 

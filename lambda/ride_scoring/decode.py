@@ -11,6 +11,7 @@ from ride_scoring.events import (
     LAST_ZONE,
     MAX_DISTANCE_MILES,
     MAX_RIDE_ID_CHARACTERS,
+    PICKUP_YEARS,
     SCHEMA_VERSION,
     KinesisRecord,
     Reject,
@@ -75,6 +76,9 @@ def _check_ranges(event: RideEvent) -> None:
         raise _outside("DOLocationID", ride.dropoff_zone, f"zones {FIRST_ZONE} to {LAST_ZONE}")
     if not 0 <= ride.trip_distance <= MAX_DISTANCE_MILES:
         raise _outside("trip_distance", ride.trip_distance, f"0 to {MAX_DISTANCE_MILES:g} miles")
+    if ride.pickup_datetime is not None and ride.pickup_datetime.year not in PICKUP_YEARS:
+        years = f"years {PICKUP_YEARS.start} to {PICKUP_YEARS.stop - 1}"
+        raise _outside("pickup_datetime", ride.pickup_datetime.year, years)
     ride_id_characters = len(str(event.ride_id))
     if not 1 <= ride_id_characters <= MAX_RIDE_ID_CHARACTERS:
         raise CannotScore(

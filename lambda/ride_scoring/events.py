@@ -12,6 +12,8 @@ SCHEMA_VERSION: Final = 1
 FIRST_ZONE: Final = 1
 LAST_ZONE: Final = 265
 """Taxi zones of the TLC's zone table; 264 is "Unknown", 265 "Outside of NYC"."""
+PICKUP_YEARS: Final = range(1970, 2200)
+"""Outside of them a time cannot be turned into another zone's, or into seconds, on every system."""
 MAX_RIDE_ID_CHARACTERS: Final = 256
 """`str(ride_id)` is the prediction's partition key, and Kinesis takes 1 to 256 characters."""
 MAX_DISTANCE_MILES: Final = 200.0

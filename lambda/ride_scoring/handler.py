@@ -13,13 +13,18 @@ from ride_scoring import kinesis_event, settings
 from ride_scoring.model_store import AliasedModel
 from ride_scoring.rejects import RejectStore
 from ride_scoring.scoring import Answer, Scorer
-from ride_scoring.sink import PredictionSink
+from ride_scoring.sink import CALL_SECONDS, PredictionSink
 from ride_scoring.telemetry import Telemetry
 
 # Timeouts well inside the function's own, so that a service that hangs ends as a batch not done.
-_S3_CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 3})
+_S3_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3})
 # One attempt: the sink itself tries again, and only what was refused.
-_KINESIS_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
+_CONNECT_SECONDS = 1
+_KINESIS_CONFIG = Config(
+    connect_timeout=_CONNECT_SECONDS,
+    read_timeout=CALL_SECONDS - _CONNECT_SECONDS,
+    retries={"total_max_attempts": 1},
+)
 
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Answer:

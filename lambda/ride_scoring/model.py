@@ -3,11 +3,13 @@
 The scikit-learn flavour's own file is read without importing MLflow: that is half of the start-up.
 """
 
+import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import msgspec
 import numpy as np
 import yaml
 from numpy.typing import NDArray
@@ -16,9 +18,18 @@ from ride_scoring import features
 from ride_scoring.errors import ModelRefused
 from ride_scoring.events import Ride
 
-_TRUSTED_ROOTS: Final = ("numpy.", "scipy.", "sklearn.")
-"""An MLmodel file names the types it wants trusted, so whoever can write a model could name any:
-only types of these libraries are taken from its list."""
+_TRUSTED_ROOT: Final = "sklearn."
+"""An MLmodel file names the types it wants trusted, so whoever can write a model could name any.
+Only classes of scikit-learn are taken from its list: a function, even one of NumPy's, could be one
+that runs text as code."""
+
+
+class _SklearnFlavor(msgspec.Struct, frozen=True):
+    """What MLflow writes of a scikit-learn model, as far as it is read."""
+
+    pickled_model: str
+    serialization_format: str = "pickle"
+    skops_trusted_types: list[str] | None = None
 
 
 class Estimator(Protocol):
@@ -35,12 +46,15 @@ class RideModel:
         self._estimator = estimator
 
     def predict(self, rides: Sequence[Ride], arrived_at: Sequence[float]) -> NDArray[np.float64]:
-        """Minutes for each ride, shape (n,), as the estimator gives them."""
+        """Minutes for each ride, shape (n,). Raises `ModelRefused` for another shape."""
         if self.features is None:
-            return np.asarray(self._estimator.predict(features.course_dicts(rides)))
-        return np.asarray(
-            self._estimator.predict(features.matrix(self.features, rides, arrived_at))
-        )
+            taken: object = features.course_dicts(rides)
+        else:
+            taken = features.matrix(self.features, rides, arrived_at)
+        minutes = np.asarray(self._estimator.predict(taken))
+        if minutes.shape != (len(rides),):
+            raise ModelRefused(f"the model gave {minutes.shape} numbers for {len(rides)} rides")
+        return minutes
 
 
 def load(directory: Path) -> RideModel:
@@ -76,16 +90,19 @@ def _signature_inputs(description: dict[str, Any]) -> tuple[str, ...] | None:
 
 
 def _estimator(directory: Path, description: dict[str, Any]) -> Estimator:
-    flavor = description["flavors"]["sklearn"]
-    if flavor.get("serialization_format") != "skops":
+    try:
+        flavor = msgspec.convert(description["flavors"]["sklearn"], _SklearnFlavor)
+    except msgspec.ValidationError as error:
+        raise ModelRefused(f"MLmodel's sklearn flavour is damaged: {error}") from error
+    if flavor.serialization_format != "skops":
         raise ModelRefused(
-            f"the model is stored as {flavor.get('serialization_format', 'pickle')}, which can run "
-            "any code when it is read; log it with serialization_format='skops'"
+            f"the model is stored as {flavor.serialization_format}, which can run any code when it "
+            "is read; log it with serialization_format='skops'"
         )
-    path = directory / flavor["pickled_model"]
+    path = directory / flavor.pickled_model
     if not path.resolve().is_relative_to(directory.resolve()):
-        raise ModelRefused(f"MLmodel names {flavor['pickled_model']}, outside the model directory")
-    return _read_skops(path, flavor.get("skops_trusted_types") or [])
+        raise ModelRefused(f"MLmodel names {flavor.pickled_model}, outside the model directory")
+    return _read_skops(path, flavor.skops_trusted_types or [])
 
 
 def _read_skops(path: Path, named_types: Sequence[str]) -> Estimator:
@@ -93,7 +110,7 @@ def _read_skops(path: Path, named_types: Sequence[str]) -> Estimator:
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
-    trusted = [name for name in named_types if name.startswith(_TRUSTED_ROOTS)]
+    trusted = [name for name in named_types if _is_class_of_scikit_learn(name)]
     try:
         estimator: Estimator = skops.io.load(path, trusted=trusted)
     except UntrustedTypesFoundException as error:
@@ -101,3 +118,14 @@ def _read_skops(path: Path, named_types: Sequence[str]) -> Estimator:
     except Exception as error:  # a damaged file can fail anywhere inside skops
         raise ModelRefused(f"the model's file {path.name} cannot be read: {error}") from error
     return estimator
+
+
+def _is_class_of_scikit_learn(name: str) -> bool:
+    if not name.startswith(_TRUSTED_ROOT):
+        return False
+    module, _, attribute = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError):
+        return False
+    return isinstance(found, type) and found.__module__.startswith(_TRUSTED_ROOT)

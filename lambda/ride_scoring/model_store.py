@@ -164,7 +164,10 @@ def _require_digest(body: bytes, sha256: str, location: str) -> None:
 def _check_golden_rows(loaded: model.RideModel, manifest: Manifest) -> None:
     if not (rows := manifest.golden_rows):
         return
-    minutes = loaded.predict([row.ride for row in rows], [0.0] * len(rows))
+    try:
+        minutes = loaded.predict([row.ride for row in rows], [0.0] * len(rows))
+    except Exception as error:  # whatever it is, such a model cannot serve
+        raise ModelRefused(f"version {manifest.version} fails on a golden row: {error}") from error
     for row, actual in zip(rows, minutes, strict=True):
         if not abs(actual - row.ride_duration) <= GOLDEN_TOLERANCE_MINUTES:
             raise ModelRefused(

@@ -83,22 +83,22 @@ class Scorer:
         except (TransientError, ModelRefused) as error:
             return _nothing_done(records, str(error))
         batch = _Batch(records, model, self._now())
-        first_undone = batch.position_of_output(
-            self._sink.put([output for _, output in batch.outputs], seconds_left)
-        )
-        # Rejects behind the first undone record come again with the batch that is tried again.
-        settled = [reject for position, reject in batch.rejects if position < first_undone]
-        failure = None if first_undone == len(records) else "the predictions stream refused records"
+        first_undone, failure = len(records), None
+        # Rejects first: written again, they overwrite their object, where predictions would repeat.
         try:
-            if settled:
-                self._rejects.put(settled)
+            if batch.rejects:
+                self._rejects.put([reject for _, reject in batch.rejects])
         except StoreUnavailable as error:
-            first_undone, settled, failure = batch.rejects[0][0], [], str(error)
+            first_undone, failure = batch.rejects[0][0], str(error)
+        outputs = [(at, output) for at, output in batch.outputs if at < first_undone]
+        done = self._sink.put([output for _, output in outputs], seconds_left)
+        if done < len(outputs):
+            first_undone, failure = outputs[done][0], "the predictions stream refused records"
         return BatchResult(
             model_version=model.version,
             records=len(records),
-            predicted=sum(position < first_undone for position, _ in batch.outputs),
-            rejects=settled,
+            predicted=done,
+            rejects=[reject for at, reject in batch.rejects if at < first_undone],
             not_done_from=_sequence_number(records, first_undone),
             failure=failure,
         )
@@ -112,15 +112,10 @@ class _Batch:
     ) -> None:
         self.outputs: list[tuple[int, OutputRecord]] = []
         self.rejects: list[tuple[int, Reject]] = []
-        self._size = len(records)
         self._records = records
         self._scored_at = scored_at
         self._predict(model, self._decode())
         self.rejects.sort(key=lambda item: item[0])
-
-    def position_of_output(self, index: int) -> int:
-        """The position in the batch of an output, or the batch's size behind the last one."""
-        return self.outputs[index][0] if index < len(self.outputs) else self._size
 
     def _decode(self) -> list[tuple[int, RideEvent]]:
         events = []

@@ -19,7 +19,9 @@ MAX_RECORDS_A_CALL: Final = 500
 MAX_BYTES_A_CALL: Final = 5 * 1024 * 1024
 
 RESERVED_SECONDS: Final = 2.0
-"""What is left of the function's time for the rejects and the answer when retrying stops."""
+"""What must be left of the function's time for the answer."""
+CALL_SECONDS: Final = 5.0
+"""What one call may take at most; `handler` sets the client's timeouts to it."""
 _BASE_WAIT_SECONDS: Final = 0.05
 _MAX_WAIT_SECONDS: Final = 2.0
 
@@ -65,8 +67,10 @@ class PredictionSink:
     ) -> int | None:
         """None when all are in, otherwise the index of the first that is not."""
         pending = list(range(len(chunk)))
-        attempt = 0
-        while True:
+        wait, attempt = 0.0, 0
+        # A call is begun only where its end is inside the function's time, however long it takes.
+        while seconds_left() - wait >= CALL_SECONDS + RESERVED_SECONDS:
+            self._sleep(wait)
             try:
                 pending = self._put_once(chunk, pending)
             except (ClientError, BotoCoreError) as error:
@@ -76,11 +80,9 @@ class PredictionSink:
             if not pending:
                 return None
             wait = self._jitter() * min(_MAX_WAIT_SECONDS, _BASE_WAIT_SECONDS * 2**attempt)
-            if seconds_left() - wait < RESERVED_SECONDS:
-                logger.warning("%d predictions were not taken in time", len(pending))
-                return pending[0]
-            self._sleep(wait)
             attempt += 1
+        logger.warning("%d predictions were not taken in time", len(pending))
+        return pending[0]
 
     def _put_once(self, chunk: Sequence[OutputRecord], pending: Sequence[int]) -> list[int]:
         """The indices that the stream did not take."""

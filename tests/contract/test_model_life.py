@@ -185,6 +185,17 @@ def test_a_pointer_knows_what_it_named_before(
         registry.set_registered_model_alias(NAME, "champion", "1")
 
 
+def test_a_version_of_another_registry_is_not_written_over(
+    registry: mlflow.MlflowClient, aws: boto3.Session, published: Published
+) -> None:
+    other = f"models/{NAME}/versions/{published.version}.json"
+    put(aws, other, b'{"another": "model"}')
+    pointer = get(aws, POINTER)
+    with pytest.raises(UserError, match="is another model"):
+        publish(registry, aws.client("s3"), "models", NAME, "champion")
+    assert (get(aws, other), get(aws, POINTER)) == (b'{"another": "model"}', pointer)
+
+
 def test_an_alias_that_nobody_set_is_said(
     registry: mlflow.MlflowClient, aws: boto3.Session
 ) -> None:

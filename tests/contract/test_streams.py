@@ -58,6 +58,17 @@ def test_the_reader_reads_on_where_it_stands(aws: boto3.Session) -> None:
         assert [record.data for record in read(reader, 1)] == [b"second"]
 
 
+def test_a_reader_that_is_left_with_records_unread_ends_its_processes(aws: boto3.Session) -> None:
+    sink = PredictionSink(aws.client("kinesis"), "ride-predictions")
+    sink.put([OutputRecord(b"x" * 500, f"key-{n}") for n in range(4_000)], lambda: 60.0)
+    with StreamReader("ride-predictions", aws) as reader:
+        next(reader.arrived())  # and the rest lies in the queue, more than a pipe holds
+        processes = [shard.process for shard in reader._consumer.shards.values()]
+        time.sleep(1)
+    assert len(processes) == 2
+    assert not any(process.is_alive() for process in processes)
+
+
 def test_a_place_knows_what_was_passed() -> None:
     place = Place()
     assert place.get_iterator_args("s") == {"ShardIteratorType": "TRIM_HORIZON"}

@@ -38,6 +38,17 @@ class Shell:
 
     def run(self, command: str) -> str:
         """What the command prints; a command that fails fails the test."""
+        code, said = self._run(command)
+        assert code == 0, f"{command}\n{said}"
+        return said
+
+    def fails(self, command: str) -> str:
+        """What a command prints that must fail."""
+        code, said = self._run(command)
+        assert code != 0, f"{command}\n{said}"
+        return said
+
+    def _run(self, command: str) -> tuple[int, str]:
         assert self._bash.stdin is not None
         assert self._bash.stdout is not None
         self._bash.stdin.write(f"{command} </dev/null\necho {_DONE} $?\n")
@@ -47,8 +58,7 @@ class Shell:
             before, done, code = line.partition(_DONE)
             said += before
             if done:
-                assert int(code) == 0, f"{command}\n{said}"
-                return said
+                return int(code), said
         raise AssertionError(f"bash ended in {command}\n{said}")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from infra.processes import Children
 from infra.stack import Endpoint
 from infra.steps import Steps
 from infra.terraform import Terraform
+from tests.factories import SHARED_DATA
 from tests.integration.shell import Shell, readme_commands
 
 
@@ -37,9 +39,12 @@ def test_run_it(newcomer: dict[str, str]) -> None:
 
 
 def test_look_around(newcomer: dict[str, str]) -> None:
+    assert stack.standing_endpoint(stack.STANDING) is None, "your stack stands: `make down` first"
     commands = readme_commands("Look around")
     said = {}
-    with Shell(newcomer) as shell:
+    real_trips = SHARED_DATA / "tlc" / "green_tripdata_2023-01.parquet"
+    rides = {"RIDES": str(real_trips)} if real_trips.exists() else {}
+    with Shell(newcomer | rides) as shell:
         for command in commands:
             said[command] = shell.run(command)
             if command == "make up":
@@ -48,7 +53,8 @@ def test_look_around(newcomer: dict[str, str]) -> None:
     (plan,) = [text for command, text in said.items() if " plan " in command]
     assert "No changes." in plan
     (account,) = [text for command, text in said.items() if command.endswith("verify")]
-    assert "lost" in account
+    assert re.search(r"sent +1,000", account)
+    assert re.search(r"lost +0", account)
     assert stack.standing_endpoint(stack.STANDING) is None
     assert not stack.STANDING.exists()
 
@@ -77,6 +83,9 @@ def test_on_aws(account: Endpoint, newcomer: dict[str, str], tmp_path: Path) -> 
     apply = next(command for command in commands if " apply " in command)
     with Shell(account.environment(newcomer)) as shell:
         for command in commands:
+            if command == apply:
+                said = shell.fails(f"{apply} -var package=nowhere.zip")
+                assert "nowhere.zip is not there: run `make package`" in " ".join(said.split())
             if " publish " in command:
                 send_and_see_them_wait(shell, account, tmp_path)
             if command.endswith("destroy -var-file=envs/dev.tfvars"):

@@ -114,6 +114,29 @@ def test_a_ride_that_was_both_predicted_and_rejected_is_unexpected() -> None:
     assert account.account().unexpected == ["a: both predicted and rejected"]
 
 
+def test_a_ride_that_was_both_given_up_on_and_predicted_is_unexpected() -> None:
+    account = Reconciliation(sent(("a", None)))
+    predict(account, "a", "shard-0:0")
+    account.failed(FailedRecord("shard-0:0", "a", b""))
+    assert account.account().unexpected == ["a: given up on, and predicted"]
+
+
+def test_predictions_that_were_swapped_are_unexpected() -> None:
+    account = Reconciliation(sent(("a", None), ("b", None)))
+    predict(account, "b", "shard-0:0")
+    predict(account, "a", "shard-0:1")
+    assert account.account().unexpected == [
+        "a: its prediction is for ride b",
+        "b: its prediction is for ride a",
+    ]
+
+
+def test_a_put_that_nobody_answered_is_not_silent() -> None:
+    account = Reconciliation({"a": SentRide("a", None, None, None)}).account()
+    assert counts(account) == {}
+    assert account.unanswered == 1
+
+
 def test_rides_of_other_runs_are_passed_over() -> None:
     account = Reconciliation(sent(("a", None)))
     predict(account, "z", "shard-0:99")
@@ -160,7 +183,7 @@ def test_a_line_that_a_kill_cut_off_is_passed_over(tmp_path: Path) -> None:
 def test_a_ledger_is_never_written_over(tmp_path: Path) -> None:
     with Ledger(tmp_path):
         pass
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="cannot be begun \\(File exists\\)"):
         Ledger(tmp_path)
 
 

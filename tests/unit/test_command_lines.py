@@ -102,11 +102,33 @@ def test_no_ledger(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [("--rate", "0"), ("--count", "0"), ("--malformed", "1.5"), ("--rate", "fast")]
+    "option",
+    [
+        ("--rate", "inf"),
+        ("--seed", "-1"),
+        ("--rate", "0"),
+        ("--count", "0"),
+        ("--malformed", "1.5"),
+        ("--rate", "fast"),
+    ],
 )
 def test_an_option_out_of_its_range(option: tuple[str, str]) -> None:
     said = complaint("stream_sim", "send", "--stream", "s", *option, code=2)
     assert option[0] in said
+
+
+@pytest.mark.parametrize("command", ["send", "verify"])
+def test_a_folder_that_is_a_file(command: str, tmp_path: Path) -> None:
+    (file := tmp_path / "file").touch()
+    rest = ["--rejects-bucket", "b"] if command == "verify" else ["--count", "1"]
+    arguments = ("stream_sim", command, "--stream", "s", "--out", str(file), *rest)
+    environment = {**CREDENTIALS, **NOBODY, "AWS_MAX_ATTEMPTS": "1"}
+    assert sentence(*arguments, environment=environment)
+
+
+def test_rides_that_are_not_there_are_said_before_anything_is_started() -> None:
+    said = sentence("infra", "demo", environment={"RIDES": "nowhere.parquet"})
+    assert "RIDES=nowhere.parquet is not there" in said
 
 
 def test_a_stream_that_is_not_named() -> None:

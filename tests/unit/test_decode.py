@@ -74,6 +74,12 @@ def test_a_pickup_time_may_be_missing_or_carry_an_offset() -> None:
         (event_json(DOLocationID=10**25), "out_of_range", "DOLocationID"),
         (event_json(trip_distance=260_000.0), "out_of_range", "trip_distance is 260000.0"),
         (event_json(trip_distance=-0.1), "out_of_range", "trip_distance"),
+        (event_json(pickup_datetime="0001-01-01T00:00:00Z"), "out_of_range", "pickup_datetime"),
+        (
+            event_json(pickup_datetime="9999-12-31T23:59:59-12:00"),
+            "out_of_range",
+            "pickup_datetime",
+        ),
         (event_json(ride_id=""), "out_of_range", "0 characters"),
         (event_json(ride_id="x" * 257), "out_of_range", "257 characters"),
     ],

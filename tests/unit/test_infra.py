@@ -21,7 +21,7 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = [
     sys.executable,
     "-c",
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)",
+    "import signal, time\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\ntime.sleep(60)",
 ]
 
 
@@ -43,7 +43,7 @@ def gone(pid: int) -> bool:
 def test_children_end_with_the_context() -> None:
     with Children() as children:
         child = children.start(SLEEP, os.environ)
-    assert child.wait(5) == -signal.SIGTERM
+    assert child.wait(5) == -signal.SIGINT
 
 
 def test_a_child_that_is_let_go_lives_on() -> None:
@@ -98,7 +98,8 @@ def test_a_localstack_of_ours_never_leads_to_a_real_account() -> None:
 def provider(folder: Path, system: str) -> Path:
     lies_in = folder / "registry.terraform.io" / "hashicorp" / "aws" / "5.100.0" / system
     lies_in.mkdir(parents=True)
-    (lies_in / "terraform-provider-aws_v5.100.0_x5").touch()
+    (program := lies_in / "terraform-provider-aws_v5.100.0_x5").write_text("#!/bin/sh\n")
+    program.chmod(0o755)
     return folder
 
 
@@ -112,6 +113,13 @@ def test_a_mirror_for_another_system_is_none(tmp_path: Path) -> None:
     mirror = provider(tmp_path, "plan9_mips")
     with pytest.raises(UserError, match="holds no AWS provider"):
         terraform.find_mirror({terraform.MIRROR_VARIABLE: str(mirror)})
+
+
+def test_a_mirror_that_anyone_could_have_written_is_none(tmp_path: Path) -> None:
+    mirror = provider(tmp_path, terraform._system())
+    assert terraform._holds_provider(mirror)
+    next(mirror.rglob("terraform-provider-aws*")).chmod(0o777)
+    assert not terraform._holds_provider(mirror)
 
 
 def test_a_mirror_is_found_somewhere_on_the_disk(tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import skops.io
 import yaml
+from numpy.testing._private.utils import runstring
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from ride_scoring import model
 from ride_scoring.errors import ModelRefused
@@ -81,6 +83,37 @@ def test_a_type_of_no_trusted_library_is_refused_though_mlmodel_names_it(tmp_pat
     trusted = [f"{Foreign.__module__}.Foreign"]
     with pytest.raises(ModelRefused, match="not trusted"):
         model.load(save(tmp_path, Foreign(), skops_trusted_types=trusted))
+
+
+def test_a_function_that_runs_text_as_code_is_refused(tmp_path: Path) -> None:
+    code = f"__import__('pathlib').Path({str(tmp_path / 'ran')!r}).touch()"
+    pipeline = make_pipeline(
+        FunctionTransformer(np.full_like, kw_args={"fill_value": code, "dtype": "U300"}),
+        FunctionTransformer(np.take, kw_args={"indices": 0}),
+        FunctionTransformer(runstring, kw_args={"dict": {}}),
+        linear(1),
+    )
+    skops.io.dump(pipeline, tmp_path / "all.skops")
+    wanted = skops.io.get_untrusted_types(file=tmp_path / "all.skops")
+    with pytest.raises(ModelRefused, match="not trusted"):
+        model.load(save(tmp_path, pipeline, ["trip_distance"], skops_trusted_types=wanted))
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "flavor",
+    [{"pickled_model": None}, {"skops_trusted_types": 7}, {"skops_trusted_types": [None]}],
+)
+def test_a_flavour_that_is_damaged_is_refused(tmp_path: Path, flavor: dict[str, Any]) -> None:
+    with pytest.raises(ModelRefused, match="damaged"):
+        model.load(save(tmp_path, linear(1), ["trip_distance"], **flavor))
+
+
+def test_a_model_that_gives_more_than_one_number_a_ride_is_refused(tmp_path: Path) -> None:
+    wide = LinearRegression().fit([[0.0], [1.0]], [[1.0, 2.0], [3.0, 4.0]])
+    loaded = model.load(save(tmp_path, wide, ["trip_distance"]))
+    with pytest.raises(ModelRefused, match="2, 2"):
+        loaded.predict([RIDE, RIDE], [0.0, 0.0])
 
 
 def test_a_file_outside_the_model_directory_is_refused(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_sending_is_given_up_in_the_end_and_the_ledger_knows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(producer, "_PATIENCE_SECONDS", 0.2)
-    with pytest.raises(UserError, match="events took nothing"):
+    with pytest.raises(UserError, match="events refused rides"):
         send(FakeStream(lambda _, key: key == "1"), tmp_path, 3)
     written = ledger.read(tmp_path)
     assert written["1"].event_id is None

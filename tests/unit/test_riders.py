@@ -105,6 +105,19 @@ def test_columns_that_are_missing_are_named(tmp_path: Path) -> None:
         )
 
 
+def test_columns_of_another_kind_are_said(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "rides.parquet",
+        lpep_pickup_datetime=["monday"],
+        lpep_dropoff_datetime=["tuesday"],
+        PULocationID=["here"],
+        DOLocationID=["there"],
+        trip_distance=["far"],
+    )
+    with pytest.raises(UserError, match="values of another kind"):
+        trips.read(path)
+
+
 def test_a_file_without_trips_is_named(tmp_path: Path) -> None:
     empty = write(
         tmp_path / "rides.parquet",

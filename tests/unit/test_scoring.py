@@ -104,19 +104,22 @@ def test_the_first_record_that_the_stream_refused_is_where_lambda_tries_again() 
     assert result.predicted == 1
 
 
-def test_rejects_behind_the_first_undone_record_wait_for_the_next_try() -> None:
+def test_rejects_behind_the_first_undone_record_are_counted_when_it_is_done() -> None:
     function = Function(capacity=1)
-    function.score(records(GOOD, BAD, GOOD, BAD, GOOD))
-    assert [[reject.event_id for reject in rejects] for rejects in function.rejects.objects] == [
-        ["shardId-000000000000:2"]
-    ]
+    result = function.score(records(GOOD, BAD, GOOD, BAD, GOOD))
+    assert [reject.event_id for reject in result.rejects] == ["shardId-000000000000:2"]
 
 
-def test_rejects_that_cannot_be_written_are_tried_again() -> None:
-    result = Function(rejects_away=True).score(records(GOOD, BAD, GOOD))
-    assert result.answer() == {"batchItemFailures": [{"itemIdentifier": "2"}]}
-    assert result.rejects == []
-    assert result.failure == "S3 is away"
+def test_while_rejects_cannot_be_written_predictions_stop_at_the_first_of_them() -> None:
+    function = Function(rejects_away=True)
+    for _ in range(3):
+        result = function.score(records(GOOD, BAD, GOOD, GOOD))
+        assert result.answer() == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+        assert (result.predicted, result.rejects) == (1, [])
+        assert result.failure == "S3 is away"
+    # Lambda tries again from the reject on: what is behind it has not been sent once yet.
+    assert {output.partition_key for output in function.sink.taken} == {"156"}
+    assert len(function.sink.taken) == 3
 
 
 @pytest.mark.parametrize("error", [ModelUnavailable("none published"), ModelRefused("damaged")])

@@ -81,9 +81,15 @@ def test_no_later_chunk_is_sent_before_an_earlier_one_is_done() -> None:
 
 def test_when_time_runs_out_the_first_refused_record_is_said() -> None:
     kinesis = FakeKinesis(lambda _, key: key in {"502", "504"})
-    clock = Clock(10.0)
+    clock = Clock(20.0)
     assert put(kinesis, some(700), clock) == 502
-    assert clock.left() >= sink.RESERVED_SECONDS
+    assert clock.left() >= sink.RESERVED_SECONDS + sink.CALL_SECONDS
+
+
+def test_no_call_is_begun_that_might_outlive_the_function() -> None:
+    kinesis = FakeKinesis()
+    assert put(kinesis, some(3), Clock(sink.RESERVED_SECONDS + sink.CALL_SECONDS - 0.1)) == 0
+    assert kinesis.calls == []
 
 
 def test_a_call_that_fails_is_a_call_whose_records_were_all_refused() -> None:

@@ -102,9 +102,10 @@ def _usable(trips: Trips) -> NDArray[np.bool_]:
         (trips.pickup_zone, FIRST_ZONE, LAST_ZONE),
         (trips.dropoff_zone, FIRST_ZONE, LAST_ZONE),
     ]
-    return np.logical_and.reduce(
-        [(low <= column) & (column <= high) for column, low, high in within]
-    )
+    usable = np.ones(len(trips), dtype=np.bool_)
+    for column, low, high in within:
+        usable &= (low <= column) & (column <= high)
+    return usable
 
 
 def _metrics(actual: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:

@@ -19,7 +19,6 @@ HOST: Final = "127.0.0.1"  # and not localhost, for which S3 clients go to virtu
 VERSION: Final = "4.14.0"  # pinned in infra/localstack/pyproject.toml
 _SERVICES: Final = "s3,kinesis,sqs,iam,sts,logs,cloudwatch,lambda"
 _START_SECONDS: Final = 90.0
-_ANSWER_SECONDS: Final = 10.0
 
 TEST_ACCOUNT: Final = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -99,14 +98,6 @@ def healthy(endpoint: str) -> bool:
             return "services" in json.load(answer)
     except (urllib.error.URLError, OSError, ValueError):
         return False
-
-
-def becomes_healthy(endpoint: str) -> bool:
-    """Whether a LocalStack answers within a while: a busy one can take some seconds."""
-    deadline = time.monotonic() + _ANSWER_SECONDS
-    while not (found := healthy(endpoint)) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return found
 
 
 def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,8 @@ STANDING: Final = LOCALSTACK / "stack"
 """State of the stack that `make up` leaves standing."""
 _RECORD: Final = "endpoint.json"
 _STOP_SECONDS: Final = 10.0
+_ANSWER_SECONDS: Final = 10.0
+"""A busy LocalStack can take some seconds to say that it is healthy."""
 _OUTPUTS: Final = (
     "events_stream_name",
     "predictions_stream_name",
@@ -105,15 +108,19 @@ def standing_endpoint(folder: Path) -> Endpoint | None:
                 f"the stack at {endpoint.url} does not answer: start the endpoint again, or remove "
                 f"{folder} if what stood there is gone"
             )
+        return endpoint
     # Both, as another program may have got the number of a LocalStack that ended, or its port.
-    elif not reaper.leads_a_group(endpoint.localstack_pid):
-        return None
-    elif not emulator.becomes_healthy(endpoint.url):
-        raise UserError(
-            f"process {endpoint.localstack_pid} at {endpoint.url} does not answer: end it, or "
-            f"remove {folder} if it is no LocalStack"
-        )
-    return endpoint
+    deadline = time.monotonic() + _ANSWER_SECONDS
+    while reaper.leads_a_group(endpoint.localstack_pid):
+        if emulator.healthy(endpoint.url):
+            return endpoint
+        if time.monotonic() > deadline:
+            raise UserError(
+                f"process {endpoint.localstack_pid} at {endpoint.url} does not answer: end it, or "
+                f"remove {folder} if it is no LocalStack"
+            )
+        time.sleep(0.2)
+    return None
 
 
 def close_endpoint(folder: Path, endpoint: Endpoint) -> None:

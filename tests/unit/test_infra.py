@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import emulator, terraform
+from infra import demo, emulator, stack, terraform
 from infra.console import UserError
 from infra.paths import ROOT
 from infra.processes import Children
@@ -143,3 +143,48 @@ no json
 """
     assert terraform._diagnostics(said) == ["Worse than bad"]
     assert terraform._diagnostics("│ plain\n│ words".encode()) == ["plain words"]
+
+
+def record(folder: Path, url: str, pid: int | None) -> Path:
+    stack._write(folder, Endpoint(url, pid, {}))
+    return folder
+
+
+def test_a_localstack_that_has_ended_does_not_stand(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""], start_new_session=True)
+    ended.wait()
+    assert stack.standing_endpoint(record(tmp_path, "http://127.0.0.1:9", ended.pid)) is None
+
+
+def test_what_cannot_be_told_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "_ANSWER_SECONDS", 0.3)
+    with Children() as children:
+        busy = children.start(SLEEP, os.environ)
+        with pytest.raises(UserError, match=f"process {busy.pid} .* does not answer"):
+            stack.standing_endpoint(record(tmp_path, "http://127.0.0.1:9", busy.pid))
+    with pytest.raises(UserError, match="the stack at .* does not answer"):
+        stack.standing_endpoint(record(tmp_path, "http://127.0.0.1:9", None))
+    assert tmp_path.exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"url": "http'])
+def test_a_record_that_was_never_finished_is_none(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "endpoint.json").write_bytes(content)
+    assert stack.standing_endpoint(tmp_path) is None
+
+
+def test_no_proxy_leads_to_our_host() -> None:
+    assert emulator.without_proxy({"no_proxy": "localhost"})["no_proxy"] == "localhost,127.0.0.1"
+    given = {"NO_PROXY": "mirror.example,127.0.0.1"}
+    assert emulator.without_proxy(given)["no_proxy"] == "mirror.example,127.0.0.1"
+
+
+def test_two_commands_on_one_folder_do_not_meet(tmp_path: Path) -> None:
+    with demo._alone(tmp_path / "demo"):
+        with pytest.raises(UserError, match="another demo"), demo._alone(tmp_path / "demo"):
+            pass
+        with demo._alone(tmp_path / "stack"):
+            pass

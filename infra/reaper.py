@@ -34,33 +34,34 @@ def end(groups: set[int], patience_seconds: float) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         _signal(groups, number)
         deadline = time.monotonic() + patience_seconds / 2
-        while any(_alive(group) for group in groups) and time.monotonic() < deadline:
+        while any(map(leads_a_group, groups)) and time.monotonic() < deadline:
             time.sleep(0.05)
     _signal(groups, signal.SIGKILL)
 
 
 def leads_a_group(pid: int) -> bool:
-    """Whether there is such a process, and it leads a process group as our children do."""
+    """Whether such a process runs, and leads a process group as our children do."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # a child of ours that ended stands as a zombie until then
     try:
-        return os.getpgid(pid) == pid
+        return os.getpgid(pid) == pid and not _is_zombie(pid)
     except ProcessLookupError:
         return False
+
+
+def _is_zombie(pid: int) -> bool:
+    """Ended, but not yet noticed by its parent; a container's first process can take its time."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - starts without pathlib
+            return file.read().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return False  # gone meanwhile, or a system without /proc
 
 
 def _signal(groups: set[int], number: signal.Signals) -> None:
     for group in groups:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, number)
-
-
-def _alive(group: int) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(group, os.WNOHANG)  # a child of ours that ended stands as a zombie until then
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

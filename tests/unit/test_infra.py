@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import demo, emulator, stack, terraform
+from infra import demo, emulator, reaper, stack, terraform
 from infra.console import UserError
 from infra.paths import ROOT
 from infra.processes import Children
@@ -156,13 +156,20 @@ def test_a_localstack_that_has_ended_does_not_stand(tmp_path: Path) -> None:
     assert stack.standing_endpoint(record(tmp_path, "http://127.0.0.1:9", ended.pid)) is None
 
 
+def test_a_process_that_ended_unnoticed_leads_nothing() -> None:
+    unnoticed = subprocess.Popen([sys.executable, "-c", ""], start_new_session=True)
+    assert eventually(lambda: reaper._is_zombie(unnoticed.pid))
+    assert not reaper.leads_a_group(unnoticed.pid)
+    unnoticed.wait()
+
+
 def test_what_cannot_be_told_is_not_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stack, "_ANSWER_SECONDS", 0.3)
     with Children() as children:
         busy = children.start(SLEEP, os.environ)
-        with pytest.raises(UserError, match=f"process {busy.pid} .* does not answer"):
+        with pytest.raises(UserError, match="does not answer: end it"):
             stack.standing_endpoint(record(tmp_path, "http://127.0.0.1:9", busy.pid))
     with pytest.raises(UserError, match="the stack at .* does not answer"):
         stack.standing_endpoint(record(tmp_path, "http://127.0.0.1:9", None))

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from infra.console import UserError
 from infra.paths import LOCALSTACK_PYTHON, ROOT, RUNTIME_PYTHON
@@ -132,11 +133,11 @@ def require_free(port: int) -> None:
 
 
 def answers(endpoint: str) -> bool:
-    """Whether anything speaks HTTP at the endpoint."""
+    """Whether anything listens at the endpoint; what it is, the first call to it will say."""
+    parts = urlsplit(endpoint)
     try:
-        with _opener.open(endpoint, timeout=2):
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        with socket.create_connection((parts.hostname or "", port), timeout=5):
             return True
-    except urllib.error.HTTPError:
-        return True
-    except (urllib.error.URLError, OSError, ValueError):
+    except (OSError, ValueError):
         return False

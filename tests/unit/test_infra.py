@@ -171,7 +171,7 @@ def test_what_cannot_be_told_is_not_forgotten(
         busy = children.start(SLEEP, os.environ)
         with pytest.raises(UserError, match="does not answer: end it"):
             stack.standing_endpoint(record(tmp_path, "http://127.0.0.1:9", busy.pid))
-    with pytest.raises(UserError, match="the stack at .* does not answer"):
+    with pytest.raises(UserError, match="does not answer: start the endpoint"):
         stack.standing_endpoint(record(tmp_path, "http://127.0.0.1:9", None))
     assert tmp_path.exists()
 

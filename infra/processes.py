@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 from infra.paths import ROOT
@@ -27,12 +26,7 @@ class Children:
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         assert self._reaper.stdin is not None  # noqa: S101 - asked for with PIPE
         self._reaper.stdin.close()
         self._reaper.wait()

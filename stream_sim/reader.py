@@ -11,7 +11,6 @@ import queue
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from types import TracebackType
 from typing import Any, Final, Self
 
 import boto3
@@ -76,12 +75,7 @@ class StreamReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # Killed, not asked: one that still holds records for us would wait until they are taken.
         for reader in self._consumer.shards.values():
             reader.process.kill()

@@ -3,7 +3,6 @@
 import re
 import subprocess
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Self
 
 from infra.paths import ROOT
@@ -28,12 +27,7 @@ class Shell:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bash.communicate()
 
     def run(self, command: str) -> str:

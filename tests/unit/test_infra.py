@@ -17,7 +17,7 @@ from infra.paths import ROOT
 from infra.processes import Children
 from infra.stack import Endpoint
 
-SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+SLEEP = ["sleep", "60"]
 STUBBORN = [
     sys.executable,
     "-c",

@@ -63,7 +63,8 @@ class Producer:
                     f"{self._stream_name} refused rides for {_PATIENCE_SECONDS:.0f} s: {refusal}"
                 )
             if pending:
-                time.sleep(random.uniform(0, min(2.0, 0.05 * 2**attempt)))  # noqa: S311
+                most = min(2.0, 0.05 * 2**attempt)
+                time.sleep(random.uniform(0, most))  # noqa: S311 - jitter, not a secret
                 attempt += 1
 
     def _put_once(

@@ -20,7 +20,7 @@ class FakeStream:
         self.calls = 0
         self.taken: list[str] = []
 
-    def put_records(self, *, Records: Sequence[Any], **_: str) -> dict[str, Any]:  # noqa: N803
+    def put_records(self, *, Records: Sequence[Any], **_: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
         self.calls += 1
         results: list[dict[str, str]] = []
         for entry in Records:

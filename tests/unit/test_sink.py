@@ -17,7 +17,7 @@ class FakeKinesis:
         self.calls: list[list[str]] = []
         self.taken: list[str] = []
 
-    def put_records(self, *, Records: Sequence[Any], StreamName: str) -> dict[str, Any]:  # noqa: N803
+    def put_records(self, *, Records: Sequence[Any], StreamName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
         assert StreamName == "predictions"
         self.calls.append([record["PartitionKey"] for record in Records])
         results: list[dict[str, str]] = []

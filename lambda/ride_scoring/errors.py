@@ -3,10 +3,12 @@
 RideScoringError
 ├── PermanentError     trying again cannot help: the input or the configuration must change
 │   ├── SettingsError      an environment variable is missing or cannot be read
+│   ├── NotAKinesisEvent   the function was called with something else
 │   └── ModelRefused       a model that is damaged, unsafe or not of a kind that is served
 └── TransientError     trying again can help: the batch is reported as not done
     ├── ModelUnavailable   no model to score with yet
-    └── StoreUnavailable   S3 did not take or give an object
+    ├── StoreUnavailable   S3 did not take or give an object
+    └── AwsError           a call to AWS was refused, or got no answer
 """
 
 
@@ -20,6 +22,10 @@ class PermanentError(RideScoringError):
 
 class SettingsError(PermanentError):
     """An environment variable is missing or cannot be read."""
+
+
+class NotAKinesisEvent(PermanentError):
+    """The function was called with something that no Kinesis mapping sends."""
 
 
 class ModelRefused(PermanentError):
@@ -36,3 +42,16 @@ class ModelUnavailable(TransientError):
 
 class StoreUnavailable(TransientError):
     """S3 did not take or give an object."""
+
+
+class AwsError(TransientError):
+    """A call to AWS was refused, or got no answer.
+
+    `code` is AWS's own error code (NoSuchKey, AccessDenied, …) where AWS answered, otherwise the
+    name of what happened on the way to it (ConnectTimeoutError, …). The message names operation,
+    code and endpoint, never a payload or a credential.
+    """
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,34 @@
+"""What the function needs of S3 and Kinesis. `aws` fills them; so do the tests' fakes."""
+
+from typing import Final, Protocol
+
+CALL_SECONDS: Final = 5.0
+"""What one attempt of a call may take at most, from looking for credentials to the last byte."""
+
+
+class StoredObject(Protocol):
+    """An object of S3: its content, and the tag that changes with it."""
+
+    @property
+    def body(self) -> bytes: ...
+
+    @property
+    def etag(self) -> str: ...
+
+
+class Objects(Protocol):
+    """S3. Both raise `AwsError`."""
+
+    def get(
+        self, bucket: str, key: str, *, unless_etag: str | None = None
+    ) -> StoredObject | None: ...
+
+    def put(self, bucket: str, key: str, body: bytes, content_type: str) -> None: ...
+
+
+class Streams(Protocol):
+    """Kinesis. Raises `AwsError`."""
+
+    def put_records(self, body: bytes) -> list[str | None]:
+        """One attempt of PutRecords; for each record None, or the code it was refused with."""
+        ...

@@ -68,6 +68,13 @@ def publish(
         console.out.print(msgspec.json.encode(published).decode(), markup=False)
     else:
         before = f", before it version {published.previous}" if published.previous else ""
+        compiled = "compiled" if published.compiled else "not compiled"
         console.out.print(
-            f"{name} version {published.version} is {alias} in s3://{published.bucket}{before}"
+            f"{name} version {published.version} is {alias} in s3://{published.bucket}{before}; "
+            f"{compiled}: {published.parity}"
         )
+        if not published.compiled:
+            console.err.print(
+                "[yellow]the function's zip reads compiled models alone: serve this one with the "
+                "container image[/yellow]"
+            )

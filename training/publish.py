@@ -9,7 +9,7 @@ import json
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import mlflow
 import msgspec
@@ -20,6 +20,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from infra.console import UserError
+from ride_scoring import compiled, features, mlmodel
+from ride_scoring.model_files import Directory
 from ride_scoring.model_store import (
     AliasPointer,
     GoldenRow,
@@ -28,10 +30,15 @@ from ride_scoring.model_store import (
     manifest_key,
     pointer_key,
 )
+from training.compile import NotCompilable, compile_checked
 from training.train import GOLDEN_ROWS_FILE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+PARITY_FILE: Final = "compiled_parity.json"
+"""The whole report, beside the compiled model."""
 
 
 class Published(msgspec.Struct, frozen=True):
@@ -42,6 +49,9 @@ class Published(msgspec.Struct, frozen=True):
     version: str
     previous: str | None
     bucket: str
+    compiled: bool
+    parity: str
+    """How the compiled model compares with its source, or why there is none."""
 
 
 def publish(client: MlflowClient, s3: "S3Client", bucket: str, name: str, alias: str) -> Published:
@@ -53,6 +63,7 @@ def publish(client: MlflowClient, s3: "S3Client", bucket: str, name: str, alias:
             mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=folder)
         )
         _drop_registry_stamp(directory)
+        is_compiled, parity = _compile(directory)
         manifest = msgspec.json.encode(_manifest(client, registered, directory))
         _require_same(manifest, s3, bucket, manifest_key(name, version))
         for path in _files(directory):
@@ -67,7 +78,33 @@ def publish(client: MlflowClient, s3: "S3Client", bucket: str, name: str, alias:
         updated_at=datetime.now(UTC),
     )
     s3.put_object(Bucket=bucket, Key=pointer_key(name, alias), Body=msgspec.json.encode(pointer))
-    return Published(name, alias, version, previous, bucket)
+    return Published(name, alias, version, previous, bucket, is_compiled, parity)
+
+
+def _compile(directory: Path) -> tuple[bool, str]:
+    """Adds the compiled model and its parity report to the directory, where it can be compiled."""
+    files = Directory(directory)
+    description = mlmodel.read(files)
+    names = description.feature_names
+    features.require_known(names or ())
+    if not description.is_plain_sklearn:
+        return False, "it has more to it than a scikit-learn estimator's predict"
+    sources = ("MLmodel", str(description.flavors["sklearn"]["pickled_model"]))
+    estimator = mlflow.sklearn.load_model(str(directory))
+    try:
+        content, report = compile_checked(
+            estimator, names, {path: str(files.sha256(path)) for path in sources}
+        )
+    except NotCompilable as error:
+        return False, str(error)
+    (directory / compiled.FILE).write_bytes(content)
+    (directory / PARITY_FILE).write_bytes(
+        msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+    )
+    return True, (
+        f"differs from its source by at most {report.largest_difference_minutes:.1g} minutes over "
+        f"{report.rides:,} rides"
+    )
 
 
 def _aliased_version(client: MlflowClient, name: str, alias: str) -> ModelVersion:

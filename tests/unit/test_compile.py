@@ -1,0 +1,290 @@
+"""Which models compile, that they then give the same minutes, and what is refused."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.ensemble import (
+    ExtraTreesRegressor,
+    GradientBoostingRegressor,
+    HistGradientBoostingRegressor,
+    RandomForestRegressor,
+)
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.linear_model import LinearRegression, PoissonRegressor, Ridge
+from sklearn.neighbors import KNeighborsRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler, TargetEncoder
+from sklearn.tree import DecisionTreeRegressor
+
+from ride_scoring import compiled, features
+from ride_scoring.compiled import CompiledModel
+from ride_scoring.errors import ModelRefused
+from ride_scoring.model_files import Directory
+from stream_sim.trips import Trips, read, synthetic
+from tests.factories import shared
+from training.compile import NotCompilable, ParityReport, compile_checked, compile_model
+from training.pipeline import FEATURES, new_pipeline
+from training.train import feature_matrix
+
+SOURCES = {"MLmodel": "0" * 64, "model.skops": "1" * 64}
+PAIR, WEEKDAY = FEATURES.index("PU_DO"), FEATURES.index("weekday")
+
+
+@functools.cache
+def trips() -> Trips:
+    return synthetic(4_000, seed=7)
+
+
+@functools.cache
+def matrix() -> np.ndarray[Any, np.dtype[np.float64]]:
+    return feature_matrix(trips())
+
+
+def fitted(estimator: Any, **fit: Any) -> Any:
+    return estimator.fit(matrix(), trips().duration_minutes, **fit)
+
+
+def boosting(**options: Any) -> HistGradientBoostingRegressor:
+    return HistGradientBoostingRegressor(max_iter=20, random_state=0, **options)
+
+
+def encoded(regressor: Any) -> Pipeline:
+    """Zones by their mean duration, the rest as it is."""
+    encoder = TargetEncoder(target_type="continuous")
+    return make_pipeline(
+        ColumnTransformer([("zones", encoder, [0, 1])], remainder="passthrough"), regressor
+    )
+
+
+def checked(estimator: Any, names: Sequence[str] | None = FEATURES) -> ParityReport:
+    return compile_checked(estimator, names, SOURCES)[1]
+
+
+def test_the_default_pipeline_compiles_and_every_split_is_tried() -> None:
+    report = checked(fitted(new_pipeline(seed=0)))
+
+    assert report.largest_difference_minutes < 1e-9
+    assert report.rides > 100_000
+    assert report.splits_tried > 0.9 * report.splits > 1_000
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        LinearRegression(),
+        make_pipeline(StandardScaler(), Ridge()),
+        make_pipeline(StandardScaler(), PoissonRegressor()),
+        encoded(LinearRegression()),
+        DecisionTreeRegressor(max_depth=6),
+        DecisionTreeRegressor(min_samples_leaf=3_000),
+        RandomForestRegressor(10, random_state=0),
+        ExtraTreesRegressor(5, random_state=0),
+        GradientBoostingRegressor(n_estimators=20, random_state=0),
+        GradientBoostingRegressor(n_estimators=5, init="zero", loss="absolute_error"),
+        make_pipeline(StandardScaler(), GradientBoostingRegressor(n_estimators=5)),
+        encoded(RandomForestRegressor(3, random_state=0)),
+        make_pipeline(StandardScaler(), boosting()),
+        boosting(monotonic_cst=[0, 0, 0, 1, 0, 0]),
+        boosting(loss="poisson"),
+        boosting(loss="gamma"),
+        boosting(loss="absolute_error"),
+        boosting(categorical_features=[WEEKDAY, FEATURES.index("hour")]),
+    ],
+    ids=str,
+)
+def test_a_known_estimator_gives_the_same_minutes_when_compiled(estimator: Any) -> None:
+    assert checked(fitted(estimator)).largest_difference_minutes < 1e-6
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        boosting(),
+        DecisionTreeRegressor(random_state=0),
+        RandomForestRegressor(3, random_state=0),
+        encoded(boosting()),
+        boosting(categorical_features=[WEEKDAY]),
+    ],
+    ids=str,
+)
+def test_a_model_trained_with_missing_values_sends_them_the_same_way(estimator: Any) -> None:
+    with_gaps = matrix().copy()
+    for column in (PAIR, FEATURES.index("trip_distance"), WEEKDAY):
+        with_gaps[column::7, column] = np.nan
+
+    report = checked(estimator.fit(with_gaps, trips().duration_minutes))
+
+    assert report.largest_difference_minutes < 1e-9
+    assert "missing values" in report.groups
+    assert "no weekday" not in report.refused
+
+
+def test_sample_weights_are_in_the_model_and_need_nothing_of_the_compiler() -> None:
+    weighted = fitted(boosting(), sample_weight=trips().distance_miles)
+
+    assert checked(weighted).largest_difference_minutes < 1e-9
+
+
+def test_a_model_fitted_on_a_frame_may_name_its_columns() -> None:
+    frame = pd.DataFrame(matrix(), columns=list(FEATURES))
+    columns = ColumnTransformer(
+        [
+            ("pair", TargetEncoder(target_type="continuous"), ["PU_DO"]),
+            ("scaled", StandardScaler(), slice("trip_distance", "hour")),
+            ("left out", "drop", ["weekday"]),
+        ],
+        remainder="passthrough",
+    )
+    model = make_pipeline(columns, boosting()).fit(frame, trips().duration_minutes)
+
+    assert checked(model).largest_difference_minutes < 1e-9
+    with pytest.raises(NotCompilable, match="other columns"):
+        checked(model, tuple(reversed(FEATURES)))
+
+
+def test_the_courses_model_takes_a_matrix_when_compiled() -> None:
+    rides = trips().rides()
+    model = make_pipeline(DictVectorizer(), LinearRegression())
+    model.fit(features.course_dicts(rides), trips().duration_minutes)
+
+    content, report = compile_checked(model, None, SOURCES)
+    opened = CompiledModel(content)
+    names = opened.metadata.features
+
+    assert names == ("PU_DO", "trip_distance")
+    assert report.largest_difference_minutes < 1e-9
+    np.testing.assert_allclose(
+        opened.predict(features.matrix(names, rides, [0.0] * len(rides))),
+        model.predict(features.course_dicts(rides)),
+        rtol=0,
+        atol=1e-9,
+    )
+
+
+def test_dicts_with_more_in_them_than_the_function_gives_compile_all_the_same() -> None:
+    dicts = [
+        ride | {"DOLocationID": str(trip.dropoff_zone), "fare": 1.5}
+        for ride, trip in zip(features.course_dicts(trips().rides()), trips().rides(), strict=True)
+    ]
+    model = make_pipeline(DictVectorizer(), Ridge()).fit(dicts, trips().duration_minutes)
+
+    assert checked(model, None).largest_difference_minutes < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("steps", "why"),
+    [
+        ([DictVectorizer(), DecisionTreeRegressor(max_depth=2)], "only a DictVectorizer"),
+        ([DictVectorizer(dtype=np.float32), Ridge()], "dtype"),
+    ],
+)
+def test_other_models_of_dicts_are_refused(steps: list[Any], why: str) -> None:
+    dicts = features.course_dicts(trips().rides())
+    model = make_pipeline(*steps).fit(dicts, trips().duration_minutes)
+
+    with pytest.raises(NotCompilable, match=why):
+        compile_model(model, None, SOURCES)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "why"),
+    [
+        (KNeighborsRegressor(), "KNeighborsRegressor"),
+        (make_pipeline(StandardScaler(), KNeighborsRegressor()), "KNeighborsRegressor"),
+        (
+            TransformedTargetRegressor(Ridge(), func=np.log1p, inverse_func=np.expm1),
+            "TransformedTargetRegressor",
+        ),
+        (make_pipeline(FunctionTransformer(np.log1p), Ridge()), "FunctionTransformer"),
+        (
+            GradientBoostingRegressor(n_estimators=2, init=LinearRegression()),
+            "init=LinearRegression",
+        ),
+        (make_pipeline(StandardScaler(), encoded(Ridge())[0], Ridge()), "a feature itself"),
+        (
+            ColumnTransformer([("a", "passthrough", [0])], transformer_weights={"a": 2.0}),
+            "ColumnTransformer",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_not_known_is_refused_by_name(estimator: Any, why: str) -> None:
+    with pytest.raises(NotCompilable, match=why):
+        compile_model(fitted(estimator), FEATURES, SOURCES)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "targets"),
+    [(LinearRegression(), 1), (LinearRegression(), 2), (DecisionTreeRegressor(max_depth=2), 2)],
+)
+def test_a_model_of_more_than_one_number_a_ride_is_refused(estimator: Any, targets: int) -> None:
+    many = np.tile(trips().duration_minutes[:, None], (1, targets))
+
+    with pytest.raises(NotCompilable, match="not one"):
+        compile_model(estimator.fit(matrix(), many), FEATURES, SOURCES)
+
+
+def test_a_model_that_was_never_fitted_is_refused() -> None:
+    with pytest.raises(NotCompilable, match="no fitted"):
+        compile_model(LinearRegression(), FEATURES, SOURCES)
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [((*FEATURES[:-1], "fare"), "no features fare"), (FEATURES[:-1], "other columns")],
+)
+def test_a_model_of_other_features_is_refused(names: Sequence[str], why: str) -> None:
+    with pytest.raises(NotCompilable, match=why):
+        compile_model(fitted(LinearRegression()), names, SOURCES)
+
+
+def test_the_same_model_compiles_to_the_same_bytes() -> None:
+    model = fitted(encoded(boosting(categorical_features=[WEEKDAY])))
+    stored = skops.io.dumps(model)
+    read_back = skops.io.loads(stored, trusted=skops.io.get_untrusted_types(data=stored))
+
+    once = compile_model(model, FEATURES, SOURCES)
+
+    assert compile_model(model, FEATURES, dict(reversed(SOURCES.items()))) == once
+    assert compile_model(read_back, FEATURES, SOURCES) == once
+
+
+def test_the_file_says_what_it_takes_and_what_it_was_made_of() -> None:
+    content, report = compile_checked(fitted(LinearRegression()), FEATURES, SOURCES)
+
+    metadata = CompiledModel(content).metadata
+
+    assert metadata.features == FEATURES
+    assert metadata.sources == SOURCES
+    assert metadata.parity == report.parity
+    assert metadata.parity.rides > 20_000
+
+
+def test_the_function_refuses_a_file_that_was_not_checked(tmp_path: Path) -> None:
+    (tmp_path / "MLmodel").write_text("flavors: {}")
+    files = Directory(tmp_path)
+    sources = {"MLmodel": str(files.sha256("MLmodel"))}
+    model = fitted(LinearRegression())
+
+    compiled.load(compile_checked(model, FEATURES, sources)[0], files)
+    with pytest.raises(ModelRefused, match="from its source"):
+        compiled.load(compile_model(model, FEATURES, sources), files)
+
+
+def test_a_model_of_real_rides_gives_the_next_months_rides_the_same_minutes() -> None:
+    january = read(shared("tlc/green_tripdata_2023-01.parquet")).where(slice(0, 20_000))
+    february = feature_matrix(read(shared("tlc/green_tripdata_2023-02.parquet")))
+    model = new_pipeline(seed=0).fit(feature_matrix(january), january.duration_minutes)
+
+    content, report = compile_checked(model, FEATURES, SOURCES)
+
+    assert report.largest_difference_minutes < 1e-9
+    difference = CompiledModel(content).predict(february) - model.predict(february)
+    assert np.abs(difference).max() < 1e-9

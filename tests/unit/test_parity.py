@@ -1,0 +1,159 @@
+"""A compiled model that is not its source is found out, however small the damage."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import AttributeProto, numpy_helper
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import Pipeline
+
+from stream_sim.trips import synthetic
+from training.compile import NotCompilable, compile_model
+from training.parity import ParityReport, check
+from training.pipeline import FEATURES, new_pipeline
+from training.train import feature_matrix
+
+SOURCES = {"MLmodel": "0" * 64}
+DISTANCE = FEATURES.index("trip_distance")
+
+
+@functools.cache
+def model() -> Pipeline:
+    return fitted(new_pipeline(seed=0).set_params(regress__max_iter=40))
+
+
+def fitted(estimator: Any) -> Any:
+    trips = synthetic(4_000, seed=7)
+    return estimator.fit(feature_matrix(trips), trips.duration_minutes)
+
+
+def damaged(
+    estimator: Any, operator: str, damage: Callable[[dict[str, AttributeProto]], None]
+) -> bytes:
+    """The compiled file after `damage` to the attributes of its first such operator."""
+    graph = onnx.load_from_string(compile_model(estimator, FEATURES, SOURCES))
+    node = next(node for node in graph.graph.node if node.op_type == operator)
+    damage({attribute.name: attribute for attribute in node.attribute})
+    content: bytes = graph.SerializeToString()
+    return content
+
+
+def numbers(attribute: AttributeProto) -> NDArray[np.float64]:
+    return numpy_helper.to_array(attribute.t).copy()
+
+
+def put(attribute: AttributeProto, values: NDArray[np.float64]) -> None:
+    attribute.t.CopyFrom(numpy_helper.from_array(values))
+
+
+def split_on(attributes: dict[str, AttributeProto], column: int, which: int) -> int:
+    columns = np.array(attributes["nodes_featureids"].ints)
+    return int(np.flatnonzero(columns == column)[which])
+
+
+@pytest.mark.parametrize("direction", [-np.inf, np.inf])
+@pytest.mark.parametrize("which", [0, 50, -1])
+def test_a_threshold_moved_by_one_double_is_found(direction: float, which: int) -> None:
+    def move(attributes: dict[str, AttributeProto]) -> None:
+        thresholds = numbers(attributes["nodes_splits"])
+        moved = split_on(attributes, DISTANCE, which)
+        thresholds[moved] = np.nextafter(thresholds[moved], direction)
+        put(attributes["nodes_splits"], thresholds)
+
+    with pytest.raises(NotCompilable, match=r"differs by .* minutes on the ride .*trip_distance"):
+        check(damaged(model(), "TreeEnsemble", move), model(), FEATURES)
+
+
+def test_thresholds_in_single_precision_are_found() -> None:
+    def round_all(attributes: dict[str, AttributeProto]) -> None:
+        thresholds = numbers(attributes["nodes_splits"])
+        put(attributes["nodes_splits"], thresholds.astype(np.float32).astype(np.float64))
+
+    with pytest.raises(NotCompilable, match="differs by"):
+        check(damaged(model(), "TreeEnsemble", round_all), model(), FEATURES)
+
+
+def test_missing_values_that_take_the_other_side_are_found() -> None:
+    def flip(attributes: dict[str, AttributeProto]) -> None:
+        sides = attributes["nodes_missing_value_tracks_true"].ints
+        flipped = split_on(attributes, DISTANCE, 0)  # below it, missing values have one way
+        sides[flipped] = 1 - sides[flipped]
+
+    with pytest.raises(NotCompilable, match="of the missing values"):
+        check(damaged(model(), "TreeEnsemble", flip), model(), FEATURES)
+
+
+def test_a_category_that_means_something_else_is_found() -> None:
+    def change(attributes: dict[str, AttributeProto]) -> None:
+        codes = numbers(attributes["values_tensor"])
+        codes[17] += 10.0
+        put(attributes["values_tensor"], codes)
+
+    with pytest.raises(NotCompilable, match="differs by"):
+        check(damaged(model(), "LabelEncoder", change), model(), FEATURES)
+
+
+def test_a_set_of_categories_that_lacks_one_is_found() -> None:
+    by_weekday = fitted(HistGradientBoostingRegressor(max_iter=20, categorical_features=[5]))
+
+    def lose(attributes: dict[str, AttributeProto]) -> None:
+        members = numbers(attributes["membership_values"])
+        several = np.flatnonzero(~np.isnan(members[:-1]) & ~np.isnan(members[1:]))[0]
+        put(attributes["membership_values"], np.delete(members, several))
+
+    with pytest.raises(NotCompilable, match="differs by"):
+        check(damaged(by_weekday, "TreeEnsemble", lose), by_weekday, FEATURES)
+
+
+def test_a_leaf_that_is_no_number_is_found() -> None:
+    def spoil(attributes: dict[str, AttributeProto]) -> None:
+        leaves = numbers(attributes["leaf_weights"])
+        leaves[0] = np.nan
+        put(attributes["leaf_weights"], leaves)
+
+    with pytest.raises(NotCompilable, match="differs by inf minutes"):
+        check(damaged(model(), "TreeEnsemble", spoil), model(), FEATURES)
+
+
+def test_a_file_that_the_function_cannot_open_is_found() -> None:
+    content = compile_model(model(), FEATURES, SOURCES)
+
+    with pytest.raises(NotCompilable, match="the function refuses"):
+        check(content[: len(content) // 2], model(), FEATURES)
+
+
+def test_what_the_source_takes_no_rides_with_is_said() -> None:
+    linear = fitted(LinearRegression())
+
+    report = check(compile_model(linear, FEATURES, SOURCES), linear, FEATURES)
+
+    assert "no trip_distance" in report.refused
+    assert "missing values" not in report.groups
+
+
+def test_of_a_forest_of_many_splits_some_are_tried_and_the_report_says_how_many() -> None:
+    forest = fitted(RandomForestRegressor(3, random_state=0))
+
+    report = check(compile_model(forest, FEATURES, SOURCES), forest, FEATURES)
+
+    assert 3_000 < report.splits_tried < report.splits
+
+
+def test_the_report_is_the_same_each_time_and_counts_every_ride() -> None:
+    content = compile_model(model(), FEATURES, SOURCES)
+
+    report = check(content, model(), FEATURES)
+
+    assert check(content, model(), FEATURES) == report
+    assert report.rides == sum(group.rides for group in report.groups.values())
+    assert {"ridden", "every pair of zones", "edges", "thresholds", "categories"} <= set(
+        report.groups
+    )
+    assert msgspec.json.decode(msgspec.json.encode(report), type=ParityReport) == report

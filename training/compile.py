@@ -1,0 +1,53 @@
+"""A scikit-learn model in, the ONNX file that the function runs in its place out.
+
+The file holds what `ride_scoring.compiled` asks for: its features, the files that it was made of,
+and how far it was found from them.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from sklearn.base import BaseEstimator
+
+from ride_scoring.compiled import PARITY_MINUTES, Parity
+from training import onnx_graph
+from training.onnx_converters import convert
+from training.onnx_graph import NotCompilable
+from training.parity import ParityReport, check
+
+__all__ = ["NotCompilable", "ParityReport", "compile_checked", "compile_model"]
+
+_UNCHECKED = Parity(rides=0, largest_difference_minutes=PARITY_MINUTES)
+"""The function refuses a file that says this of itself."""
+
+
+def compile_checked(
+    estimator: BaseEstimator, feature_names: Sequence[str] | None, sources: Mapping[str, str]
+) -> tuple[bytes, ParityReport]:
+    """The file of a model, checked over many rides. Raises `NotCompilable`.
+
+    `feature_names` are the signature's, or None for a model without one. `sources` maps the path
+    of each file that the model was read from to its SHA-256.
+    """
+    unchecked = compile_model(estimator, feature_names, sources)
+    report = check(unchecked, estimator, feature_names)
+    return compile_model(estimator, feature_names, sources, report.parity), report
+
+
+def compile_model(
+    estimator: BaseEstimator,
+    feature_names: Sequence[str] | None,
+    sources: Mapping[str, str],
+    parity: Parity = _UNCHECKED,
+) -> bytes:
+    """The same bytes for the same model. Raises `NotCompilable`."""
+    converted = convert(estimator, feature_names)
+    facts = {
+        "features": list(converted.features),
+        "sources": dict(sorted(sources.items())),
+        "parity": parity,
+    }
+    return onnx_graph.stamp(
+        converted.graph.model(converted.minutes),
+        {name: msgspec.json.encode(fact).decode() for name, fact in facts.items()},
+    )

@@ -12,6 +12,8 @@ compile() { # compile NAME SOURCE AND OPTIONS…
 }
 
 compile function pyproject.toml --extra function --universal
+compile image pyproject.toml --extra function --extra image --universal \
+  --constraints infra/requirements/function.txt
 # What is tested is what is deployed: the function's own pins bind the project's.
 compile project pyproject.toml --all-extras --group dev --group runtime --universal \
   --constraints infra/requirements/function.txt

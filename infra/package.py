@@ -46,10 +46,11 @@ _LEFT_OUT: Final = (
     "*.pxd",
     "*.pyx",
     "*/include/*",
-    "boto3/examples/*",
+    "botocore/data/*/*",  # the models of AWS's services: its clients are not used
+    "onnxruntime/quantization/*",  # what makes and changes models, and does not run them
+    "onnxruntime/tools/*",
+    "onnxruntime/transformers/*",
 )
-_BOTOCORE_SERVICES: Final = ("s3", "kinesis")
-"""The services that the function calls; botocore's models of all others are 20 MB."""
 
 
 class Package(msgspec.Struct, frozen=True):
@@ -123,17 +124,10 @@ def _install_dependencies(folder: Path, architecture: Architecture) -> None:
 
 
 def _left_out(folder: Path) -> Iterator[Path]:
-    services = folder / "botocore" / "data"
     for file in folder.rglob("*"):
-        if not file.is_file():
-            continue
         name = file.relative_to(folder).as_posix()
-        if any(fnmatch.fnmatch(name, pattern) for pattern in _LEFT_OUT):
+        if file.is_file() and any(fnmatch.fnmatch(name, pattern) for pattern in _LEFT_OUT):
             yield file
-        elif file.is_relative_to(services):
-            service, *below = file.relative_to(services).parts
-            if below and service not in _BOTOCORE_SERVICES:
-                yield file
 
 
 def _compile(folder: Path) -> None:

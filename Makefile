@@ -3,9 +3,9 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
-export KEEP RIDES PORT ARCH
+export KEEP RIDES PORT ARCH EVENT
 
-.PHONY: help setup demo up down package test test-fast lint format bench lock clean
+.PHONY: help setup demo up down package invoke test test-fast lint format bench lock clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -25,6 +25,9 @@ down: setup ## Take down what stands
 package: setup ## Build the function's zip, the same bytes each time  [ARCH=x86_64|arm64]
 	@$(PYTHON) -m infra package
 
+invoke: setup ## Run the function here on one event, on AWS's runtime client  EVENT=file.json
+	@$(PYTHON) -m infra invoke
+
 test: lint ## Run every check and test
 	@$(PYTHON) -m pytest
 
@@ -43,7 +46,7 @@ format: setup ## Put code and Terraform into shape
 	@terraform fmt -recursive terraform
 
 bench: setup ## Measure the function, side by side with the naive way
-	@$(PYTHON) -m tests.benchmarks.bench_function
+	@$(PYTHON) -m tests.benchmarks
 
 lock: setup ## Compile the pins anew, with hashes and without an index
 	@infra/lock.sh

@@ -1,11 +1,13 @@
 """python -m infra: what the Makefile calls."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from infra import console, demo, package, stack
+from infra import console, demo, invoke, package, stack
+from infra.console import UserError
 from infra.package import Architecture
 from infra.paths import LOCALSTACK
 from infra.processes import Children
@@ -38,6 +40,21 @@ def up(port: PortOption = None) -> None:
 def down() -> None:
     """Take down what stands."""
     demo.down()
+
+
+@app.command("invoke")
+def run_function(
+    event: Annotated[
+        Path | None, typer.Argument(envvar="EVENT", metavar="EVENT", help="JSON file of an event.")
+    ] = None,
+) -> None:
+    """Run the function on one event, on AWS's runtime client, with the settings in the environment.
+
+    Example: TEST_RUN=True MODEL_LOCATION=model python -m infra invoke event.json
+    """
+    if event is None:
+        raise UserError("name a JSON file of a Lambda event: make invoke EVENT=event.json")
+    invoke.invoke(event)
 
 
 @app.command()

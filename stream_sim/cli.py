@@ -15,6 +15,7 @@ from rich.table import Table
 
 from infra import console
 from infra.paths import OUT
+from ride_scoring import kpl
 from ride_scoring.events import Prediction
 from stream_sim import ledger, riders, trips
 from stream_sim.producer import Producer
@@ -128,8 +129,10 @@ def _await_outcomes(
     settled_at = float("inf")
     while time.monotonic() < min(deadline, settled_at):
         for record in reader.arrived():
-            with contextlib.suppress(msgspec.DecodeError):  # not a prediction, so none of ours
-                reconciliation.predicted(decoder.decode(record.data), record.arrived_at)
+            # What is no prediction, or damaged, is none of ours.
+            with contextlib.suppress(msgspec.DecodeError, kpl.DamagedAggregate):
+                for content in record.contents():
+                    reconciliation.predicted(decoder.decode(content), record.arrived_at)
         for reject in set_aside.new_rejects():
             reconciliation.rejected(reject)
         for failure in set_aside.new_failures():

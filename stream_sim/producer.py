@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.console import UserError
 from ride_scoring.events import RejectReason
-from ride_scoring.sink import MAX_RECORDS_A_CALL
+from ride_scoring.put_records import MAX_RECORDS_A_CALL
 from stream_sim.ledger import Intended, Ledger, Taken
 
 if TYPE_CHECKING:

@@ -17,6 +17,8 @@ import boto3
 import msgspec
 from kinesis.consumer import KinesisConsumer
 
+from ride_scoring import kpl
+
 _POLL_SECONDS: Final = 0.25
 """Kinesis allows five reads a second and shard."""
 _SETUP_SECONDS: Final = 15.0
@@ -34,6 +36,12 @@ class StreamRecord(msgspec.Struct, frozen=True):
     data: bytes
     partition_key: str
     arrived_at: datetime
+
+    def contents(self) -> list[bytes]:
+        """Its data, or that of the records that the Kinesis Producer Library packed in it."""
+        if not kpl.is_aggregated(self.data):
+            return [self.data]
+        return [user.data for user in kpl.user_records(self.data)]
 
 
 class Place:

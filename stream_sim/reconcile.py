@@ -66,7 +66,9 @@ class Reconciliation:
         self._repeats: Counter[str] = Counter()
 
     def predicted(self, prediction: Prediction, arrived_at: datetime) -> None:
-        """A prediction came out at `arrived_at`."""
+        """A prediction came out at `arrived_at`. What a shadow says is no answer to a ride."""
+        if prediction.role == "shadow":
+            return
         ride = self._ride(prediction.event_id, str(prediction.prediction.ride_id))
         if ride is None:
             return

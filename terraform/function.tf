@@ -39,8 +39,16 @@ resource "aws_lambda_function" "scoring" {
       MODEL_BUCKET            = aws_s3_bucket.models.id
       MODEL_NAME              = var.model_name
       MODEL_ALIAS             = var.model_alias
+      MODEL_REFRESH_SECONDS   = var.model_refresh_seconds
+      SHADOW_ALIAS            = var.shadow_alias
       PREDICTIONS_STREAM_NAME = local.predictions_stream
+      OUTPUT_AGGREGATION      = var.output_aggregation
       REJECTS_BUCKET          = aws_s3_bucket.rejects.id
+      # Threads of linear algebra cost start-up, and have one core to share.
+      OPENBLAS_NUM_THREADS = 1
+      # Bytes. What a batch takes is kept for the next one, and not asked of the system anew.
+      MALLOC_MMAP_THRESHOLD_ = 33554432
+      MALLOC_TRIM_THRESHOLD_ = 67108864
     }
   }
 

@@ -83,6 +83,34 @@ variable "model_alias" {
   default     = "champion"
 }
 
+variable "model_refresh_seconds" {
+  description = "How often, at most, the function looks whether the alias has moved."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.model_refresh_seconds >= 0 && var.model_refresh_seconds <= 86400
+    error_message = "model_refresh_seconds is 0 to 86400."
+  }
+}
+
+variable "shadow_alias" {
+  description = "Alias of a second model that scores the same rides beside the first; its predictions carry the role \"shadow\". None unless set."
+  type        = string
+  default     = ""
+}
+
+variable "output_aggregation" {
+  description = "How predictions are packed into records: none, one each, or kpl, many in one record of the Kinesis Producer Library's."
+  type        = string
+  default     = "none"
+
+  validation {
+    condition     = contains(["none", "kpl"], var.output_aggregation)
+    error_message = "output_aggregation is none or kpl."
+  }
+}
+
 variable "batch_size" {
   description = "Most records in one batch."
   type        = number

@@ -1,6 +1,7 @@
 """Small builders of what the tests are about, and fakes that behave."""
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ride_scoring.errors import StoreUnavailable
+from ride_scoring.aws import StoredObject
+from ride_scoring.errors import AwsError, StoreUnavailable
 from ride_scoring.events import KinesisRecord, Reject, Ride
 from ride_scoring.predictions import OutputRecord, ServedModel
+from ride_scoring.sink import Put
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NOW = datetime(2023, 1, 14, 13, 31, 5, tzinfo=UTC)
@@ -96,9 +99,9 @@ class FakeSink:
         self.capacity = capacity
         self.taken: list[OutputRecord] = []
 
-    def put(self, outputs: Sequence[OutputRecord], _: Callable[[], float]) -> int:
+    def put(self, outputs: Sequence[OutputRecord], _: Callable[[], float]) -> Put:
         self.taken += outputs[: self.capacity]
-        return min(len(outputs), self.capacity)
+        return Put(min(len(outputs), self.capacity))
 
 
 class FakeRejects:
@@ -112,3 +115,31 @@ class FakeRejects:
         if self.away:
             raise StoreUnavailable("S3 is away")
         self.objects.append(list(rejects))
+
+
+class MemoryS3:
+    """Buckets in memory, or away."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], bytes] = {}
+        self.asked: list[str] = []
+        self.not_modified = 0
+        self.away: AwsError | None = None
+
+    def get(self, bucket: str, key: str, *, unless_etag: str | None = None) -> StoredObject | None:
+        self.asked.append(key)
+        if self.away is not None:
+            raise self.away
+        if (bucket, key) not in self.objects:
+            raise AwsError(f"NoSuchKey: s3://{bucket}/{key}", "NoSuchKey")
+        body = self.objects[bucket, key]
+        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        if etag == unless_etag:
+            self.not_modified += 1
+            return None
+        return StoredObject(body, etag)
+
+    def put(self, bucket: str, key: str, body: bytes, _content_type: str) -> None:
+        if self.away is not None:
+            raise self.away
+        self.objects[bucket, key] = body

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from ride_scoring import kpl
 from ride_scoring.events import (
     FIRST_ZONE,
     LAST_ZONE,
@@ -13,6 +14,7 @@ from ride_scoring.events import (
     MAX_RIDE_ID_CHARACTERS,
     PICKUP_YEARS,
     SCHEMA_VERSION,
+    Arrival,
     KinesisRecord,
     Reject,
     RejectReason,
@@ -37,31 +39,62 @@ class CannotScore(Exception):
         self.detail = detail
 
 
-def decode(data_base64: str) -> RideEvent:
-    """The ride event in one record's data. Raises `CannotScore`."""
+def arrivals(position: int, record: KinesisRecord) -> list[Arrival]:
+    """The events' bytes in one record: its data, or what it aggregates. Raises `CannotScore`."""
     try:
-        event = _event_decoder.decode(binascii.a2b_base64(data_base64))
-    except binascii.Error as error:
+        data = binascii.a2b_base64(record.data_base64)
+    except (ValueError, TypeError) as error:  # a string that is no base64, or no string
         raise CannotScore("not_json", f"the data is no base64: {error}") from None
+    if not data.startswith(kpl.MAGIC):
+        key, at = record.partition_key, record.arrived_at
+        return [Arrival(position, record.event_id, key, at, data)]
+    try:
+        user_records = kpl.user_records(data)
+    except kpl.DamagedAggregate as error:
+        raise CannotScore("kpl_damaged", str(error)) from None
+    return [
+        Arrival(
+            position, f"{record.event_id}:{index}", user.partition_key, record.arrived_at, user.data
+        )
+        for index, user in enumerate(user_records)
+    ]
+
+
+def decode(data: bytes) -> RideEvent:
+    """The ride event in one event's bytes. Raises `CannotScore`."""
+    try:
+        event = _event_decoder.decode(data)
     except UnicodeDecodeError as error:
         raise CannotScore("not_utf8", error.reason) from None
     except msgspec.ValidationError as error:
-        raise _invalid(data_base64, str(error)) from None
+        raise _invalid(data, str(error)) from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise _malformed(data_base64, str(error)) from None
+        raise _malformed(data, str(error)) from None
     _check_ranges(event)
     return event
 
 
-def reject(record: KinesisRecord, cause: CannotScore, rejected_at: datetime) -> Reject:
-    """What is set aside of a record that can never be scored."""
+def reject(arrival: Arrival, cause: CannotScore, rejected_at: datetime) -> Reject:
+    """What is set aside of an event that can never be scored."""
+    data_base64 = binascii.b2a_base64(arrival.data, newline=False).decode()
+    return _reject(arrival, data_base64, cause, rejected_at)
+
+
+def reject_whole(record: KinesisRecord, cause: CannotScore, rejected_at: datetime) -> Reject:
+    """What is set aside of a record that holds no events that can be told apart."""
+    return _reject(record, str(record.data_base64), cause, rejected_at)
+
+
+def _reject(
+    source: Arrival | KinesisRecord, data_base64: str, cause: CannotScore, rejected_at: datetime
+) -> Reject:
     return Reject(
-        event_id=record.event_id,
+        event_id=source.event_id,
         reason=cause.reason,
         detail=cause.detail,
-        data_base64=record.data_base64,
-        partition_key=record.partition_key,
-        arrived_at=datetime.fromtimestamp(record.arrived_at, UTC),
+        data_base64=data_base64,
+        partition_key=source.partition_key,
+        arrived_at=datetime.fromtimestamp(source.arrived_at, UTC),
         rejected_at=rejected_at,
     )
 
@@ -76,14 +109,15 @@ def _check_ranges(event: RideEvent) -> None:
         raise _outside("DOLocationID", ride.dropoff_zone, f"zones {FIRST_ZONE} to {LAST_ZONE}")
     if not 0 <= ride.trip_distance <= MAX_DISTANCE_MILES:
         raise _outside("trip_distance", ride.trip_distance, f"0 to {MAX_DISTANCE_MILES:g} miles")
-    if ride.pickup_datetime is not None and ride.pickup_datetime.year not in PICKUP_YEARS:
+    pickup = ride.pickup_datetime
+    if pickup is not None and pickup.year not in PICKUP_YEARS:
         years = f"years {PICKUP_YEARS.start} to {PICKUP_YEARS.stop - 1}"
-        raise _outside("pickup_datetime", ride.pickup_datetime.year, years)
-    ride_id_characters = len(str(event.ride_id))
-    if not 1 <= ride_id_characters <= MAX_RIDE_ID_CHARACTERS:
+        raise _outside("pickup_datetime", pickup.year, years)
+    if not 1 <= len(str(event.ride_id)) <= MAX_RIDE_ID_CHARACTERS:
         raise CannotScore(
             "out_of_range",
-            f"ride_id has {ride_id_characters} characters; 1 to {MAX_RIDE_ID_CHARACTERS} are taken",
+            f"ride_id has {len(str(event.ride_id))} characters; "
+            f"1 to {MAX_RIDE_ID_CHARACTERS} are taken",
         )
 
 
@@ -97,10 +131,10 @@ def _other_version(version: object) -> CannotScore:
     )
 
 
-def _invalid(data_base64: str, detail: str) -> CannotScore:
-    """A record of another schema version may well have another schema: say the deeper cause."""
+def _invalid(data: bytes, detail: str) -> CannotScore:
+    """An event of another schema version may well have another schema: say the deeper cause."""
     try:
-        version = _version_decoder.decode(binascii.a2b_base64(data_base64)).schema_version
+        version = _version_decoder.decode(data).schema_version
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return CannotScore("schema", detail)
     if type(version) is not int or version != SCHEMA_VERSION:
@@ -108,9 +142,9 @@ def _invalid(data_base64: str, detail: str) -> CannotScore:
     return CannotScore("schema", detail)
 
 
-def _malformed(data_base64: str, detail: str) -> CannotScore:
+def _malformed(data: bytes, detail: str) -> CannotScore:
     try:
-        binascii.a2b_base64(data_base64).decode()
+        data.decode()
     except UnicodeDecodeError as error:
         return CannotScore("not_utf8", error.reason)
     return CannotScore("not_json", detail)

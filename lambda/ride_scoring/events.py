@@ -50,8 +50,29 @@ class KinesisRecord(msgspec.Struct, frozen=True, gc=False):
     data_base64: str
 
 
+class Arrival(msgspec.Struct, frozen=True, gc=False):
+    """The bytes of one event: a whole Kinesis record, or one of many that a record aggregates.
+
+    `position` is that of the Kinesis record in its batch. `event_id` is the record's, and of one of
+    many `<shard id>:<sequence number>:<index>`.
+    """
+
+    position: int
+    event_id: str
+    partition_key: str
+    arrived_at: float
+    data: bytes
+
+
 RejectReason = Literal[
-    "not_utf8", "not_json", "schema", "schema_version", "out_of_range", "model_output"
+    "not_utf8",
+    "not_json",
+    "schema",
+    "out_of_range",
+    "schema_version",
+    "kpl_damaged",
+    "too_large",
+    "model_output",
 ]
 """Why a record can never be scored: a closed set, so that it can be counted and alarmed on."""
 
@@ -66,6 +87,10 @@ class Reject(msgspec.Struct, frozen=True):
     partition_key: str
     arrived_at: datetime
     rejected_at: datetime
+
+
+Role = Literal["champion", "shadow"]
+"""Whether a prediction is the answer, or what a model that is only tried out would have said."""
 
 
 class RideDuration(msgspec.Struct, frozen=True, gc=False):
@@ -87,7 +112,7 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     prediction: RideDuration
     event_id: str
     run_id: str
-    role: str
+    role: Role
     ride: Ride
     arrived_at: datetime
     scored_at: datetime

@@ -4,6 +4,7 @@ The only feature code of the project: training and serving both call it, so a mo
 features in production that it was not trained on. All features are float64.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,22 +19,36 @@ from ride_scoring.events import Ride
 
 FloatArray = NDArray[np.float64]
 
-_NEW_YORK: Final = ZoneInfo("America/New_York")
 _PAIR_BASE: Final = 1000
 """Larger than any zone, so that PU * base + DO is a different number for each pair."""
 
 
 @dataclass(frozen=True)
-class RideColumns:
-    """The columns of n rides, each of shape (n,)."""
+class Rides:
+    """n rides, and each one's arrival in seconds since the epoch."""
 
-    pickup_zone: FloatArray
-    dropoff_zone: FloatArray
-    trip_distance: FloatArray
-    pickup: Sequence[datetime]
+    rides: Sequence[Ride]
+    arrived_at: Sequence[float]
+
+    @functools.cached_property
+    def pickup_zone(self) -> FloatArray:
+        return np.array([ride.pickup_zone for ride in self.rides], dtype=np.float64)
+
+    @functools.cached_property
+    def dropoff_zone(self) -> FloatArray:
+        return np.array([ride.dropoff_zone for ride in self.rides], dtype=np.float64)
+
+    @functools.cached_property
+    def trip_distance(self) -> FloatArray:
+        return np.array([ride.trip_distance for ride in self.rides], dtype=np.float64)
+
+    @functools.cached_property
+    def pickup(self) -> Sequence[datetime]:
+        """In New York's time; the arrival stands in for a time that a ride does not carry."""
+        return [_local(*pair) for pair in zip(self.rides, self.arrived_at, strict=True)]
 
 
-CATALOGUE: Final[Mapping[str, Callable[[RideColumns], FloatArray]]] = {
+CATALOGUE: Final[Mapping[str, Callable[[Rides], FloatArray]]] = {
     "PULocationID": lambda rides: rides.pickup_zone,
     "DOLocationID": lambda rides: rides.dropoff_zone,
     "PU_DO": lambda rides: rides.pickup_zone * _PAIR_BASE + rides.dropoff_zone,
@@ -41,8 +56,8 @@ CATALOGUE: Final[Mapping[str, Callable[[RideColumns], FloatArray]]] = {
     "hour": lambda rides: np.array([at.hour for at in rides.pickup], dtype=np.float64),
     "weekday": lambda rides: np.array([at.weekday() for at in rides.pickup], dtype=np.float64),
 }
-"""Feature name ▸ how it is computed: zones, the ordered pair of zones as one number, miles, and
-the hour (0 to 23) and weekday (Monday is 0) of the pickup in New York."""
+"""Feature name ▸ how it is computed, shape (n,): zones, the ordered pair of zones as one number,
+miles, and the hour (0 to 23) and weekday (Monday is 0) of the pickup in New York."""
 
 
 def require_known(names: Sequence[str]) -> None:
@@ -60,7 +75,7 @@ def matrix(names: Sequence[str], rides: Sequence[Ride], arrived_at: Sequence[flo
     `arrived_at` holds each ride's arrival in seconds since the epoch, which stands in for a pickup
     time that a ride does not carry.
     """
-    columns = _columns(rides, arrived_at)
+    columns = Rides(rides, arrived_at)
     return np.column_stack([CATALOGUE[name](columns) for name in names])
 
 
@@ -72,18 +87,15 @@ def course_dicts(rides: Sequence[Ride]) -> list[dict[str, object]]:
     ]
 
 
-def _columns(rides: Sequence[Ride], arrived_at: Sequence[float]) -> RideColumns:
-    return RideColumns(
-        pickup_zone=np.array([ride.pickup_zone for ride in rides], dtype=np.float64),
-        dropoff_zone=np.array([ride.dropoff_zone for ride in rides], dtype=np.float64),
-        trip_distance=np.array([ride.trip_distance for ride in rides], dtype=np.float64),
-        pickup=[_local(*pair) for pair in zip(rides, arrived_at, strict=True)],
-    )
+@functools.cache
+def _new_york() -> ZoneInfo:
+    """Read when a model first asks for a time of day: not every model does."""
+    return ZoneInfo("America/New_York")
 
 
 def _local(ride: Ride, arrived_at: float) -> datetime:
     """The pickup in New York time: as it is where it carries no offset."""
     pickup = ride.pickup_datetime
     if pickup is None:
-        return datetime.fromtimestamp(arrived_at, _NEW_YORK)
-    return pickup if pickup.tzinfo is None else pickup.astimezone(_NEW_YORK)
+        return datetime.fromtimestamp(arrived_at, _new_york())
+    return pickup if pickup.tzinfo is None else pickup.astimezone(_new_york())

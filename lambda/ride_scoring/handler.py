@@ -2,49 +2,115 @@
 
 import functools
 import os
+import time
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
-import boto3
-from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
-
-from ride_scoring import kinesis_event, settings
-from ride_scoring.model_store import AliasedModel
+from ride_scoring import aws, direct, kinesis_event, settings
+from ride_scoring.events import Role
+from ride_scoring.model_files import Directory, ModelFiles, S3Directory
+from ride_scoring.model_store import ModelStore
+from ride_scoring.ports import Objects, Streams
 from ride_scoring.rejects import RejectStore
-from ride_scoring.scoring import Answer, Scorer
-from ride_scoring.sink import CALL_SECONDS, PredictionSink
+from ride_scoring.scoring import Models, Scorer
+from ride_scoring.serving import AliasedModel, ModelWatch, PinnedModel, Unwatched
+from ride_scoring.settings import Settings
+from ride_scoring.shadow import Shadow
+from ride_scoring.sink import PredictionSink
 from ride_scoring.telemetry import Telemetry
 
-# Timeouts well inside the function's own, so that a service that hangs ends as a batch not done.
-_S3_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3})
-# One attempt: the sink itself tries again, and only what was refused.
-_CONNECT_SECONDS = 1
-_KINESIS_CONFIG = Config(
-    connect_timeout=_CONNECT_SECONDS,
-    read_timeout=CALL_SECONDS - _CONNECT_SECONDS,
-    retries={"total_max_attempts": 1},
-)
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
-def handler(event: Mapping[str, Any], context: LambdaContext) -> Answer:
-    """Scores one batch of a Kinesis event source mapping."""
-    scorer, telemetry = _wired()
+class Function(NamedTuple):
+    """What the first call wires."""
+
+    settings: Settings
+    models: Models
+    scorer: Scorer
+    shadow: Shadow | None
+    telemetry: Telemetry
+
+
+def handler(event: Mapping[str, Any], context: "LambdaContext") -> Mapping[str, Any]:
+    """Scores one batch of a Kinesis event source mapping, or answers a test run."""
+    function = _wired()
     records = kinesis_event.records(event)
-    result = scorer.score(records, lambda: context.get_remaining_time_in_millis() / 1000)
-    telemetry.batch(records, result, context)
+    if function.settings.test_run:
+        return direct.answer(records, function.models.current(), datetime.now(UTC))
+    started = time.perf_counter()
+
+    def seconds_left() -> float:
+        return context.get_remaining_time_in_millis() / 1000
+
+    with function.telemetry.segment():
+        result = function.scorer.score(records, seconds_left)
+        shadow = None
+        if function.shadow is not None:
+            shadow = function.shadow.score(result.scored, result.scored_at, seconds_left)
+    milliseconds = (time.perf_counter() - started) * 1000
+    function.telemetry.batch(records, result, shadow, milliseconds, context)
     return result.answer()
 
 
 @functools.cache
-def _wired() -> tuple[Scorer, Telemetry]:
-    telemetry = Telemetry()
+def _wired() -> Function:
     config = settings.read(os.environ)
-    s3 = boto3.client("s3", config=_S3_CONFIG)
-    kinesis = boto3.client("kinesis", config=_KINESIS_CONFIG)
-    scorer = Scorer(
-        AliasedModel(s3, config.model_bucket, config.model_name, config.model_alias),
-        PredictionSink(kinesis, config.predictions_stream_name),
-        RejectStore(s3, config.rejects_bucket),
+    telemetry = Telemetry(tracing=config.tracing)
+    services = aws.connect(os.environ)
+    models = _models(config, services.s3, telemetry)
+    sink = _sink(config, services.kinesis, config.predictions_stream_name)
+    rejects = RejectStore(services.s3, config.rejects_go_to)
+    scorer = Scorer(models, sink, rejects, writing_seconds=sink.needed_seconds + 1)
+    return Function(config, models, scorer, _shadow(config, services), telemetry)
+
+
+def _models(config: Settings, s3: Objects, watch: ModelWatch) -> Models:
+    allow_pickle = config.mlflow_allow_pickle_deserialization
+    if location := config.pinned_location:
+        files = _directory(location, s3)
+        name, version = config.served_name, config.run_id
+        return PinnedModel(files, location, name, version, watch, allow_pickle=allow_pickle)
+    return _aliased(config, s3, config.model_alias, "champion", watch)
+
+
+def _aliased(
+    config: Settings, s3: Objects, alias: str, role: Role, watch: ModelWatch
+) -> AliasedModel:
+    return AliasedModel(
+        ModelStore(s3, config.model_bucket or "", config.served_name),
+        alias,
+        role,
+        config.model_refresh_seconds,
+        watch,
+        allow_pickle=config.mlflow_allow_pickle_deserialization,
     )
-    return scorer, telemetry
+
+
+def _shadow(config: Settings, services: aws.Aws) -> Shadow | None:
+    if config.shadow_alias is None:
+        return None
+    stream_name = config.shadow_stream_name or config.predictions_stream_name
+    models = _aliased(config, services.s3, config.shadow_alias, "shadow", Unwatched())
+    sink = _sink(config, services.kinesis, stream_name)
+    return Shadow(models, sink, reserved_seconds=config.reserved_seconds)
+
+
+def _sink(config: Settings, kinesis: Streams, stream_name: str) -> PredictionSink:
+    return PredictionSink(
+        kinesis,
+        stream_name,
+        reserved_seconds=config.reserved_seconds,
+        aggregate=config.output_aggregation == "kpl",
+    )
+
+
+def _directory(location: str, s3: Objects) -> ModelFiles:
+    parts = urlsplit(location)
+    if parts.scheme == "s3":
+        return S3Directory(s3, parts.netloc, parts.path)
+    return Directory(Path(location.removeprefix("file://")))

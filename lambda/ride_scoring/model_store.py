@@ -11,20 +11,18 @@ follows a pointer always finds a whole model; every step of the way is checked a
 import hashlib
 import shutil
 import tempfile
+import weakref
 from datetime import datetime
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 
 from ride_scoring import model
-from ride_scoring.errors import ModelRefused, ModelUnavailable
+from ride_scoring.errors import AwsError, ModelRefused, ModelUnavailable
 from ride_scoring.events import Ride
-from ride_scoring.predictions import ServedModel
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from ride_scoring.model_files import inside
+from ride_scoring.ports import Objects, StoredObject
 
 GOLDEN_TOLERANCE_MINUTES: Final = 1e-6
 """How far a golden row may be off: float64 sums differ by machine, never by this much."""
@@ -70,95 +68,100 @@ def file_key(name: str, version: str, path: str) -> str:
     return f"models/{name}/versions/{version}/{path}"
 
 
-class AliasedModel:
-    """The model that an alias names, read from the store when it is first asked for."""
+class ModelStore:
+    """One model's versions and aliases in a bucket, as the function reads them."""
 
-    def __init__(self, s3: "S3Client", bucket: str, name: str, alias: str) -> None:
+    def __init__(self, s3: Objects, bucket: str, name: str) -> None:
+        self.name = name
         self._s3 = s3
         self._bucket = bucket
-        self._name = name
-        self._alias = alias
-        self._served: ServedModel | None = None
 
-    def current(self) -> ServedModel:
-        """The model to score with. Raises `ModelUnavailable` or `ModelRefused`."""
-        if self._served is None:
-            self._served = self._load()
-        return self._served
+    def pointer(self, alias: str, *, unless_etag: str | None = None) -> StoredObject | None:
+        """The pointer's bytes, or None where they are still those of `unless_etag`.
 
-    def _load(self) -> ServedModel:
-        manifest = self._manifest(self._pointer())
-        directory = Path(tempfile.mkdtemp(prefix="model-"))
-        try:
-            self._fetch(manifest, directory)
-            loaded = model.load(directory)
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+        Raises `ModelUnavailable`.
+        """
+        return self._get(pointer_key(self.name, alias), unless_etag=unless_etag)
+
+    def load(
+        self, pointer: AliasPointer, *, allow_pickle: bool
+    ) -> tuple[Manifest, model.RideModel]:
+        """The version that a pointer names, each file checked against its digest, and the model
+        against the golden rows. Raises `ModelRefused` or `ModelUnavailable`.
+        """
+        manifest = self._manifest(pointer)
+        loaded = model.load(_VersionFiles(self, manifest), allow_pickle=allow_pickle)
         _check_golden_rows(loaded, manifest)
-        return ServedModel(
-            name=self._name,
-            version=manifest.version,
-            run_id=manifest.run_id,
-            role=self._alias,
-            predictor=loaded,
-        )
+        return manifest, loaded
 
-    def _pointer(self) -> AliasPointer:
-        key = pointer_key(self._name, self._alias)
-        try:
-            return msgspec.json.decode(self._get(key), type=AliasPointer)
-        except msgspec.DecodeError as error:
-            raise ModelRefused(
-                f"the pointer s3://{self._bucket}/{key} is damaged: {error}"
-            ) from error
+    def file(self, manifest: Manifest, path: str) -> bytes:
+        """One file of a version, as it was published."""
+        key = file_key(self.name, manifest.version, path)
+        return self._checked(key, manifest.files[path])
 
     def _manifest(self, pointer: AliasPointer) -> Manifest:
-        key = manifest_key(self._name, pointer.version)
-        body = self._get(key)
-        _require_digest(body, pointer.manifest_sha256, f"s3://{self._bucket}/{key}")
-        try:
-            return msgspec.json.decode(body, type=Manifest)
-        except msgspec.DecodeError as error:
+        body = self._checked(manifest_key(self.name, pointer.version), pointer.manifest_sha256)
+        return _decode(body, Manifest, f"the manifest of version {pointer.version}")
+
+    def _checked(self, key: str, sha256: str) -> bytes:
+        found = self._get(key)
+        body = found.body if found else b""
+        actual = hashlib.sha256(body).hexdigest()
+        if actual != sha256:
             raise ModelRefused(
-                f"the manifest s3://{self._bucket}/{key} is damaged: {error}"
-            ) from error
+                f"s3://{self._bucket}/{key} has the SHA-256 {actual}, where {sha256} was published"
+            )
+        return body
 
-    def _fetch(self, manifest: Manifest, directory: Path) -> None:
-        for path, sha256 in manifest.files.items():
-            target = directory / _inside(path)
-            body = self._get(key := file_key(self._name, manifest.version, path))
-            _require_digest(body, sha256, f"s3://{self._bucket}/{key}")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(body)
-
-    def _get(self, key: str) -> bytes:
+    def _get(self, key: str, *, unless_etag: str | None = None) -> StoredObject | None:
         location = f"s3://{self._bucket}/{key}"
         try:
-            return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        except ClientError as error:
+            return self._s3.get(self._bucket, key, unless_etag=unless_etag)
+        except AwsError as error:
             # S3 answers AccessDenied for a missing key to a role that may not list the bucket.
-            if error.response["Error"]["Code"] in {"NoSuchKey", "NoSuchBucket", "AccessDenied"}:
+            if error.code in {"NoSuchKey", "NoSuchBucket", "AccessDenied"}:
                 raise ModelUnavailable(
                     f"no model is published at {location}, or the role may not read it: publish it "
-                    f"with `python -m training publish --alias {self._alias}`"
+                    "with `python -m training publish --alias <alias>`"
                 ) from error
             raise ModelUnavailable(f"{location} cannot be read: {error}") from error
-        except BotoCoreError as error:
-            raise ModelUnavailable(f"{location} cannot be read: {error}") from error
 
 
-def _inside(path: str) -> PurePosixPath:
-    """The path, where it stays inside the model directory. Raises `ModelRefused`."""
-    relative = PurePosixPath(path)
-    if relative.is_absolute() or ".." in relative.parts or not relative.parts:
-        raise ModelRefused(f"the manifest names the file {path!r}, outside the model directory")
-    return relative
+class _VersionFiles:
+    """A version's files: what the manifest lists, each checked against its digest."""
+
+    def __init__(self, store: ModelStore, manifest: Manifest) -> None:
+        self._store = store
+        self._manifest = manifest
+
+    def find(self, path: str) -> bytes | None:
+        inside(path)
+        return self._store.file(self._manifest, path) if path in self._manifest.files else None
+
+    def sha256(self, path: str) -> str | None:
+        return self._manifest.files.get(path)
+
+    def mlflow_location(self) -> str:
+        """A copy on disk that lives as long as this object does: a model may read it later."""
+        directory = Path(tempfile.mkdtemp(prefix="model-"))
+        weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        for path in self._manifest.files:
+            target = directory / inside(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(self._store.file(self._manifest, path))
+        return str(directory)
 
 
-def _require_digest(body: bytes, sha256: str, location: str) -> None:
-    actual = hashlib.sha256(body).hexdigest()
-    if actual != sha256:
-        raise ModelRefused(f"{location} has the SHA-256 {actual}, where {sha256} was published")
+def decode_pointer(content: bytes) -> AliasPointer:
+    """Raises `ModelRefused` where it is none."""
+    return _decode(content, AliasPointer, "the alias's pointer")
+
+
+def _decode[T](content: bytes, kind: type[T], name: str) -> T:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelRefused(f"{name} is damaged: {error}") from error
 
 
 def _check_golden_rows(loaded: model.RideModel, manifest: Manifest) -> None:

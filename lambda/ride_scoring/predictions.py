@@ -1,18 +1,23 @@
 """Ride events and a model in, predictions out: one predict for a whole batch. Pure."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ride_scoring.decode import CannotScore
-from ride_scoring.events import KinesisRecord, Prediction, Ride, RideDuration, RideEvent
+from ride_scoring.events import Arrival, Prediction, Ride, RideDuration, RideEvent, Role
 
-_encoder = msgspec.json.Encoder()
+MAX_RECORD_BYTES: Final = 1024 * 1024
+"""Data and partition key of one record of a stream, unless the stream was made for larger ones:
+https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html"""
+
+_encode = msgspec.json.Encoder().encode
+_utc = datetime.fromtimestamp
 
 
 class Predictor(Protocol):
@@ -29,55 +34,87 @@ class ServedModel(msgspec.Struct, frozen=True):
     name: str
     version: str
     run_id: str
-    role: str
+    role: Role
     predictor: Predictor
 
 
-class ScorableRecord(msgspec.Struct, frozen=True, gc=False):
-    """A record and the ride event decoded from it."""
+class ScorableEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event's bytes and the ride event decoded from them."""
 
-    record: KinesisRecord
+    arrival: Arrival
     event: RideEvent
 
 
 class OutputRecord(msgspec.Struct, frozen=True, gc=False):
-    """One record for the predictions stream."""
+    """One record for a stream. `holds` is how many predictions are in it.
+
+    An `explicit_hash_key` says which shard it goes to in place of the partition key.
+    """
 
     data: bytes
     partition_key: str
+    explicit_hash_key: str | None = None
+    holds: int = 1
 
 
-def minutes(model: ServedModel, scorable: Sequence[ScorableRecord]) -> list[float]:
-    """The model's minutes for each ride, in order; an error of the model's own is let through."""
+def minutes(
+    model: ServedModel, scorable: Sequence[ScorableEvent], out_of_time: Callable[[], bool]
+) -> list[float | CannotScore]:
+    """The model's minutes for each ride, in order, or why there are none.
+
+    One predict for all. Where the model fails on them, each half is tried by itself, down to the
+    rides that it fails on; the list is shorter than `scorable` where time ran out meanwhile.
+    """
     if not scorable:
         return []
-    return list(
-        model.predictor.predict(
-            [item.event.ride for item in scorable], [item.record.arrived_at for item in scorable]
-        ).tolist()
-    )
+    try:
+        predicted = model.predictor.predict(
+            [item.event.ride for item in scorable], [item.arrival.arrived_at for item in scorable]
+        )
+        return list(predicted.tolist())
+    except Exception as error:  # noqa: BLE001 - a model can fail in any way of its own
+        if len(scorable) == 1:
+            # No more than the error's type: its message may quote the ride, and is not ours.
+            failed = f"model version {model.version} fails on it: {type(error).__name__}"
+            return [CannotScore("model_output", failed)]
+    return _minutes_of_halves(model, scorable, out_of_time)
+
+
+def _minutes_of_halves(
+    model: ServedModel, scorable: Sequence[ScorableEvent], out_of_time: Callable[[], bool]
+) -> list[float | CannotScore]:
+    middle = len(scorable) // 2
+    first = minutes(model, scorable[:middle], out_of_time)
+    if len(first) < middle or out_of_time():
+        return first
+    return first + minutes(model, scorable[middle:], out_of_time)
 
 
 def prediction(
-    model: ServedModel, scored: ScorableRecord, ride_minutes: float, scored_at: datetime
-) -> Prediction:
-    """One prediction; below zero counts as zero. Raises `CannotScore` for NaN and infinity."""
+    model: ServedModel, scored: ScorableEvent, ride_minutes: float | CannotScore, at: datetime
+) -> OutputRecord:
+    """One prediction as it goes on the wire: UTF-8 JSON, keyed by the ride; below zero counts as
+    zero. Raises `CannotScore` for NaN, infinity, and what is too large for a stream.
+    """
+    if isinstance(ride_minutes, CannotScore):
+        raise ride_minutes
     if not math.isfinite(ride_minutes):
         raise CannotScore("model_output", f"model version {model.version} gave {ride_minutes}")
-    record, event = scored.record, scored.event
-    return Prediction(
-        model=model.name,
-        version=model.version,
-        prediction=RideDuration(ride_duration=max(0.0, ride_minutes), ride_id=event.ride_id),
-        event_id=record.event_id,
-        run_id=model.run_id,
-        role=model.role,
-        ride=event.ride,
-        arrived_at=datetime.fromtimestamp(record.arrived_at, UTC),
-        scored_at=scored_at,
+    arrival, event = scored.arrival, scored.event
+    data = _encode(
+        Prediction(
+            model.name,
+            model.version,
+            RideDuration(max(0.0, ride_minutes), event.ride_id),
+            arrival.event_id,
+            model.run_id,
+            model.role,
+            event.ride,
+            _utc(arrival.arrived_at, UTC),
+            at,
+        )
     )
-
-
-def encode(item: Prediction) -> OutputRecord:
-    """The prediction as it goes on the wire: UTF-8 JSON, keyed by the ride."""
-    return OutputRecord(_encoder.encode(item), str(item.prediction.ride_id))
+    key = str(event.ride_id)
+    if len(data) + 4 * len(key) > MAX_RECORD_BYTES:  # a character is at most four bytes
+        raise CannotScore("too_large", f"its prediction has {len(data)} bytes")
+    return OutputRecord(data, key)

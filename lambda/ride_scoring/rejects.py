@@ -1,16 +1,13 @@
 """Rejects in, one NDJSON object a batch out, in S3."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 
-from ride_scoring.errors import StoreUnavailable
+from ride_scoring.errors import AwsError, StoreUnavailable
 from ride_scoring.events import Reject
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from ride_scoring.ports import Objects
 
 PREFIX: Final = "rejects/"
 
@@ -20,21 +17,17 @@ _encoder = msgspec.json.Encoder()
 class RejectStore:
     """Sets rejects aside in one bucket."""
 
-    def __init__(self, s3: "S3Client", bucket: str) -> None:
+    def __init__(self, s3: Objects, bucket: str) -> None:
         self._s3 = s3
         self._bucket = bucket
 
     def put(self, rejects: Sequence[Reject]) -> None:
         """Writes the rejects of one batch. Raises `StoreUnavailable`."""
         key = object_key(rejects[0])
+        body = _encoder.encode_lines(rejects)
         try:
-            self._s3.put_object(
-                Bucket=self._bucket,
-                Key=key,
-                Body=_encoder.encode_lines(rejects),
-                ContentType="application/x-ndjson",
-            )
-        except (ClientError, BotoCoreError) as error:
+            self._s3.put(self._bucket, key, body, "application/x-ndjson")
+        except AwsError as error:
             raise StoreUnavailable(
                 f"{len(rejects)} rejects cannot be written to s3://{self._bucket}/{key}: {error}"
             ) from error

@@ -1,4 +1,4 @@
-"""A batch of records in, predictions and rejects out through two ports, and Lambda's answer.
+"""A batch of records in, predictions and rejects out through ports, and what became of it.
 
 Source of the answer's shape and of "the lowest sequence number reported is the checkpoint":
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
@@ -11,10 +11,11 @@ from typing import Protocol, TypedDict
 import msgspec
 
 from ride_scoring import predictions
-from ride_scoring.decode import CannotScore, decode, reject
+from ride_scoring.decode import CannotScore, arrivals, decode, reject, reject_whole
 from ride_scoring.errors import ModelRefused, StoreUnavailable, TransientError
-from ride_scoring.events import KinesisRecord, Reject, RideEvent
-from ride_scoring.predictions import OutputRecord, ScorableRecord, ServedModel
+from ride_scoring.events import KinesisRecord, Reject
+from ride_scoring.predictions import OutputRecord, ScorableEvent, ServedModel
+from ride_scoring.sink import Put
 
 
 class Models(Protocol):
@@ -26,7 +27,7 @@ class Models(Protocol):
 class Predictions(Protocol):
     """Takes predictions; answers how many of them, from the first on, are in for sure."""
 
-    def put(self, records: Sequence[OutputRecord], seconds_left: Callable[[], float]) -> int: ...
+    def put(self, records: Sequence[OutputRecord], seconds_left: Callable[[], float]) -> Put: ...
 
 
 class Rejects(Protocol):
@@ -44,13 +45,18 @@ class Answer(TypedDict):
 
 
 class BatchResult(msgspec.Struct, frozen=True):
-    """What became of a batch. `not_done_from` is the sequence number to try again from, if any."""
+    """What became of a batch. `not_done_from` is the sequence number to try again from, if any.
 
-    model_version: str | None
+    `scored` are the events that were predicted, `scored_at` when: what a shadow scores too.
+    """
+
     records: int
-    predicted: int
     rejects: Sequence[Reject]
     not_done_from: str | None
+    scored_at: datetime
+    scored: Sequence[ScorableEvent] = ()
+    model_version: str | None = None
+    put: Put = Put(0)
     failure: str | None = None
 
     def answer(self) -> Answer:
@@ -60,94 +66,121 @@ class BatchResult(msgspec.Struct, frozen=True):
 
 
 class Scorer:
-    """Scores batches. `now` gives the time in UTC."""
+    """Scores batches. `now` gives the time in UTC.
+
+    `writing_seconds` of the function's time are left for writing where a model fails on rides, and
+    is tried on fewer and fewer of them.
+    """
 
     def __init__(
         self,
         models: Models,
         sink: Predictions,
         rejects: Rejects,
+        *,
+        writing_seconds: float = 8.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._models = models
         self._sink = sink
         self._rejects = rejects
+        self._writing_seconds = writing_seconds
         self._now = now
 
     def score(
         self, records: Sequence[KinesisRecord], seconds_left: Callable[[], float]
     ) -> BatchResult:
-        """Scores one batch. A permanent error rejects a record, a transient one leaves it."""
+        """Scores one batch. A permanent error rejects an event, a transient one leaves it."""
         try:
             model = self._models.current()
         except (TransientError, ModelRefused) as error:
-            return _nothing_done(records, str(error))
-        batch = _Batch(records, model, self._now())
-        first_undone, failure = len(records), None
+            return _nothing_done(records, self._now(), str(error))
+        batch = Batch(records, model, self._now(), lambda: seconds_left() < self._writing_seconds)
+        first_undone, failure = batch.undone_from, None
+        if first_undone < len(records):
+            failure = "the function's time ran out while it looked for what the model fails on"
         # Rejects first: written again, they overwrite their object, where predictions would repeat.
+        rejects = [item for item in batch.rejects if item[0] < first_undone]
         try:
-            if batch.rejects:
-                self._rejects.put([reject for _, reject in batch.rejects])
+            if rejects:
+                self._rejects.put([reject for _, reject in rejects])
         except StoreUnavailable as error:
-            first_undone, failure = batch.rejects[0][0], str(error)
-        outputs = [(at, output) for at, output in batch.outputs if at < first_undone]
-        done = self._sink.put([output for _, output in outputs], seconds_left)
-        if done < len(outputs):
-            first_undone, failure = outputs[done][0], "the predictions stream refused records"
+            first_undone, failure = rejects[0][0], str(error)
+        outputs = [item for item in batch.outputs if item[0] < first_undone]
+        put = self._sink.put([output for _, output, _ in outputs], seconds_left)
+        if put.done < len(outputs):
+            first_undone, failure = outputs[put.done][0], "the predictions stream refused records"
         return BatchResult(
-            model_version=model.version,
             records=len(records),
-            predicted=done,
-            rejects=[reject for at, reject in batch.rejects if at < first_undone],
+            rejects=[reject for at, reject in rejects if at < first_undone],
             not_done_from=_sequence_number(records, first_undone),
+            scored_at=batch.scored_at,
+            scored=[scored for _, _, scored in outputs[: put.done]],
+            model_version=model.version,
+            put=put,
             failure=failure,
         )
 
 
-class _Batch:
-    """A batch, scored: each record's position with its output or its reject."""
+class Batch:
+    """A batch, scored: each output and each reject with the position of its record.
+
+    Records from `undone_from` on were not scored, as `out_of_time` said so.
+    """
 
     def __init__(
-        self, records: Sequence[KinesisRecord], model: ServedModel, scored_at: datetime
+        self,
+        records: Sequence[KinesisRecord],
+        model: ServedModel,
+        scored_at: datetime,
+        out_of_time: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.outputs: list[tuple[int, OutputRecord]] = []
+        self.outputs: list[tuple[int, OutputRecord, ScorableEvent]] = []
         self.rejects: list[tuple[int, Reject]] = []
-        self._records = records
-        self._scored_at = scored_at
-        self._predict(model, self._decode())
+        self.undone_from = len(records)
+        self.scored_at = scored_at
+        self._predict(model, self._decode(records), out_of_time)
         self.rejects.sort(key=lambda item: item[0])
 
-    def _decode(self) -> list[tuple[int, RideEvent]]:
-        events = []
-        for position, record in enumerate(self._records):
+    def _decode(self, records: Sequence[KinesisRecord]) -> list[ScorableEvent]:
+        scorable = []
+        for position, record in enumerate(records):
             try:
-                events.append((position, decode(record.data_base64)))
+                arrived = arrivals(position, record)
             except CannotScore as cause:
-                self._reject(position, cause)
-        return events
+                self.rejects.append((position, reject_whole(record, cause, self.scored_at)))
+                continue
+            for arrival in arrived:
+                try:
+                    scorable.append(ScorableEvent(arrival, decode(arrival.data)))
+                except CannotScore as cause:
+                    self.rejects.append((position, reject(arrival, cause, self.scored_at)))
+        return scorable
 
-    def _predict(self, model: ServedModel, events: Sequence[tuple[int, RideEvent]]) -> None:
-        scorable = [ScorableRecord(self._records[position], event) for position, event in events]
-        minutes = predictions.minutes(model, scorable)
-        for (position, _), item, ride_minutes in zip(events, scorable, minutes, strict=True):
+    def _predict(
+        self,
+        model: ServedModel,
+        scorable: Sequence[ScorableEvent],
+        out_of_time: Callable[[], bool],
+    ) -> None:
+        minutes = predictions.minutes(model, scorable, out_of_time)
+        if len(minutes) < len(scorable):
+            self.undone_from = scorable[len(minutes)].arrival.position
+        for item, ride_minutes in zip(scorable, minutes, strict=False):
+            position = item.arrival.position
             try:
-                scored = predictions.prediction(model, item, ride_minutes, self._scored_at)
+                output = predictions.prediction(model, item, ride_minutes, self.scored_at)
+                self.outputs.append((position, output, item))
             except CannotScore as cause:
-                self._reject(position, cause)
-            else:
-                self.outputs.append((position, predictions.encode(scored)))
-
-    def _reject(self, position: int, cause: CannotScore) -> None:
-        self.rejects.append((position, reject(self._records[position], cause, self._scored_at)))
+                self.rejects.append((position, reject(item.arrival, cause, self.scored_at)))
 
 
-def _nothing_done(records: Sequence[KinesisRecord], failure: str) -> BatchResult:
+def _nothing_done(records: Sequence[KinesisRecord], at: datetime, failure: str) -> BatchResult:
     return BatchResult(
-        model_version=None,
         records=len(records),
-        predicted=0,
         rejects=[],
         not_done_from=_sequence_number(records, 0),
+        scored_at=at,
         failure=failure,
     )
 

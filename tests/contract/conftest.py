@@ -1,7 +1,8 @@
 """moto in a thread of its own, spoken to over HTTP as AWS is."""
 
+import os
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import boto3
 import pytest
@@ -20,6 +21,11 @@ def moto_endpoint() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+def moto_settings() -> Mapping[str, str]:
+    """What the environment of a test with `aws` says of moto."""
+    return {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
 
 
 @pytest.fixture

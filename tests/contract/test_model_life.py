@@ -1,6 +1,8 @@
 """A model from trips to predictions: MLflow's registry, the model store, the function's loader."""
 
 import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import boto3
@@ -8,14 +10,19 @@ import mlflow
 import msgspec
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 
 from infra.console import UserError
-from ride_scoring import features
+from ride_scoring import compiled, features
+from ride_scoring.aws import connect
 from ride_scoring.errors import ModelRefused, ModelUnavailable
-from ride_scoring.model_store import AliasedModel, AliasPointer, Manifest
+from ride_scoring.model import RideModel
+from ride_scoring.model_store import AliasPointer, Manifest, ModelStore
+from ride_scoring.serving import AliasedModel, Unwatched
 from stream_sim import trips
 from training import tracking
-from training.publish import Published, publish
+from training.compile import NotCompilable, ParityReport, compile_checked
+from training.publish import PARITY_FILE, Published, publish
 from training.train import TrainedModel, feature_matrix, train
 
 # MLflow is warned by newer pandas and SQLAlchemy of what is its own to mend.
@@ -41,13 +48,33 @@ def registry(trained: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> mlflow.M
     return tracking.client()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """Compared with its source over all the rides, each model once: that takes seconds."""
+    known: dict[str, tuple[bytes, ParityReport]] = {}
+
+    def compile_once(
+        estimator: BaseEstimator, names: Sequence[str], sources: Mapping[str, str]
+    ) -> tuple[bytes, ParityReport]:
+        key = repr(sorted(sources.items()))
+        if key not in known:
+            known[key] = compile_checked(estimator, names, sources)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.publish.compile_checked", compile_once)
+        yield
+
+
 @pytest.fixture
 def published(registry: mlflow.MlflowClient, aws: boto3.Session) -> Published:
     return publish(registry, aws.client("s3"), "models", NAME, "champion")
 
 
-def loader(aws: boto3.Session) -> AliasedModel:
-    return AliasedModel(aws.client("s3"), "models", NAME, "champion")
+def loader() -> AliasedModel:
+    """The function's own, with what the environment says of moto."""
+    store = ModelStore(connect(os.environ).s3, "models", NAME)
+    return AliasedModel(store, "champion", "champion", 0.0, Unwatched())
 
 
 def put(aws: boto3.Session, key: str, body: bytes) -> None:
@@ -73,13 +100,41 @@ def test_a_run_holds_what_a_person_asks_of_it(
 
 
 @pytest.mark.usefixtures("published")
-def test_the_function_serves_what_was_trained(trained: TrainedModel, aws: boto3.Session) -> None:
-    model = loader(aws).current()
+def test_the_function_serves_what_was_trained(trained: TrainedModel) -> None:
+    model = loader().current()
     assert (model.name, model.version, model.run_id) == (NAME, "1", trained.run_id)
     ridden = TRIPS.where(slice(50))
     served = model.predictor.predict(ridden.rides(), [0.0] * 50)
     pipeline = mlflow.sklearn.load_model(f"models:/{NAME}/1")
-    assert served.tolist() == pipeline.predict(feature_matrix(ridden)).tolist()
+    assert served == pytest.approx(pipeline.predict(feature_matrix(ridden)), abs=1e-9)
+
+
+def test_what_is_published_is_compiled_and_says_how_close_it_is(
+    published: Published, aws: boto3.Session
+) -> None:
+    assert published.compiled
+    assert "rides" in published.parity
+    report = msgspec.json.decode(get(aws, f"models/{NAME}/versions/1/{PARITY_FILE}"))
+    assert report["rides"] >= 20_000
+    assert report["largest_difference_minutes"] < 1e-9
+    content = get(aws, f"models/{NAME}/versions/1/{compiled.FILE}")
+    manifest = msgspec.json.decode(get(aws, f"models/{NAME}/versions/1.json"), type=Manifest)
+    sources = compiled.CompiledModel(content).metadata.sources
+    assert sources == {path: manifest.files[path] for path in ("MLmodel", "model.skops")}
+
+
+def test_a_model_that_does_not_compile_is_published_and_says_why(
+    registry: mlflow.MlflowClient, aws: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise NotCompilable("it has a step that nobody knows")
+
+    monkeypatch.setattr("training.publish.compile_checked", refuse)
+    published = publish(registry, aws.client("s3"), "models", NAME, "champion")
+    assert (published.compiled, published.parity) == (False, "it has a step that nobody knows")
+    served = loader().current().predictor
+    assert isinstance(served, RideModel)
+    assert served.way == "sklearn"
 
 
 @pytest.mark.usefixtures("published")
@@ -100,16 +155,16 @@ def test_mlflow_itself_serves_the_published_directory_alike(
 
 
 @pytest.mark.usefixtures("aws")
-def test_before_anything_is_published_the_function_says_so(aws: boto3.Session) -> None:
+def test_before_anything_is_published_the_function_says_so() -> None:
     with pytest.raises(ModelUnavailable, match=r"no model is published at s3://models/.*champion"):
-        loader(aws).current()
+        loader().current()
 
 
 @pytest.mark.usefixtures("published")
 def test_a_function_that_found_no_model_finds_it_later(aws: boto3.Session) -> None:
     pointer = get(aws, POINTER)
     aws.client("s3").delete_object(Bucket="models", Key=POINTER)
-    models = loader(aws)
+    models = loader()
     with pytest.raises(ModelUnavailable):
         models.current()
     put(aws, POINTER, pointer)
@@ -123,8 +178,7 @@ def test_a_function_that_found_no_model_finds_it_later(aws: boto3.Session) -> No
         (POINTER, b"no json", "pointer .* damaged"),
         (POINTER, b'{"version": "1"}', "pointer .* damaged"),
         (f"models/{NAME}/versions/1.json", b"{}", "SHA-256"),
-        (f"models/{NAME}/versions/1/model.skops", b"other", "SHA-256"),
-        (f"models/{NAME}/versions/1/MLmodel", b"", "SHA-256"),
+        (f"models/{NAME}/versions/1/compiled.onnx", b"other", "SHA-256"),
     ],
 )
 def test_what_is_not_what_was_published_is_refused(
@@ -132,15 +186,14 @@ def test_what_is_not_what_was_published_is_refused(
 ) -> None:
     put(aws, key, body)
     with pytest.raises(ModelRefused, match=complaint):
-        loader(aws).current()
+        loader().current()
 
 
 @pytest.mark.usefixtures("published")
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"files": {"../outside": "0" * 64}}, "outside the model directory"),
-        ({"files": {"/etc/passwd": "0" * 64}}, "outside the model directory"),
+        ({"files": {"../outside": "0" * 64}}, "no MLmodel file"),
         ({"golden_rows": "minutes off by one"}, "golden row"),
     ],
 )
@@ -159,7 +212,7 @@ def test_a_manifest_that_lies_is_refused(
     digest = hashlib.sha256(body).hexdigest()
     put(aws, POINTER, msgspec.json.encode(msgspec.structs.replace(pointer, manifest_sha256=digest)))
     with pytest.raises(ModelRefused, match=complaint):
-        loader(aws).current()
+        loader().current()
 
 
 def test_publishing_again_changes_nothing_but_the_time(
@@ -180,7 +233,7 @@ def test_a_pointer_knows_what_it_named_before(
     try:
         newer = publish(registry, aws.client("s3"), "models", NAME, "champion")
         assert (newer.version, newer.previous) == ("2", published.version)
-        assert loader(aws).current().version == "2"
+        assert loader().current().version == "2"
     finally:
         registry.set_registered_model_alias(NAME, "champion", "1")
 

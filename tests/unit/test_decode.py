@@ -1,4 +1,3 @@
-import base64
 import contextlib
 import json
 
@@ -7,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ride_scoring import kinesis_event
-from ride_scoring.decode import CannotScore, decode
+from ride_scoring import kinesis_event, kpl
+from ride_scoring.decode import CannotScore, arrivals, decode
 from ride_scoring.events import RideEvent
-from tests.factories import event_json, shared
+from tests.factories import event_json, record, shared
 
 
 def decoded(data: bytes) -> RideEvent:
-    return decode(base64.b64encode(data).decode())
+    (arrival,) = arrivals(0, record(data))
+    return decode(arrival.data)
 
 
 def refusal(data: bytes) -> CannotScore:
@@ -30,9 +30,9 @@ def test_a_valid_event_keeps_its_ride_id_as_it_came() -> None:
 
 def test_an_event_of_the_course_is_valid_here() -> None:
     event = json.loads(shared("kinesis/zoomcamp__event.json").read_bytes())
-    (record,) = kinesis_event.records(event)
-    assert record.event_id.startswith("shardId-000000000000:4963")
-    assert decode(record.data_base64).ride_id == 256
+    (arrived,) = arrivals(0, kinesis_event.records(event)[0])
+    assert arrived.event_id.startswith("shardId-000000000000:4963")
+    assert decode(arrived.data).ride_id == 256
 
 
 def test_unknown_fields_are_ignored() -> None:
@@ -90,10 +90,30 @@ def test_what_can_never_be_scored_says_why(data: bytes, reason: str, detail: str
     assert detail in caught.detail
 
 
-def test_data_that_is_no_base64_is_refused() -> None:
+@pytest.mark.parametrize("data", ["!!!!a", "é", "a"])
+def test_data_that_is_no_base64_is_refused(data: str) -> None:
     with pytest.raises(CannotScore, match="base64") as caught:
-        decode("!!!!a")
+        arrivals(0, msgspec.structs.replace(record(), data_base64=data))
     assert caught.value.reason == "not_json"
+
+
+def aggregate(*data: bytes) -> bytes:
+    return kpl.pack([(f"key-{index}", item) for index, item in enumerate(data)], "7")
+
+
+def test_each_event_of_an_aggregated_record_has_an_identity_of_its_own() -> None:
+    first, second = arrivals(4, record(aggregate(event_json(ride_id=1), event_json(ride_id=2)), 9))
+    assert (first.event_id, first.partition_key) == ("shardId-000000000000:9:0", "key-0")
+    assert (second.event_id, second.partition_key) == ("shardId-000000000000:9:1", "key-1")
+    assert (first.position, second.position) == (4, 4)
+    assert [decode(arrived.data).ride_id for arrived in (first, second)] == [1, 2]
+
+
+def test_a_damaged_aggregate_is_refused() -> None:
+    whole = aggregate(event_json())
+    with pytest.raises(CannotScore) as caught:
+        arrivals(0, record(whole[:-1] + bytes([whole[-1] ^ 1])))
+    assert caught.value.reason == "kpl_damaged"
 
 
 @pytest.mark.parametrize("edge", [{"PULocationID": 1}, {"DOLocationID": 265}, {"trip_distance": 0}])

@@ -1,9 +1,20 @@
+"""The three ways to load one MLflow directory, each with models that are really saved."""
+
+import hashlib
+import importlib.util
 import json
+import logging
 import pickle
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
+import onnx
+import pandas as pd
 import pytest
 import skops.io
 import yaml
@@ -13,11 +24,17 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from ride_scoring import model
+from ride_scoring import compiled, model
 from ride_scoring.errors import ModelRefused
 from ride_scoring.events import Ride
+from ride_scoring.model import RideModel
+from ride_scoring.model_files import Directory
+from tests.factories import shared
+from tests.models import compiled_directory, linear, mlmodel, skops_flavor, write
 
 RIDE = Ride(130, 205, 3.66)
+# MLflow's own imports warn of newer pandas and pydantic.
+mlflows_warnings = pytest.mark.filterwarnings("ignore")
 
 
 class Foreign:
@@ -28,61 +45,170 @@ class Foreign:
 
 
 def save(
-    directory: Path,
-    estimator: object,
-    inputs: list[str] | None = None,
-    **flavor_changes: Any,
+    directory: Path, estimator: object, inputs: list[str] | None = None, **flavor_changes: Any
 ) -> Path:
-    """An MLflow model directory as `mlflow.sklearn.save_model` writes it, as far as it is read."""
+    """A directory that holds no compiled model."""
     skops.io.dump(estimator, directory / "model.skops")
-    flavor = {
-        "pickled_model": "model.skops",
-        "serialization_format": "skops",
-        "skops_trusted_types": None,
-    } | flavor_changes
-    description: dict[str, Any] = {"flavors": {"sklearn": flavor, "python_function": {}}}
-    if inputs is not None:
-        columns = [{"type": "double", "name": name, "required": True} for name in inputs]
-        description["signature"] = {"inputs": json.dumps(columns), "outputs": None}
-    (directory / "MLmodel").write_text(yaml.safe_dump(description))
-    return directory
+    return write({"MLmodel": mlmodel(inputs, skops_flavor(**flavor_changes))}, directory)
 
 
-def linear(columns: int) -> LinearRegression:
-    rng = np.random.default_rng(0)
-    return LinearRegression().fit(rng.random((20, columns)), rng.random(20))
+def load(directory: Path, *, allow_pickle: bool = False) -> RideModel:
+    return model.load(Directory(directory), allow_pickle=allow_pickle)
+
+
+# Compiled
+
+
+def with_metadata(**changes: object) -> Mapping[str, bytes]:
+    """A compiled model that says something else of itself."""
+    files = dict(compiled_directory(2.0))
+    graph = onnx.load_from_string(files[compiled.FILE])
+    said = {item.key: item.value for item in graph.metadata_props}
+    said |= {name: json.dumps(value) for name, value in changes.items()}
+    onnx.helper.set_model_props(graph, said)
+    return files | {compiled.FILE: graph.SerializeToString()}
+
+
+def test_a_compiled_model_is_the_first_choice(tmp_path: Path) -> None:
+    loaded = load(write(compiled_directory(2.0), tmp_path))
+    assert (loaded.way, loaded.features) == ("compiled", ("trip_distance",))
+    assert loaded.predict([RIDE] * 3, [0.0] * 3).tolist() == [7.32] * 3
+
+
+def test_a_model_that_changed_since_it_was_compiled_is_refused(tmp_path: Path) -> None:
+    directory = write(compiled_directory(2.0), tmp_path)
+    skops.io.dump(linear(3.0), directory / "model.skops")
+    with pytest.raises(ModelRefused, match=r"compiled from another model\.skops"):
+        load(directory)
+    (directory / "model.skops").unlink()
+    with pytest.raises(ModelRefused, match="no file"):
+        load(directory)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"parity": {"rides": 9, "largest_difference_minutes": 1e-6}}, "1e-06 minutes from its"),
+        ({"features": ["passenger_count"]}, "passenger_count"),
+        ({"sources": {}}, "cannot be used"),
+        ({"sources": None}, "cannot be used"),
+        ({"sources": {"../MLmodel": "0"}}, "outside the model directory"),
+        ({"features": "trip_distance"}, "cannot be used"),
+    ],
+)
+def test_a_compiled_model_that_says_too_little_of_itself_is_refused(
+    tmp_path: Path, changes: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(ModelRefused, match=complaint):
+        load(write(with_metadata(**changes), tmp_path))
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x08\x0a", b"\x00" * 100])
+def test_a_damaged_compiled_model_is_refused(tmp_path: Path, damage: bytes) -> None:
+    files = dict(compiled_directory(2.0)) | {compiled.FILE: damage}
+    with pytest.raises(ModelRefused, match=r"compiled\.onnx cannot be used"):
+        load(write(files, tmp_path))
+
+
+def test_a_compiled_model_brings_no_large_library_into_the_process(tmp_path: Path) -> None:
+    event = shared("kinesis/zoomcamp__event.json")
+    code = (
+        "import json, sys\n"
+        "from ride_scoring import handler\n"
+        f"answer = handler.handler(json.load(open({str(event)!r})), None)\n"
+        "print(json.dumps([answer, sorted({name.split('.')[0] for name in sys.modules})]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={
+            "MODEL_LOCATION": str(write(compiled_directory(2.0), tmp_path)),
+            "TEST_RUN": "True",
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answer, modules = json.loads(done.stdout.splitlines()[-1])
+    assert answer["predictions"][0]["prediction"] == {"ride_duration": 7.32, "ride_id": 256}
+    assert {"onnxruntime", "numpy"} <= set(modules)
+    large = {"pandas", "scipy", "sklearn", "pydantic", "mlflow", "skops", "boto3", "aws_xray_sdk"}
+    assert not large & set(modules)
+
+
+# The scikit-learn flavour
 
 
 def test_a_model_gets_the_features_that_its_signature_names(tmp_path: Path) -> None:
-    estimator = LinearRegression().fit([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], [5.0, 6.0, 7.0])
-    loaded = model.load(save(tmp_path, estimator, ["trip_distance", "PULocationID"]))
-    assert loaded.features == ("trip_distance", "PULocationID")
-    assert loaded.predict([RIDE, RIDE], [0.0, 0.0]) == pytest.approx([5 + 3.66 + 2 * 130] * 2)
+    loaded = load(save(tmp_path, linear(1.0, 2.0), ["trip_distance", "PULocationID"]))
+    assert (loaded.way, loaded.features) == ("sklearn", ("trip_distance", "PULocationID"))
+    assert loaded.predict([RIDE, RIDE], [0.0, 0.0]) == pytest.approx([3.66 + 2 * 130] * 2)
 
 
 def test_a_model_without_a_signature_gets_the_courses_dicts(tmp_path: Path) -> None:
     dicts = [{"PU_DO": "130_205", "trip_distance": 1.0}, {"PU_DO": "1_1", "trip_distance": 2.0}]
     estimator = make_pipeline(DictVectorizer(), LinearRegression()).fit(dicts, [12.0, 3.0])
-    loaded = model.load(save(tmp_path, estimator))
+    loaded = load(save(tmp_path, estimator))
     assert loaded.predict([Ride(130, 205, 1.0)], [0.0]) == pytest.approx([12.0])
+
+
+def test_a_model_that_was_fitted_on_a_frame_gets_one(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"trip_distance": [1.0, 2.0, 3.0], "PULocationID": [1.0, 5.0, 2.0]})
+    estimator = LinearRegression().fit(frame, [2.0, 4.0, 6.0])
+    loaded = load(save(tmp_path, estimator, list(frame.columns)))
+    assert loaded.predict([RIDE], [0.0]) == pytest.approx([7.32])
 
 
 def test_a_feature_that_nobody_knows_is_refused_at_loading(tmp_path: Path) -> None:
     with pytest.raises(ModelRefused, match="passenger_count"):
-        model.load(save(tmp_path, linear(1), ["passenger_count"]))
+        load(save(tmp_path, linear(1.0), ["passenger_count"]))
 
 
-def test_a_pickle_is_refused_and_not_read(tmp_path: Path) -> None:
-    directory = save(tmp_path, linear(1), pickled_model="model.pkl", serialization_format="pickle")
-    (directory / "model.pkl").write_bytes(pickle.dumps(Foreign()))
-    with pytest.raises(ModelRefused, match="skops"):
-        model.load(directory)
+def test_a_feature_that_is_wanted_as_text_is_refused_at_loading(tmp_path: Path) -> None:
+    directory = save(tmp_path, linear(1.0), ["PU_DO"])
+    text = (directory / "MLmodel").read_text().replace("double", "string")
+    (directory / "MLmodel").write_text(text)
+    with pytest.raises(ModelRefused, match="wants PU_DO as something else than a number"):
+        load(directory)
+
+
+@pytest.fixture
+def pickled(tmp_path: Path) -> Path:
+    flavor = skops_flavor(pickled_model="model.pkl", serialization_format="cloudpickle")
+    files = {"MLmodel": mlmodel(["trip_distance"], flavor), "model.pkl": pickle.dumps(linear(2.0))}
+    return write(files, tmp_path)
+
+
+def test_a_pickle_is_refused_and_not_read(pickled: Path) -> None:
+    (pickled / "model.pkl").write_bytes(pickle.dumps(Foreign()))
+    with pytest.raises(ModelRefused, match=r"stored as cloudpickle.*ALLOW_PICKLE"):
+        load(pickled)
+
+
+def test_a_pickle_is_read_where_that_is_allowed(pickled: Path) -> None:
+    loaded = load(pickled, allow_pickle=True)
+    assert loaded.way == "sklearn"
+    assert loaded.predict([RIDE], [0.0]) == pytest.approx([7.32])
+
+
+def test_another_version_of_scikit_learn_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    load(save(tmp_path, linear(1.0), ["trip_distance"], sklearn_version="0.24.2"))
+    assert "trained with scikit-learn 0.24.2" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        load(save(tmp_path, linear(1.0), ["trip_distance"]))
+    assert "trained with" not in caplog.text
+    assert "by way of sklearn" in caplog.text
 
 
 def test_a_type_of_no_trusted_library_is_refused_though_mlmodel_names_it(tmp_path: Path) -> None:
     trusted = [f"{Foreign.__module__}.Foreign"]
     with pytest.raises(ModelRefused, match="not trusted"):
-        model.load(save(tmp_path, Foreign(), skops_trusted_types=trusted))
+        load(save(tmp_path, Foreign(), skops_trusted_types=trusted))
 
 
 def test_a_function_that_runs_text_as_code_is_refused(tmp_path: Path) -> None:
@@ -91,12 +217,12 @@ def test_a_function_that_runs_text_as_code_is_refused(tmp_path: Path) -> None:
         FunctionTransformer(np.full_like, kw_args={"fill_value": code, "dtype": "U300"}),
         FunctionTransformer(np.take, kw_args={"indices": 0}),
         FunctionTransformer(runstring, kw_args={"dict": {}}),
-        linear(1),
+        linear(1.0),
     )
     skops.io.dump(pipeline, tmp_path / "all.skops")
     wanted = skops.io.get_untrusted_types(file=tmp_path / "all.skops")
     with pytest.raises(ModelRefused, match="not trusted"):
-        model.load(save(tmp_path, pipeline, ["trip_distance"], skops_trusted_types=wanted))
+        load(save(tmp_path, pipeline, ["trip_distance"], skops_trusted_types=wanted))
     assert not (tmp_path / "ran").exists()
 
 
@@ -106,45 +232,153 @@ def test_a_function_that_runs_text_as_code_is_refused(tmp_path: Path) -> None:
 )
 def test_a_flavour_that_is_damaged_is_refused(tmp_path: Path, flavor: dict[str, Any]) -> None:
     with pytest.raises(ModelRefused, match="damaged"):
-        model.load(save(tmp_path, linear(1), ["trip_distance"], **flavor))
+        load(save(tmp_path, linear(1.0), ["trip_distance"], **flavor))
 
 
 def test_a_model_that_gives_more_than_one_number_a_ride_is_refused(tmp_path: Path) -> None:
     wide = LinearRegression().fit([[0.0], [1.0]], [[1.0, 2.0], [3.0, 4.0]])
-    loaded = model.load(save(tmp_path, wide, ["trip_distance"]))
+    loaded = load(save(tmp_path, wide, ["trip_distance"]))
     with pytest.raises(ModelRefused, match="2, 2"):
         loaded.predict([RIDE, RIDE], [0.0, 0.0])
 
 
-def test_a_file_outside_the_model_directory_is_refused(tmp_path: Path) -> None:
+def test_a_column_of_numbers_is_one_number_a_ride(tmp_path: Path) -> None:
+    column = LinearRegression().fit([[0.0], [1.0]], [[0.0], [2.0]])
+    loaded = load(save(tmp_path, column, ["trip_distance"]))
+    assert loaded.predict([RIDE], [0.0]) == pytest.approx([7.32])
+
+
+@pytest.mark.parametrize("name", ["../elsewhere.skops", "/etc/hostname", "link", "a\0b"])
+def test_a_file_outside_the_model_directory_is_refused(tmp_path: Path, name: str) -> None:
     (inside := tmp_path / "model").mkdir()
-    skops.io.dump(linear(1), tmp_path / "elsewhere.skops")
-    with pytest.raises(ModelRefused, match="outside"):
-        model.load(save(inside, linear(1), pickled_model="../elsewhere.skops"))
+    skops.io.dump(linear(1.0), tmp_path / "elsewhere.skops")
+    (inside / "link").symlink_to(tmp_path / "elsewhere.skops")
+    with pytest.raises(ModelRefused, match="out"):
+        load(save(inside, linear(1.0), pickled_model=name))
 
 
-@pytest.mark.parametrize("content", [None, "", "flavors: 7", ": : :", "flavors: {pytorch: {}}"])
-def test_a_directory_that_is_no_model_of_ours_is_refused(
-    tmp_path: Path, content: str | None
-) -> None:
+def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelRefused, match=r"lacks gone\.skops"):
+        load(save(tmp_path, linear(1.0), pickled_model="gone.skops"))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"flavors: 7", b": : :", b"\xff", b"[]"])
+def test_a_directory_that_is_no_model_is_refused(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
-        (tmp_path / "MLmodel").write_text(content)
-    with pytest.raises(ModelRefused, match=r"MLmodel|pytorch"):
-        model.load(tmp_path)
+        (tmp_path / "MLmodel").write_bytes(content)
+    with pytest.raises(ModelRefused, match="MLmodel"):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 cut", b"\x00" * 100])
 def test_a_damaged_file_is_refused(tmp_path: Path, damage: bytes) -> None:
-    directory = save(tmp_path, linear(1), ["trip_distance"])
+    directory = save(tmp_path, linear(1.0), ["trip_distance"])
     (directory / "model.skops").write_bytes(damage)
     with pytest.raises(ModelRefused, match=r"model\.skops"):
-        model.load(directory)
+        load(directory)
 
 
-def test_a_signature_without_named_columns_is_refused(tmp_path: Path) -> None:
-    directory = save(tmp_path, linear(1), ["trip_distance"])
+@pytest.mark.parametrize("inputs", ['[{"type": "tensor"}]', "no json", "7", None])
+def test_a_signature_without_named_columns_is_refused(tmp_path: Path, inputs: str | None) -> None:
+    directory = save(tmp_path, linear(1.0), ["trip_distance"])
     description = yaml.safe_load((directory / "MLmodel").read_text())
-    description["signature"]["inputs"] = '[{"type": "tensor"}]'
+    description["signature"]["inputs"] = inputs
     (directory / "MLmodel").write_text(yaml.safe_dump(description))
     with pytest.raises(ModelRefused, match="named columns"):
-        model.load(directory)
+        load(directory)
+
+
+# pyfunc
+
+
+def save_pyfunc(directory: Path) -> Path:
+    """A model of MLflow's own, pickled, which gives two minutes for each mile."""
+    import mlflow.pyfunc  # noqa: PLC0415 - it warns where it is imported
+    from mlflow.models import infer_signature  # noqa: PLC0415
+
+    def predict(_: object, model_input: pd.DataFrame) -> list[float]:
+        return list(model_input["trip_distance"] * 2)
+
+    doubles = type("Doubles", (mlflow.pyfunc.PythonModel,), {"predict": predict})
+
+    frame = pd.DataFrame({"trip_distance": [1.0], "PULocationID": [1]})
+    mlflow.pyfunc.save_model(
+        directory,
+        python_model=doubles(),
+        signature=infer_signature(frame, np.array([2.0])),
+        pip_requirements=["mlflow"],
+    )
+    return directory
+
+
+@mlflows_warnings
+def test_any_flavour_is_read_by_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true")
+    loaded = load(save_pyfunc(tmp_path / "model"), allow_pickle=True)
+    assert (loaded.way, loaded.features) == ("pyfunc", ("trip_distance", "PULocationID"))
+    assert loaded.predict([RIDE, RIDE], [0.0, 0.0]) == pytest.approx([7.32] * 2)
+
+
+@mlflows_warnings
+def test_mlflow_reads_no_pickle_either_unless_it_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true")
+    directory = save_pyfunc(tmp_path / "model")
+    with pytest.raises(ModelRefused, match="MLFLOW_ALLOW_PICKLE_DESERIALIZATION"):
+        load(directory)
+
+
+def test_a_model_that_brings_code_along_is_refused_unless_it_is_allowed(tmp_path: Path) -> None:
+    directory = save(tmp_path, linear(1.0), ["trip_distance"], code="code")
+    with pytest.raises(ModelRefused, match="brings code of its own along, in code"):
+        load(directory)
+
+
+@mlflows_warnings
+@pytest.mark.parametrize("pyfunc", [{"predict_fn": "score"}, {"loader_module": "mlflow.other"}])
+def test_what_is_more_than_an_estimators_predict_is_left_to_mlflow(
+    tmp_path: Path, pyfunc: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true")
+    skops.io.dump(linear(1.0), tmp_path / "model.skops")
+    write({"MLmodel": mlmodel(["trip_distance"], skops_flavor(), pyfunc)}, tmp_path)
+    with pytest.raises(ModelRefused, match="MLflow cannot load"):
+        load(tmp_path)
+
+
+def test_a_package_that_cannot_read_a_model_says_what_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = importlib.util.find_spec
+    slim = {"sklearn", "mlflow"}
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in slim else found(name)
+    )
+    with pytest.raises(ModelRefused, match=r"sklearn.*publish a model that compiles.*container"):
+        load(save(tmp_path, linear(1.0), ["trip_distance"]))
+
+
+def test_each_way_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true")
+    rides = [Ride(130, 205, miles) for miles in np.random.default_rng(0).uniform(0, 200, 50)]
+    directory = write(compiled_directory(2.5), tmp_path)
+    by_compiled = load(directory)
+    (directory / compiled.FILE).unlink()
+    by_sklearn = load(directory)
+    assert (by_compiled.way, by_sklearn.way) == ("compiled", "sklearn")
+    at = [0.0] * len(rides)
+    assert by_compiled.predict(rides, at) == pytest.approx(by_sklearn.predict(rides, at), abs=1e-9)
+
+
+def test_a_digest_is_that_of_the_file(tmp_path: Path) -> None:
+    directory = Directory(write({"a": b"x"}, tmp_path))
+    assert directory.sha256("a") == hashlib.sha256(b"x").hexdigest()
+    assert directory.sha256("b") is None
+
+
+def test_metadata_reads_what_the_publisher_writes() -> None:
+    content = compiled_directory(2.0)[compiled.FILE]
+    metadata = compiled.CompiledModel(content).metadata
+    assert set(metadata.sources) == {"MLmodel", "model.skops"}
+    assert msgspec.to_builtins(metadata.features) == ("trip_distance",)

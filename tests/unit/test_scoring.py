@@ -1,12 +1,16 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from ride_scoring import kpl, predictions
 from ride_scoring.errors import ModelRefused, ModelUnavailable
-from ride_scoring.events import KinesisRecord
+from ride_scoring.events import KinesisRecord, Ride
 from ride_scoring.scoring import BatchResult, Scorer
 from tests.factories import (
     NOW,
@@ -36,10 +40,12 @@ class Function:
     ) -> None:
         self.sink = FakeSink(capacity)
         self.rejects = FakeRejects(away=rejects_away)
-        self._scorer = Scorer(models or FakeModels(), self.sink, self.rejects, lambda: NOW)
+        self._scorer = Scorer(models or FakeModels(), self.sink, self.rejects, now=lambda: NOW)
 
-    def score(self, batch: list[KinesisRecord]) -> BatchResult:
-        return self._scorer.score(batch, lambda: 60.0)
+    def score(
+        self, batch: list[KinesisRecord], seconds_left: Callable[[], float] = lambda: 60.0
+    ) -> BatchResult:
+        return self._scorer.score(batch, seconds_left)
 
     @property
     def predictions(self) -> list[dict[str, Any]]:
@@ -89,7 +95,7 @@ def test_a_record_that_can_never_be_scored_fails_no_batch() -> None:
     function = Function()
     result = function.score(records(GOOD, BAD, event_json(PULocationID=0)))
     assert result.answer() == {"batchItemFailures": []}
-    assert result.predicted == 1
+    assert result.put.done == 1
     ((first, second),) = function.rejects.objects
     assert (first.reason, first.event_id) == ("not_json", "shardId-000000000000:2")
     assert (second.reason, second.event_id) == ("out_of_range", "shardId-000000000000:3")
@@ -101,7 +107,7 @@ def test_the_first_record_that_the_stream_refused_is_where_lambda_tries_again() 
     function = Function(capacity=1)
     result = function.score(records(GOOD, BAD, GOOD, BAD, GOOD))
     assert result.answer() == {"batchItemFailures": [{"itemIdentifier": "3"}]}
-    assert result.predicted == 1
+    assert result.put.done == 1
 
 
 def test_rejects_behind_the_first_undone_record_are_counted_when_it_is_done() -> None:
@@ -115,7 +121,7 @@ def test_while_rejects_cannot_be_written_predictions_stop_at_the_first_of_them()
     for _ in range(3):
         result = function.score(records(GOOD, BAD, GOOD, GOOD))
         assert result.answer() == {"batchItemFailures": [{"itemIdentifier": "2"}]}
-        assert (result.predicted, result.rejects) == (1, [])
+        assert (result.put.done, result.rejects) == (1, [])
         assert result.failure == "S3 is away"
     # Lambda tries again from the reject on: what is behind it has not been sent once yet.
     assert {output.partition_key for output in function.sink.taken} == {"156"}
@@ -147,6 +153,91 @@ def test_a_prediction_that_is_no_number_is_a_reject(minutes: float) -> None:
     assert (first.reason, second.reason) == ("model_output", "not_json")
 
 
+class FailsOn(MinutesModel):
+    """Fails on any batch with a ride from one of some zones."""
+
+    def __init__(self, *zones: int) -> None:
+        super().__init__()
+        self._zones = zones
+
+    def predict(self, rides: Sequence[Ride], at: Sequence[float]) -> NDArray[np.float64]:
+        minutes = super().predict(rides, at)
+        if any(ride.pickup_zone in self._zones for ride in rides):
+            raise ZeroDivisionError("of a very private ride")
+        return minutes
+
+
+def test_a_model_that_raises_for_one_ride_costs_that_ride_alone() -> None:
+    batch = [event_json(ride_id=number, PULocationID=number % 50 + 1) for number in range(100)]
+    function = Function(FakeModels(served(FailsOn(7))))
+    result = function.score(records(*batch))
+    assert result.not_done_from is None
+    assert result.put.done == 98
+    assert [reject.reason for reject in result.rejects] == ["model_output"] * 2
+    assert "ZeroDivisionError" in result.rejects[0].detail
+    assert "private" not in result.rejects[0].detail
+    ids = [prediction["prediction"]["ride_id"] for prediction in function.predictions]
+    assert ids == [number for number in range(100) if number % 50 != 6]
+
+
+def test_a_model_that_gives_too_few_rows_costs_what_it_cannot_be_asked_alone() -> None:
+    class TooFew(MinutesModel):
+        def predict(self, rides: Sequence[Ride], at: Sequence[float]) -> NDArray[np.float64]:
+            if len(rides) > 2:
+                raise ModelRefused("the model gave (1,) numbers for 4 rides")
+            return super().predict(rides, at)
+
+    result = Function(FakeModels(served(TooFew()))).score(records(*[GOOD] * 5))
+    assert (result.put.done, result.rejects, result.not_done_from) == (5, [], None)
+
+
+def test_what_there_was_no_time_to_try_is_tried_again_from_there() -> None:
+    batch = [event_json(PULocationID=7) for _ in range(64)]
+    function = Function(FakeModels(served(FailsOn(7))))
+    result = function.score(records(*batch), lambda: 3.0)
+    assert len(result.rejects) == 1
+    assert result.not_done_from == "2"
+    assert "time ran out" in str(result.failure)
+
+
+def test_the_events_of_an_aggregated_record_are_done_or_undone_together() -> None:
+    packed = kpl.pack([("a", event_json(ride_id=1)), ("b", BAD), ("c", GOOD)], "1")
+    function = Function()
+    result = function.score(records(GOOD, packed, GOOD))
+    assert result.not_done_from is None
+    assert [reject.event_id for reject in result.rejects] == ["shardId-000000000000:2:1"]
+    assert result.rejects[0].partition_key == "b"
+    assert [prediction["event_id"] for prediction in function.predictions] == [
+        "shardId-000000000000:1",
+        "shardId-000000000000:2:0",
+        "shardId-000000000000:2:2",
+        "shardId-000000000000:3",
+    ]
+    cut = Function(capacity=2).score(records(GOOD, packed, GOOD))
+    assert cut.not_done_from == "2"
+    assert cut.rejects == []
+
+
+def test_a_prediction_too_large_for_a_stream_is_a_reject(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictions, "MAX_RECORD_BYTES", 500)
+    result = Function().score(records(GOOD, event_json(ride_id="x" * 200)))
+    assert result.put.done == 1
+    assert [reject.reason for reject in result.rejects] == ["too_large"]
+
+
+def test_ten_thousand_bad_records_are_ten_thousand_rejects() -> None:
+    function = Function()
+    result = function.score(records(*[b"\x00noise"] * 10_000))
+    assert result.answer() == {"batchItemFailures": []}
+    assert len(function.rejects.objects[0]) == 10_000
+
+
+def test_a_mebibyte_of_noise_is_one_reject() -> None:
+    noise = np.random.default_rng(0).bytes(1024 * 1024)
+    result = Function().score(records(noise))
+    assert [reject.reason for reject in result.rejects] == ["not_utf8"]
+
+
 def test_an_empty_batch_is_done() -> None:
     assert Function().score([]).answer() == {"batchItemFailures": []}
 
@@ -154,7 +245,7 @@ def test_an_empty_batch_is_done() -> None:
 def test_the_core_imports_no_aws_library() -> None:
     code = (
         "import sys\n"
-        "import ride_scoring.scoring, ride_scoring.model\n"
+        "import ride_scoring.scoring, ride_scoring.model, ride_scoring.shadow\n"
         "print({'boto3', 'botocore', 'aws_lambda_powertools'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

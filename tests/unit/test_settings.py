@@ -1,22 +1,73 @@
+from pathlib import Path
+
 import pytest
 
-from ride_scoring import settings
+from ride_scoring import handler, settings
 from ride_scoring.errors import SettingsError
+from ride_scoring.model_files import Directory, S3Directory
+from tests.factories import MemoryS3
 
-BUCKETS = {"MODEL_BUCKET": "models", "REJECTS_BUCKET": "rejects"}
+STORE = {"MODEL_BUCKET": "models", "REJECTS_BUCKET": "rejects"}
 
 
-def test_what_is_not_set_has_the_names_of_the_contract() -> None:
-    read = settings.read(BUCKETS)
+def test_what_is_not_set_has_the_value_of_the_contract() -> None:
+    read = settings.read(STORE)
     assert read.predictions_stream_name == "ride_predictions"
-    assert (read.model_name, read.model_alias) == ("ride-duration", "champion")
+    assert (read.served_name, read.model_alias) == ("ride-duration", "champion")
+    assert read.pinned_location is None
+    assert not read.test_run
+    assert not read.mlflow_allow_pickle_deserialization
 
 
-def test_an_empty_variable_counts_as_unset() -> None:
-    assert settings.read({**BUCKETS, "MODEL_ALIAS": ""}).model_alias == "champion"
+def test_empty_counts_as_unset() -> None:
+    read = settings.read({**STORE, "SHADOW_ALIAS": "", "PREDICTIONS_STREAM_NAME": " "})
+    assert read.shadow_alias is None
+    assert read.predictions_stream_name == "ride_predictions"
 
 
-def test_a_missing_variable_is_named() -> None:
-    with pytest.raises(SettingsError, match="REJECTS_BUCKET") as caught:
-        settings.read({"MODEL_BUCKET": "models"})
-    assert "MODEL_BUCKET," not in str(caught.value)
+def test_the_courses_variables_mean_what_they_mean_there() -> None:
+    read = settings.read({"MODEL_BUCKET": "b", "RUN_ID": "e1efc53e", "TEST_RUN": "True"})
+    assert read.pinned_location == "s3://b/1/e1efc53e/artifacts/model"
+    assert read.served_name == "ride_duration_prediction_model"
+    assert read.test_run
+    other = settings.read({"MODEL_BUCKET": "b", "RUN_ID": "r", "MLFLOW_EXPERIMENT_ID": "7"})
+    assert other.pinned_location == "s3://b/7/r/artifacts/model"
+    assert other.rejects_go_to == "b"
+    assert not other.test_run
+
+
+def test_a_location_pins_a_model_whatever_the_run() -> None:
+    read = settings.read(
+        {**STORE, "MODEL_LOCATION": "s3://a/model", "RUN_ID": "r", "MODEL_NAME": "mine"}
+    )
+    assert (read.pinned_location, read.served_name) == ("s3://a/model", "mine")
+
+
+@pytest.mark.parametrize(
+    ("environment", "complaint"),
+    [
+        ({}, "lacks MODEL_BUCKET, or MODEL_LOCATION"),
+        ({"MODEL_LOCATION": "/model"}, "lacks REJECTS_BUCKET"),
+        ({**STORE, "MODEL_REFRESH_SECONDS": "soon"}, "MODEL_REFRESH_SECONDS='soon' cannot be read"),
+        ({**STORE, "MODEL_REFRESH_SECONDS": "-1"}, "MODEL_REFRESH_SECONDS='-1' cannot be read"),
+        ({**STORE, "RESERVED_SECONDS": "nan"}, "RESERVED_SECONDS='nan' cannot be read"),
+        ({**STORE, "OUTPUT_AGGREGATION": "zip"}, "OUTPUT_AGGREGATION='zip' cannot be read"),
+        ({**STORE, "TEST_RUN": "perhaps"}, "TEST_RUN='perhaps' cannot be read"),
+    ],
+)
+def test_what_is_missing_or_cannot_be_read_is_named(
+    environment: dict[str, str], complaint: str
+) -> None:
+    with pytest.raises(SettingsError, match=complaint):
+        settings.read(environment)
+
+
+def test_a_location_is_a_folder_or_an_address_in_s3(tmp_path: Path) -> None:
+    (tmp_path / "MLmodel").write_text("x")
+    for location in (str(tmp_path), f"file://{tmp_path}"):
+        files = handler._directory(location, MemoryS3())
+        assert isinstance(files, Directory)
+        assert files.find("MLmodel") == b"x"
+    in_s3 = handler._directory("s3://bucket/a/model/", MemoryS3())
+    assert isinstance(in_s3, S3Directory)
+    assert in_s3.mlflow_location() == "s3://bucket/a/model"

@@ -1,33 +1,40 @@
+import base64
+import json
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from ride_scoring import sink
+from ride_scoring import kpl, put_records
+from ride_scoring.errors import AwsError
+from ride_scoring.ports import CALL_SECONDS
 from ride_scoring.predictions import OutputRecord
-from ride_scoring.sink import PredictionSink
+from ride_scoring.sink import PredictionSink, Put
+
+RESERVED_SECONDS = 2.0
+BUSY = "ProvisionedThroughputExceededException"
 
 
 class FakeKinesis:
-    """Takes records, but for those that `refuses` names while it does."""
+    """Reads the body as Kinesis does, and takes its records, but for those that `refuses` names."""
 
     def __init__(self, refuses: Callable[[int, str], bool] = lambda _call, _key: False) -> None:
         self._refuses = refuses
         self.calls: list[list[str]] = []
         self.taken: list[str] = []
+        self.data: list[bytes] = []
 
-    def put_records(self, *, Records: Sequence[Any], StreamName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
-        assert StreamName == "predictions"
-        self.calls.append([record["PartitionKey"] for record in Records])
-        results: list[dict[str, str]] = []
-        for entry in Records:
-            if self._refuses(len(self.calls), entry["PartitionKey"]):
-                results.append({"ErrorCode": "ProvisionedThroughputExceededException"})
-            else:
-                self.taken.append(entry["PartitionKey"])
-                results.append({"SequenceNumber": "1", "ShardId": "shardId-0"})
-        return {"Records": results}
+    def put_records(self, body: bytes) -> list[str | None]:
+        request = json.loads(body)
+        assert request["StreamName"] == "predictions"
+        self.calls.append([record["PartitionKey"] for record in request["Records"]])
+        codes: list[str | None] = []
+        for record in request["Records"]:
+            refused = self._refuses(len(self.calls), record["PartitionKey"])
+            codes.append(BUSY if refused else None)
+            if not refused:
+                self.taken.append(record["PartitionKey"])
+                self.data.append(base64.b64decode(record["Data"]))
+        return codes
 
 
 class Clock:
@@ -43,11 +50,17 @@ class Clock:
         return self.seconds
 
 
-def put(kinesis: Any, records: Sequence[OutputRecord], clock: Clock | None = None) -> int:
+def put(
+    kinesis: FakeKinesis,
+    records: Sequence[OutputRecord],
+    clock: Clock | None = None,
+    *,
+    aggregate: bool = False,
+) -> Put:
     clock = clock or Clock()
-    return PredictionSink(kinesis, "predictions", sleep=clock.sleep, jitter=lambda: 1.0).put(
-        records, clock.left
-    )
+    return PredictionSink(
+        kinesis, "predictions", aggregate=aggregate, sleep=clock.sleep, jitter=lambda: 1.0
+    ).put(records, clock.left)
 
 
 def some(count: int, size: int = 10) -> list[OutputRecord]:
@@ -56,70 +69,108 @@ def some(count: int, size: int = 10) -> list[OutputRecord]:
 
 def test_all_records_go_out_in_order_and_in_calls_of_500() -> None:
     kinesis = FakeKinesis()
-    assert put(kinesis, some(1_200)) == 1_200
+    assert put(kinesis, some(1_200)).done == 1_200
     assert [len(call) for call in kinesis.calls] == [500, 500, 200]
     assert kinesis.taken == [str(index) for index in range(1_200)]
 
 
 def test_no_call_is_larger_than_five_mebibytes() -> None:
     kinesis = FakeKinesis()
-    assert put(kinesis, some(12, size=1024 * 1024)) == 12
+    assert put(kinesis, some(12, size=1024 * 1024)).done == 12
     assert max(len(call) for call in kinesis.calls) == 4
 
 
 def test_only_what_was_refused_is_sent_again() -> None:
     kinesis = FakeKinesis(lambda call, key: call == 1 and key in {"1", "3"})
-    assert put(kinesis, some(5)) == 5
+    assert put(kinesis, some(5)).done == 5
     assert kinesis.calls == [["0", "1", "2", "3", "4"], ["1", "3"]]
 
 
 def test_no_later_chunk_is_sent_before_an_earlier_one_is_done() -> None:
     kinesis = FakeKinesis(lambda call, key: call < 3 and key == "499")
-    assert put(kinesis, some(501)) == 501
+    assert put(kinesis, some(501)).done == 501
     assert [call[0] for call in kinesis.calls] == ["0", "499", "499", "500"]
 
 
 def test_when_time_runs_out_the_first_refused_record_is_said() -> None:
     kinesis = FakeKinesis(lambda _, key: key in {"502", "504"})
     clock = Clock(20.0)
-    assert put(kinesis, some(700), clock) == 502
-    assert clock.left() >= sink.RESERVED_SECONDS + sink.CALL_SECONDS
+    assert put(kinesis, some(700), clock).done == 502
+    assert clock.left() >= RESERVED_SECONDS + CALL_SECONDS
 
 
 def test_no_call_is_begun_that_might_outlive_the_function() -> None:
     kinesis = FakeKinesis()
-    assert put(kinesis, some(3), Clock(sink.RESERVED_SECONDS + sink.CALL_SECONDS - 0.1)) == 0
+    assert put(kinesis, some(3), Clock(RESERVED_SECONDS + CALL_SECONDS - 0.1)).done == 0
     assert kinesis.calls == []
 
 
 def test_a_call_that_fails_is_a_call_whose_records_were_all_refused() -> None:
     class Flaky(FakeKinesis):
-        def put_records(self, **request: Any) -> dict[str, Any]:
+        def put_records(self, body: bytes) -> list[str | None]:
             if not self.calls:
                 self.calls.append([])
-                raise ConnectTimeoutError(endpoint_url="http://kinesis")
-            return super().put_records(**request)
+                raise AwsError("no answer", "ConnectTimeoutError")
+            return super().put_records(body)
 
     kinesis = Flaky()
-    assert put(kinesis, some(3)) == 3
+    assert put(kinesis, some(3)) == Put(3, retried=3)
     assert kinesis.taken == ["0", "1", "2"]
 
 
 def test_what_waiting_does_not_mend_is_given_back_at_once(caplog: pytest.LogCaptureFixture) -> None:
     class Gone(FakeKinesis):
-        def put_records(self, **_: Any) -> dict[str, Any]:
+        def put_records(self, body: bytes) -> list[str | None]:
             self.calls.append([])
-            error: Any = {"Code": "ResourceNotFoundException", "Message": "no stream for x-payload"}
-            raise ClientError({"Error": error}, "PutRecords")
+            raise AwsError(
+                f"ResourceNotFoundException, {len(body)} bytes", "ResourceNotFoundException"
+            )
 
     kinesis, clock = Gone(), Clock()
-    assert put(kinesis, some(3), clock) == 0
+    assert put(kinesis, some(3), clock) == Put(0)
     assert len(kinesis.calls) == 1
     assert clock.left() == 60.0
     assert "ResourceNotFoundException" in caplog.text
-    assert "x-payload" not in caplog.text
+
+
+def test_what_is_sent_again_and_why_is_counted() -> None:
+    kinesis = FakeKinesis(lambda call, key: call < 3 and key in {"1", "3"})
+    assert put(kinesis, some(5)) == Put(5, retried=4, throttled=4)
 
 
 @pytest.mark.parametrize("count", [0, 1, 500, 501])
 def test_every_size_of_batch_is_done(count: int) -> None:
-    assert put(FakeKinesis(), some(count)) == count
+    assert put(FakeKinesis(), some(count)).done == count
+
+
+@pytest.mark.parametrize("key", ['a "quoted" key', "naïve", "\\", "\u2028", "😀"])
+def test_any_partition_key_reaches_the_stream_as_it_is(key: str) -> None:
+    kinesis = FakeKinesis()
+    put(kinesis, [OutputRecord(b"\x00\xff", key)])
+    assert (kinesis.taken, kinesis.data) == ([key], [b"\x00\xff"])
+
+
+def test_aggregated_predictions_come_out_one_by_one_and_in_order() -> None:
+    kinesis = FakeKinesis()
+    assert put(kinesis, some(1_200, size=450), aggregate=True).done == 1_200
+    users = [user for data in kinesis.data for user in kpl.user_records(data)]
+    assert [user.partition_key for user in users] == [str(index) for index in range(1_200)]
+    assert len(kinesis.data) == 11
+    assert max(len(data) for data in kinesis.data) < 1.1 * put_records.AGGREGATE_BYTES
+
+
+def test_an_aggregate_and_all_in_it_have_one_explicit_hash_key() -> None:
+    (packed,) = put_records.aggregated(some(3))
+    assert packed.holds == 3
+    assert {user.explicit_hash_key for user in kpl.user_records(packed.data)} == {
+        packed.explicit_hash_key
+    }
+    (entry,) = json.loads(put_records.body("predictions", [packed]))["Records"]
+    assert entry["ExplicitHashKey"] == packed.explicit_hash_key
+    assert 0 <= int(entry["ExplicitHashKey"]) < 2**128
+
+
+def test_of_aggregates_that_are_refused_the_first_prediction_is_said() -> None:
+    kinesis = FakeKinesis(lambda _, key: key != "0")
+    done = put(kinesis, some(300, size=450), Clock(20.0), aggregate=True).done
+    assert done == put_records.aggregated(some(300, size=450))[0].holds

@@ -1,0 +1,84 @@
+"""An event's file in, the function's answer out: on this machine, by AWS's own runtime client.
+
+The function runs from the sources, in the project's environment, which reads models in all three
+ways; what it is told by its environment is what this process has in its own.
+"""
+
+import json
+import os
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Final
+
+from infra import console
+from infra.console import UserError
+from infra.paths import ROOT
+from localstack_processes.runtime_api import Invocation
+from localstack_processes.runtime_process import Outcome, RuntimeProcess, StartFailed
+
+_HANDLER: Final = "ride_scoring.handler.handler"
+_START_SECONDS: Final = 30.0
+_TIMEOUT_SECONDS: Final = 60.0
+
+
+def invoke(path: Path) -> None:
+    """Prints the answer; the function's log goes to standard error. Raises `UserError`."""
+    event = _event(path)
+    process = RuntimeProcess([sys.executable, "-m", "awslambdaric", _HANDLER], _environment(), ROOT)
+    try:
+        process.await_ready(_START_SECONDS)
+        outcome = process.invoke(_invocation(event), _TIMEOUT_SECONDS)
+    except StartFailed as error:
+        raise UserError(f"the function does not start: {_message(error.payload)}") from error
+    finally:
+        console.err.print(process.take_log().rstrip(), markup=False)
+        process.stop()
+    _show(outcome)
+
+
+def _event(path: Path) -> bytes:
+    try:
+        event = path.read_bytes()
+        json.loads(event)
+    except FileNotFoundError:
+        raise UserError(f"{path} is not there: name a JSON file of a Lambda event") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is no JSON file of a Lambda event: {error}") from error
+    return event
+
+
+def _environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "AWS_LAMBDA_FUNCTION_NAME": "ride-scoring",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _invocation(event: bytes) -> Invocation:
+    return Invocation(
+        request_id=str(uuid.uuid4()),
+        function_arn="arn:aws:lambda:us-east-1:000000000000:function:ride-scoring",
+        trace_id="",
+        deadline_ms=int((time.time() + _TIMEOUT_SECONDS) * 1000),
+        payload=event,
+    )
+
+
+def _show(outcome: Outcome) -> None:
+    if outcome.is_error:
+        raise UserError(f"the function failed: {_message(outcome.payload)}")
+    console.out.print(outcome.payload.decode(), markup=False)
+
+
+def _message(payload: bytes) -> str:
+    """The sentence in an error document of Lambda's."""
+    try:
+        return str(json.loads(payload)["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        return payload.decode(errors="replace")

@@ -1,0 +1,93 @@
+"""An MLmodel file in, what it says of the model out: its flavours, its signature, its run."""
+
+import json
+from typing import Any, Final
+
+import msgspec
+import yaml
+
+from ride_scoring.errors import ModelRefused
+from ride_scoring.model_files import ModelFiles
+
+FILE: Final = "MLmodel"
+NUMERIC_TYPES: Final = {
+    "double": "float64",
+    "float": "float32",
+    "long": "int64",
+    "integer": "int32",
+}
+"""MLflow's name of a column's type ▸ NumPy's. All features are numbers."""
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One column of a signature's inputs; `type` is MLflow's name for it."""
+
+    name: str
+    type: str
+
+
+class Description(msgspec.Struct, frozen=True):
+    """What an MLmodel file says, as far as it is read. `inputs` is None without a signature."""
+
+    flavors: dict[str, dict[str, Any]]
+    inputs: tuple[Column, ...] | None
+    has_params: bool
+    run_id: str | None
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        return None if self.inputs is None else tuple(column.name for column in self.inputs)
+
+    @property
+    def code_path(self) -> str | None:
+        """The Python code that the model brings along, if it does."""
+        for flavor in self.flavors.values():
+            if code := flavor.get("code") or flavor.get("model_code_path"):
+                return str(code)
+        return None
+
+    @property
+    def is_plain_sklearn(self) -> bool:
+        """Whether pyfunc would do no more than call the scikit-learn estimator's `predict`."""
+        pyfunc = self.flavors.get("python_function", {})
+        return (
+            "sklearn" in self.flavors
+            and self.code_path is None
+            and not self.has_params
+            and pyfunc.get("loader_module", "mlflow.sklearn") == "mlflow.sklearn"
+            and pyfunc.get("predict_fn", "predict") == "predict"
+        )
+
+
+def read(files: ModelFiles) -> Description:
+    """Raises `ModelRefused` where the file is missing or damaged."""
+    content = files.find(FILE)
+    if content is None:
+        raise ModelRefused("the model directory has no MLmodel file")
+    try:
+        said = yaml.load(content, yaml.CSafeLoader)
+        flavors = {str(name): dict(flavor) for name, flavor in said["flavors"].items()}
+        signature = dict(said.get("signature") or {})
+        run_id = said.get("run_id")
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError, ValueError) as error:
+        raise ModelRefused(f"the MLmodel file is damaged: {type(error).__name__}") from error
+    return Description(
+        flavors=flavors,
+        inputs=_inputs(signature) if signature else None,
+        has_params=bool(signature.get("params")),
+        run_id=None if run_id is None else str(run_id),
+    )
+
+
+def _inputs(signature: dict[str, Any]) -> tuple[Column, ...]:
+    """The signature's columns, in order. MLflow keeps them as JSON inside YAML."""
+    try:
+        columns = msgspec.convert(json.loads(signature["inputs"]), tuple[Column, ...])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelRefused("the model's signature has no named columns as inputs") from error
+    if others := [column.name for column in columns if column.type not in NUMERIC_TYPES]:
+        raise ModelRefused(
+            f"the model's signature wants {', '.join(others)} as something else than a number: "
+            f"features are of the types {', '.join(NUMERIC_TYPES)}"
+        )
+    return columns

@@ -1,0 +1,74 @@
+"""Output records in, bodies of PutRecords calls out, within what one call takes.
+
+Written straight from bytes: a client that checks and encodes each record anew costs more than all
+the rest of the function.
+"""
+
+import hashlib
+from binascii import b2a_base64
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from ride_scoring import kpl
+from ride_scoring.predictions import OutputRecord
+
+# https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
+MAX_RECORDS_A_CALL: Final = 500
+MAX_BYTES_A_CALL: Final = 5 * 1024 * 1024
+AGGREGATE_BYTES: Final = 50 * 1024
+"""The Kinesis Producer Library's own bound: small enough to spread over shards."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def body(stream_name: str, records: Sequence[OutputRecord]) -> bytes:
+    """The JSON of one PutRecords call."""
+    return b'{"StreamName":%b,"Records":[%b]}' % (
+        _encode(stream_name),
+        b",".join([_entry(record) for record in records]),
+    )
+
+
+def calls(records: Sequence[OutputRecord]) -> Iterator[Sequence[OutputRecord]]:
+    """The records in runs that one PutRecords call takes."""
+    start, size = 0, 0
+    for index, record in enumerate(records):
+        record_bytes = len(record.data) + 4 * len(record.partition_key)
+        if index - start == MAX_RECORDS_A_CALL or size + record_bytes > MAX_BYTES_A_CALL:
+            yield records[start:index]
+            start, size = index, 0
+        size += record_bytes
+    if start < len(records):
+        yield records[start:]
+
+
+def aggregated(records: Sequence[OutputRecord]) -> list[OutputRecord]:
+    """The records packed into ones of the Kinesis Producer Library's, in order."""
+    packed: list[OutputRecord] = []
+    start, size = 0, 0
+    for index, record in enumerate(records):
+        if size and size + len(record.data) > AGGREGATE_BYTES:
+            packed.append(_aggregate(records[start:index]))
+            start, size = index, 0
+        size += len(record.data)
+    if start < len(records):
+        packed.append(_aggregate(records[start:]))
+    return packed
+
+
+def _aggregate(records: Sequence[OutputRecord]) -> OutputRecord:
+    key = records[0].partition_key
+    # One for all in it: readers may drop user records whose own hash lies in another shard.
+    hash_key = str(int.from_bytes(hashlib.md5(key.encode(), usedforsecurity=False).digest()))
+    data = kpl.pack([(record.partition_key, record.data) for record in records], hash_key)
+    return OutputRecord(data, key, hash_key, len(records))
+
+
+def _entry(record: OutputRecord) -> bytes:
+    data, key = b2a_base64(record.data, newline=False), _encode(record.partition_key)
+    if record.explicit_hash_key is None:
+        return b'{"Data":"%b","PartitionKey":%b}' % (data, key)
+    hash_key = _encode(record.explicit_hash_key)
+    return b'{"Data":"%b","PartitionKey":%b,"ExplicitHashKey":%b}' % (data, key, hash_key)

@@ -1,0 +1,123 @@
+"""The second way to load a model: MLflow's scikit-learn flavour, read without importing MLflow.
+
+skops runs no code and may name no types but scikit-learn's classes; a pickle, which can run any
+code where it is read, is read only where that was allowed.
+"""
+
+import importlib
+import logging
+import pickle
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol, cast
+
+import msgspec
+
+from ride_scoring.errors import ModelRefused
+from ride_scoring.mlmodel import Description
+from ride_scoring.model_files import ModelFiles
+
+ALLOW_PICKLE_VARIABLE: Final = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
+_TRUSTED_ROOT: Final = "sklearn."
+"""An MLmodel file names the types it wants trusted, so whoever can write a model could name any.
+Only classes of scikit-learn are taken from its list: a function, even one of NumPy's, could be one
+that runs text as code."""
+
+logger = logging.getLogger(__name__)
+
+
+class _Estimator(Protocol):
+    """What scikit-learn's regressors have."""
+
+    def predict(self, X: object, /) -> object: ...  # noqa: N803 - scikit-learn's name
+
+
+class _Flavor(msgspec.Struct, frozen=True):
+    """What MLflow writes of a scikit-learn model, as far as it is read."""
+
+    pickled_model: str
+    serialization_format: str = "pickle"
+    sklearn_version: str | None = None
+    skops_trusted_types: list[str] | None = None
+
+
+def load(
+    files: ModelFiles, description: Description, *, allow_pickle: bool
+) -> Callable[[Any], object]:
+    """The estimator's `predict`. Raises `ModelRefused`."""
+    try:
+        flavor = msgspec.convert(description.flavors["sklearn"], _Flavor)
+    except msgspec.ValidationError as error:
+        raise ModelRefused(f"MLmodel's sklearn flavour is damaged: {error}") from error
+    if flavor.serialization_format != "skops" and not allow_pickle:
+        raise ModelRefused(
+            f"the model is stored as {flavor.serialization_format}, which can run any code when it "
+            "is read: log it with serialization_format='skops', or allow it with "
+            f"{ALLOW_PICKLE_VARIABLE}=true"
+        )
+    content = files.find(flavor.pickled_model)
+    if content is None:
+        raise ModelRefused(f"the model directory lacks {flavor.pickled_model}, which MLmodel names")
+    _compare_versions(flavor.sklearn_version)
+    return _predict(_estimator(flavor, content), description.feature_names)
+
+
+def _compare_versions(trained_with: str | None) -> None:
+    import sklearn  # noqa: PLC0415 - a package without it can still hold the other ways
+
+    if trained_with != sklearn.__version__:
+        logger.warning(
+            "the model was trained with scikit-learn %s, and is served by %s: its predictions may "
+            "differ",
+            trained_with or "of an unknown version",
+            sklearn.__version__,
+        )
+
+
+def _estimator(flavor: _Flavor, content: bytes) -> _Estimator:
+    with warnings.catch_warnings():
+        # scikit-learn's own word on versions, once for each part of the model.
+        warnings.filterwarnings("ignore", "Trying to unpickle estimator", UserWarning)
+        try:
+            if flavor.serialization_format == "skops":
+                return _from_skops(content, flavor.skops_trusted_types or [])
+            return cast("_Estimator", pickle.loads(content))  # noqa: S301 - allowed by who deploys
+        except ModelRefused:
+            raise
+        except Exception as error:  # a damaged file can fail anywhere inside either
+            raise ModelRefused(
+                f"the model's file {flavor.pickled_model} cannot be read: {error}"
+            ) from error
+
+
+def _from_skops(content: bytes, named_types: Sequence[str]) -> _Estimator:
+    import skops.io  # noqa: PLC0415 - a package without it can still hold the other ways
+    from skops.io.exceptions import UntrustedTypesFoundException  # noqa: PLC0415
+
+    trusted = [name for name in named_types if _is_class_of_scikit_learn(name)]
+    try:
+        estimator: _Estimator = skops.io.loads(content, trusted=trusted)
+    except UntrustedTypesFoundException as error:
+        raise ModelRefused(f"the model holds types that are not trusted: {error}") from error
+    return estimator
+
+
+def _is_class_of_scikit_learn(name: str) -> bool:
+    if not name.startswith(_TRUSTED_ROOT):
+        return False
+    module, _, attribute = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError):
+        return False
+    return isinstance(found, type) and found.__module__.startswith(_TRUSTED_ROOT)
+
+
+def _predict(estimator: _Estimator, names: Sequence[str] | None) -> Callable[[Any], object]:
+    """An estimator that was fitted on a frame may ask for its columns by name."""
+    predict = estimator.predict
+    if names is None or not hasattr(estimator, "feature_names_in_"):
+        return predict
+    import pandas as pd  # noqa: PLC0415 - most of the start-up, and few models ask for it
+
+    return lambda matrix: predict(pd.DataFrame(matrix, columns=list(names)))

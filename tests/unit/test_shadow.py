@@ -1,0 +1,94 @@
+import json
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ride_scoring.decode import arrivals, decode
+from ride_scoring.errors import ModelUnavailable
+from ride_scoring.events import Ride
+from ride_scoring.predictions import ScorableEvent, ServedModel
+from ride_scoring.scoring import Models
+from ride_scoring.shadow import Shadow, ShadowResult
+from tests.factories import NOW, FakeModels, FakeSink, MinutesModel, event_json, records
+
+
+def scored(count: int = 3) -> list[ScorableEvent]:
+    batch = records(*[event_json(ride_id=number) for number in range(count)])
+    arrived = [arrivals(position, record)[0] for position, record in enumerate(batch)]
+    return [ScorableEvent(item, decode(item.data)) for item in arrived]
+
+
+def shadow_of(predictor: MinutesModel) -> FakeModels:
+    return FakeModels(ServedModel("ride-duration", "4", "run-8", "shadow", predictor))
+
+
+def score(
+    models: Models, sink: FakeSink, wait_seconds: float = 5.0, left: float = 60.0
+) -> ShadowResult:
+    return Shadow(models, sink, wait_seconds=wait_seconds).score(scored(), NOW, lambda: left)
+
+
+def test_a_shadows_predictions_say_that_they_are_its() -> None:
+    sink = FakeSink()
+    assert score(shadow_of(MinutesModel()), sink) == ShadowResult(3)
+    said: list[dict[str, Any]] = [json.loads(output.data) for output in sink.taken]
+    assert {item["role"] for item in said} == {"shadow"}
+    assert {item["version"] for item in said} == {"4"}
+    assert [item["prediction"]["ride_id"] for item in said] == [0, 1, 2]
+
+
+def test_a_shadow_that_raises_says_no_more_than_its_errors_type() -> None:
+    class Raises(MinutesModel):
+        def predict(self, rides: Sequence[Ride], at: Sequence[float]) -> NDArray[np.float64]:
+            raise ValueError(f"of a private {rides[0]} at {at[0]}")
+
+    sink = FakeSink()
+    assert score(shadow_of(Raises()), sink) == ShadowResult(0, "it failed with ValueError")
+    assert sink.taken == []
+
+
+def test_a_shadow_that_has_no_model_says_so() -> None:
+    result = score(FakeModels(error=ModelUnavailable("none is published")), FakeSink())
+    assert result == ShadowResult(0, "none is published")
+
+
+def test_a_shadow_that_gives_no_numbers_has_no_predictions() -> None:
+    sink = FakeSink()
+    result = score(shadow_of(MinutesModel(lambda _: float("nan"))), sink)
+    assert (result.predicted, sink.taken) == (0, [])
+    assert result.failure is not None
+
+
+def test_a_shadow_that_hangs_is_left_behind_until_it_has_ended() -> None:
+    release = threading.Event()
+
+    class Hangs(MinutesModel):
+        def predict(self, rides: Sequence[Ride], at: Sequence[float]) -> NDArray[np.float64]:
+            release.wait(20)
+            return super().predict(rides, at)
+
+    sink = FakeSink()
+    shadow = Shadow(shadow_of(Hangs()), sink, wait_seconds=0.05)
+    assert shadow.score(scored(), NOW, lambda: 60.0).failure == "it took too long"
+    again = shadow.score(scored(), NOW, lambda: 60.0)
+    assert again.failure == "it is still busy with an earlier batch"
+    release.set()
+    deadline = time.monotonic() + 10
+    while shadow.score(scored(), NOW, lambda: 60.0).failure and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(sink.taken) >= 3
+
+
+def test_where_no_time_is_left_there_is_no_shadow() -> None:
+    sink = FakeSink()
+    assert score(shadow_of(MinutesModel()), sink, left=2.0).failure == "no time was left for it"
+    assert sink.taken == []
+
+
+def test_a_batch_without_predictions_has_no_shadow() -> None:
+    shadow = Shadow(FakeModels(error=ModelUnavailable("not asked")), FakeSink())
+    assert shadow.score([], NOW, lambda: 60.0) == ShadowResult(0)

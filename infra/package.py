@@ -36,6 +36,7 @@ _FOLDER_PREFIX: Final = "unfinished-"
 _ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold."""
 
+_KEPT: Final = ("botocore/data/xray/*",)  # X-Ray's library makes a client where tracing is on
 _LEFT_OUT: Final = (
     ".lock",  # uv's own
     "bin/*",  # commands, which a function never runs
@@ -46,7 +47,7 @@ _LEFT_OUT: Final = (
     "*.pxd",
     "*.pyx",
     "*/include/*",
-    "botocore/data/*/*",  # the models of AWS's services: its clients are not used
+    "botocore/data/*/*",  # models of AWS's services: the function uses no clients of theirs
     "onnxruntime/quantization/*",  # what makes and changes models, and does not run them
     "onnxruntime/tools/*",
     "onnxruntime/transformers/*",
@@ -126,8 +127,12 @@ def _install_dependencies(folder: Path, architecture: Architecture) -> None:
 def _left_out(folder: Path) -> Iterator[Path]:
     for file in folder.rglob("*"):
         name = file.relative_to(folder).as_posix()
-        if file.is_file() and any(fnmatch.fnmatch(name, pattern) for pattern in _LEFT_OUT):
+        if file.is_file() and _matches(name, _LEFT_OUT) and not _matches(name, _KEPT):
             yield file
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
 
 
 def _compile(folder: Path) -> None:

@@ -143,3 +143,21 @@ class MemoryS3:
         if self.away is not None:
             raise self.away
         self.objects[bucket, key] = body
+
+
+def kinesis_event(*data: bytes) -> dict[str, Any]:
+    """What Lambda calls the function with."""
+    return {
+        "Records": [
+            {
+                "eventID": f"shardId-000000000000:{number}",
+                "kinesis": {
+                    "partitionKey": "very-private",
+                    "sequenceNumber": str(number),
+                    "approximateArrivalTimestamp": ARRIVED_AT,
+                    "data": base64.b64encode(item).decode(),
+                },
+            }
+            for number, item in enumerate(data, start=1)
+        ]
+    }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import skops.io
 import yaml
 from sklearn.linear_model import LinearRegression
@@ -23,7 +24,11 @@ def mlmodel(
     description: dict[str, Any] = {
         "flavors": {
             "sklearn": dict(flavor),
-            "python_function": {"loader_module": "mlflow.sklearn", "predict_fn": "predict"}
+            "python_function": {
+                "loader_module": "mlflow.sklearn",
+                "model_path": "model.skops",
+                "predict_fn": "predict",
+            }
             | dict(pyfunc or {}),
         },
         "run_id": "run-7",
@@ -65,6 +70,25 @@ def compiled_directory(minutes_a_mile: float) -> Mapping[str, bytes]:
     parity = compiled.Parity(rides=1, largest_difference_minutes=0.0)
     files[compiled.FILE] = compile_model(estimator, ["trip_distance"], sources, parity)
     return files
+
+
+def always_fails() -> Mapping[str, bytes]:
+    """A compiled model that passes every check, and fails on every ride."""
+    files = dict(compiled_directory(9.0))
+    model = onnx.load_from_string(files[compiled.FILE])
+    (answer,) = (node for node in model.graph.node if node.output[0] == compiled.OUTPUT)
+    answer.output[0] = "scored"
+    nowhere = onnx.numpy_helper.from_array(np.array([999], dtype=np.int64), "nowhere")
+    model.graph.initializer.append(nowhere)
+    make_node = onnx.helper.make_node
+    model.graph.node.extend(
+        [
+            make_node("Gather", [compiled.INPUT, "nowhere"], ["found"], axis=1),
+            make_node("ReduceSum", ["found"], ["sum"], keepdims=0),
+            make_node("Add", ["scored", "sum"], [compiled.OUTPUT]),
+        ]
+    )
+    return files | {compiled.FILE: model.SerializeToString()}
 
 
 def write(files: Mapping[str, bytes], directory: Path) -> Path:

@@ -28,7 +28,9 @@ def load(
     try:
         predict: Callable[[Any], object] = mlflow.pyfunc.load_model(location).predict
     except Exception as error:  # each flavour fails in its own way
-        raise ModelRefused(f"MLflow cannot load the model: {error}") from error
+        raise ModelRefused(
+            f"MLflow cannot load the model: {type(error).__name__}: {error}"
+        ) from error
     columns = description.inputs
     if columns is None:
         return predict

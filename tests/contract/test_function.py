@@ -16,7 +16,6 @@ from typing import Any
 import boto3
 import msgspec
 import numpy as np
-import onnx
 import pytest
 import skops.io
 from sklearn.feature_extraction import DictVectorizer
@@ -24,11 +23,11 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 
 from ride_scoring import aws as own_aws
-from ride_scoring import compiled, handler, kpl
+from ride_scoring import handler, kpl
 from ride_scoring.errors import ModelRefused, NotAKinesisEvent
 from tests.contract.conftest import moto_settings
-from tests.factories import ARRIVED_AT, event_json, shared
-from tests.models import compiled_directory, mlmodel, skops_flavor
+from tests.factories import ARRIVED_AT, event_json, kinesis_event, shared
+from tests.models import always_fails, compiled_directory, mlmodel, skops_flavor
 from tests.store import Publisher
 
 CONTEXT: Any = SimpleNamespace(aws_request_id="id-1", get_remaining_time_in_millis=lambda: 60_000)
@@ -93,23 +92,6 @@ class World:
     def said(self) -> list[dict[str, Any]]:
         """The lines of the log since the last call."""
         return [json.loads(line) for line in self._capsys.readouterr().out.splitlines() if line]
-
-
-def kinesis_event(*data: bytes) -> dict[str, Any]:
-    return {
-        "Records": [
-            {
-                "eventID": f"shardId-000000000000:{number}",
-                "kinesis": {
-                    "partitionKey": "very-private",
-                    "sequenceNumber": str(number),
-                    "approximateArrivalTimestamp": ARRIVED_AT,
-                    "data": base64.b64encode(item).decode(),
-                },
-            }
-            for number, item in enumerate(data, start=1)
-        ]
-    }
 
 
 def metrics(lines: list[dict[str, Any]]) -> dict[str, Any]:
@@ -327,25 +309,6 @@ def test_a_model_is_swapped_refused_and_rolled_back_between_batches(world: World
     world.store.point("champion", "1")
     world.score(event_json())
     assert [version for version, _ in versions(world)] == ["1", "1", "2", "2", "2"]
-
-
-def always_fails() -> Mapping[str, bytes]:
-    """A compiled model that passes every check, and fails on every ride."""
-    files = dict(compiled_directory(9.0))
-    model = onnx.load_from_string(files[compiled.FILE])
-    (answer,) = (node for node in model.graph.node if node.output[0] == compiled.OUTPUT)
-    answer.output[0] = "scored"
-    nowhere = onnx.numpy_helper.from_array(np.array([999], dtype=np.int64), "nowhere")
-    model.graph.initializer.append(nowhere)
-    make_node = onnx.helper.make_node
-    model.graph.node.extend(
-        [
-            make_node("Gather", [compiled.INPUT, "nowhere"], ["found"], axis=1),
-            make_node("ReduceSum", ["found"], ["sum"], keepdims=0),
-            make_node("Add", ["scored", "sum"], [compiled.OUTPUT]),
-        ]
-    )
-    return files | {compiled.FILE: model.SerializeToString()}
 
 
 def test_a_shadow_writes_beside_the_champion(world: World) -> None:

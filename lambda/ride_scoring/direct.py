@@ -20,7 +20,7 @@ def answer(
 ) -> dict[str, list[dict[str, Any]]]:
     """`predictions` as the course's function gives them; `rejects` only where there are some."""
     batch = Batch(records, model, scored_at)
-    predicted = [_decoder.decode(output.data) for _, output, _ in batch.outputs]
+    predicted = [_decoder.decode(output.data) for output in batch.outputs]
     said: dict[str, list[dict[str, Any]]] = {
         "predictions": [
             {

@@ -24,11 +24,21 @@ _encode = msgspec.json.Encoder().encode
 
 
 def body(stream_name: str, records: Sequence[OutputRecord]) -> bytes:
-    """The JSON of one PutRecords call."""
-    return b'{"StreamName":%b,"Records":[%b]}' % (
-        _encode(stream_name),
-        b",".join([_entry(record) for record in records]),
-    )
+    """The JSON of one PutRecords call, put together in one copy."""
+    parts = [b'{"StreamName":', _encode(stream_name), b',"Records":[']
+    for record in records:
+        parts += (b'{"Data":"', b2a_base64(record.data, newline=False))
+        if record.explicit_hash_key is not None:
+            parts += (
+                b'","ExplicitHashKey":',
+                _encode(record.explicit_hash_key),
+                b',"PartitionKey":',
+            )
+        else:
+            parts.append(b'","PartitionKey":')
+        parts += (_encode(record.partition_key), b"},")
+    parts[-1] = b"}]}"
+    return b"".join(parts)
 
 
 def calls(records: Sequence[OutputRecord]) -> Iterator[Sequence[OutputRecord]]:
@@ -64,11 +74,3 @@ def _aggregate(records: Sequence[OutputRecord]) -> OutputRecord:
     hash_key = str(int.from_bytes(hashlib.md5(key.encode(), usedforsecurity=False).digest()))
     data = kpl.pack([(record.partition_key, record.data) for record in records], hash_key)
     return OutputRecord(data, key, hash_key, len(records))
-
-
-def _entry(record: OutputRecord) -> bytes:
-    data, key = b2a_base64(record.data, newline=False), _encode(record.partition_key)
-    if record.explicit_hash_key is None:
-        return b'{"Data":"%b","PartitionKey":%b}' % (data, key)
-    hash_key = _encode(record.explicit_hash_key)
-    return b'{"Data":"%b","PartitionKey":%b,"ExplicitHashKey":%b}' % (data, key, hash_key)

@@ -4,6 +4,7 @@ Source of the answer's shape and of "the lowest sequence number reported is the 
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
 """
 
+import bisect
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol, TypedDict
@@ -106,16 +107,17 @@ class Scorer:
                 self._rejects.put([reject for _, reject in rejects])
         except StoreUnavailable as error:
             first_undone, failure = rejects[0][0], str(error)
-        outputs = [item for item in batch.outputs if item[0] < first_undone]
-        put = self._sink.put([output for _, output, _ in outputs], seconds_left)
+        outputs = batch.outputs_before(first_undone)
+        put = self._sink.put(outputs, seconds_left)
         if put.done < len(outputs):
-            first_undone, failure = outputs[put.done][0], "the predictions stream refused records"
+            first_undone = batch.scored[put.done].arrival.position
+            failure = "the predictions stream refused records"
         return BatchResult(
             records=len(records),
             rejects=[reject for at, reject in rejects if at < first_undone],
             not_done_from=_sequence_number(records, first_undone),
             scored_at=batch.scored_at,
-            scored=[scored for _, _, scored in outputs[: put.done]],
+            scored=batch.scored[: put.done],
             model_version=model.version,
             put=put,
             failure=failure,
@@ -123,7 +125,8 @@ class Scorer:
 
 
 class Batch:
-    """A batch, scored: each output and each reject with the position of its record.
+    """A batch, scored: `outputs[i]` is the prediction of the event `scored[i]`, and each reject has
+    the position of its record.
 
     Records from `undone_from` on were not scored, as `out_of_time` said so.
     """
@@ -135,12 +138,18 @@ class Batch:
         scored_at: datetime,
         out_of_time: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.outputs: list[tuple[int, OutputRecord, ScorableEvent]] = []
+        self.outputs: list[OutputRecord] = []
+        self.scored: list[ScorableEvent] = []
         self.rejects: list[tuple[int, Reject]] = []
         self.undone_from = len(records)
         self.scored_at = scored_at
         self._predict(model, self._decode(records), out_of_time)
         self.rejects.sort(key=lambda item: item[0])
+
+    def outputs_before(self, position: int) -> Sequence[OutputRecord]:
+        """The predictions of the records before a position."""
+        end = bisect.bisect_left(self.scored, position, key=lambda item: item.arrival.position)
+        return self.outputs[:end]
 
     def _decode(self, records: Sequence[KinesisRecord]) -> list[ScorableEvent]:
         scorable = []
@@ -167,12 +176,15 @@ class Batch:
         if len(minutes) < len(scorable):
             self.undone_from = scorable[len(minutes)].arrival.position
         for item, ride_minutes in zip(scorable, minutes, strict=False):
-            position = item.arrival.position
             try:
-                output = predictions.prediction(model, item, ride_minutes, self.scored_at)
-                self.outputs.append((position, output, item))
+                self.outputs.append(
+                    predictions.prediction(model, item, ride_minutes, self.scored_at)
+                )
             except CannotScore as cause:
-                self.rejects.append((position, reject(item.arrival, cause, self.scored_at)))
+                rejected = reject(item.arrival, cause, self.scored_at)
+                self.rejects.append((item.arrival.position, rejected))
+            else:
+                self.scored.append(item)
 
 
 def _nothing_done(records: Sequence[KinesisRecord], at: datetime, failure: str) -> BatchResult:

@@ -73,7 +73,7 @@ def _models(config: Settings, s3: Objects, watch: ModelWatch) -> Models:
     allow_pickle = config.mlflow_allow_pickle_deserialization
     if location := config.pinned_location:
         files = _directory(location, s3)
-        name, version = config.served_name, config.run_id
+        name, version = config.pinned_name, config.run_id
         return PinnedModel(files, location, name, version, watch, allow_pickle=allow_pickle)
     return _aliased(config, s3, config.model_alias, "champion", watch)
 
@@ -82,7 +82,7 @@ def _aliased(
     config: Settings, s3: Objects, alias: str, role: Role, watch: ModelWatch
 ) -> AliasedModel:
     return AliasedModel(
-        ModelStore(s3, config.model_bucket or "", config.served_name),
+        ModelStore(s3, config.model_bucket or "", config.stored_name),
         alias,
         role,
         config.model_refresh_seconds,

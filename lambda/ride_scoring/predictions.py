@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ride_scoring.decode import CannotScore
 from ride_scoring.events import Arrival, Prediction, Ride, RideDuration, RideEvent, Role
 
-MAX_RECORD_BYTES: Final = 1024 * 1024
-"""Data and partition key of one record of a stream, unless the stream was made for larger ones:
+MAX_RECORD_BYTES: Final = 1024 * 1024 - 1024
+"""Data and partition key of one record of a stream, unless the stream was made for larger ones,
+less what an aggregated record has around it:
 https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html"""
 
 _encode = msgspec.json.Encoder().encode

@@ -59,7 +59,7 @@ class AliasedModel:
         self._allow_pickle = allow_pickle
         self._clock = clock
         self._served: ServedModel | None = None
-        self._refused: ModelRefused | None = None
+        self._refused: str | None = None
         self._settled_etag: str | None = None
         self._manifest_sha256: str | None = None
         self._looked_at = float("-inf")
@@ -69,9 +69,11 @@ class AliasedModel:
         due = self._clock() - self._looked_at >= self._refresh_seconds
         if due or self._served is None:
             self._look()
-        if self._served is None:
-            raise self._refused or ModelUnavailable(f"no model is published as {self._alias}")
-        return self._served
+        if self._served is not None:
+            return self._served
+        if self._refused is not None:
+            raise ModelRefused(self._refused)
+        raise ModelUnavailable(f"no model is published as {self._alias}")
 
     def _look(self) -> None:
         self._looked_at = self._clock()
@@ -109,7 +111,7 @@ class AliasedModel:
         logger.info("version %s serves as %s", manifest.version, self._role)
 
     def _refuse(self, error: Exception) -> None:
-        self._refused = as_refusal(error)
+        self._refused = str(as_refusal(error))
         self._watch.model_refused()
         goes_on = f"; version {self._served.version} goes on" if self._served else ""
         logger.error("what %s names is refused: %s%s", self._alias, self._refused, goes_on)

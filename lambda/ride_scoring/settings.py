@@ -45,9 +45,14 @@ class Settings(msgspec.Struct, frozen=True):
         return f"s3://{self.model_bucket}/{self.mlflow_experiment_id}/{self.run_id}/artifacts/model"
 
     @property
-    def served_name(self) -> str:
-        """The model's name in predictions, and in the store."""
-        return self.model_name or (COURSE_MODEL_NAME if self.pinned_location else "ride-duration")
+    def pinned_name(self) -> str:
+        """A pinned model's name in its predictions."""
+        return self.model_name or COURSE_MODEL_NAME
+
+    @property
+    def stored_name(self) -> str:
+        """The model's name in the store, and in predictions."""
+        return self.model_name or "ride-duration"
 
     @property
     def rejects_go_to(self) -> str:
@@ -68,6 +73,10 @@ def read(environment: Mapping[str, str]) -> Settings:
     if not settings.model_bucket and not settings.model_location:
         raise SettingsError(
             "the environment lacks MODEL_BUCKET, or MODEL_LOCATION: terraform sets the first"
+        )
+    if settings.shadow_alias and not settings.model_bucket:
+        raise SettingsError(
+            "SHADOW_ALIAS is set, and MODEL_BUCKET is not: a shadow is in the store"
         )
     if not settings.rejects_go_to and not settings.test_run:
         raise SettingsError("the environment lacks REJECTS_BUCKET, where rejects are set aside")

@@ -55,6 +55,8 @@ def test_look_around(newcomer: dict[str, str]) -> None:
     (account,) = [text for command, text in said.items() if command.endswith("verify")]
     assert re.search(r"sent +1,000", account)
     assert re.search(r"lost +0", account)
+    (answer,) = [text for command, text in said.items() if "make invoke" in command]
+    assert re.search(r'"prediction": \{"ride_duration": [0-9.]+, "ride_id": 156\}', answer)
     assert stack.standing_endpoint(stack.STANDING) is None
     assert not stack.STANDING.exists()
 

@@ -13,7 +13,7 @@ STORE = {"MODEL_BUCKET": "models", "REJECTS_BUCKET": "rejects"}
 def test_what_is_not_set_has_the_value_of_the_contract() -> None:
     read = settings.read(STORE)
     assert read.predictions_stream_name == "ride_predictions"
-    assert (read.served_name, read.model_alias) == ("ride-duration", "champion")
+    assert (read.stored_name, read.model_alias) == ("ride-duration", "champion")
     assert read.pinned_location is None
     assert not read.test_run
     assert not read.mlflow_allow_pickle_deserialization
@@ -28,7 +28,7 @@ def test_empty_counts_as_unset() -> None:
 def test_the_courses_variables_mean_what_they_mean_there() -> None:
     read = settings.read({"MODEL_BUCKET": "b", "RUN_ID": "e1efc53e", "TEST_RUN": "True"})
     assert read.pinned_location == "s3://b/1/e1efc53e/artifacts/model"
-    assert read.served_name == "ride_duration_prediction_model"
+    assert read.pinned_name == "ride_duration_prediction_model"
     assert read.test_run
     other = settings.read({"MODEL_BUCKET": "b", "RUN_ID": "r", "MLFLOW_EXPERIMENT_ID": "7"})
     assert other.pinned_location == "s3://b/7/r/artifacts/model"
@@ -40,7 +40,7 @@ def test_a_location_pins_a_model_whatever_the_run() -> None:
     read = settings.read(
         {**STORE, "MODEL_LOCATION": "s3://a/model", "RUN_ID": "r", "MODEL_NAME": "mine"}
     )
-    assert (read.pinned_location, read.served_name) == ("s3://a/model", "mine")
+    assert (read.pinned_location, read.pinned_name) == ("s3://a/model", "mine")
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,7 @@ def test_a_location_pins_a_model_whatever_the_run() -> None:
     [
         ({}, "lacks MODEL_BUCKET, or MODEL_LOCATION"),
         ({"MODEL_LOCATION": "/model"}, "lacks REJECTS_BUCKET"),
+        ({"MODEL_LOCATION": "/model", "SHADOW_ALIAS": "s"}, "MODEL_BUCKET is not"),
         ({**STORE, "MODEL_REFRESH_SECONDS": "soon"}, "MODEL_REFRESH_SECONDS='soon' cannot be read"),
         ({**STORE, "MODEL_REFRESH_SECONDS": "-1"}, "MODEL_REFRESH_SECONDS='-1' cannot be read"),
         ({**STORE, "RESERVED_SECONDS": "nan"}, "RESERVED_SECONDS='nan' cannot be read"),

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from ride_scoring.compiled import PARITY_MINUTES, Parity
 from training import onnx_graph
-from training.onnx_converters import convert
+from training.onnx_converters import Converted, convert
 from training.onnx_graph import NotCompilable
 from training.parity import ParityReport, check
 
@@ -46,8 +46,15 @@ def compile_model(
         "features": list(converted.features),
         "sources": dict(sorted(sources.items())),
         "parity": parity,
+        "sorted_by": _sorted_by(converted),
     }
     return onnx_graph.stamp(
         converted.graph.model(converted.minutes),
         {name: msgspec.json.encode(fact).decode() for name, fact in facts.items()},
     )
+
+
+def _sorted_by(converted: Converted) -> list[str] | None:
+    """What the function sorts a batch by before it scores it."""
+    most_split = converted.ensemble.most_split if converted.ensemble else ()
+    return [converted.features[index] for index in most_split] or None

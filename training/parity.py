@@ -1,7 +1,7 @@
 """A compiled model and its source in, by how much they differ over many rides out.
 
 The compiled one runs as the function runs it. Each ride is scored in batches of 1,000 and of 100,
-and some alone: ONNX Runtime takes other paths for other sizes.
+and some alone: batches are sorted, and ONNX Runtime takes other paths for other sizes.
 """
 
 import warnings

@@ -21,6 +21,12 @@ PARITY_MINUTES: Final = 1e-6
 """A compiled model that differs by this much from its source is none."""
 
 
+_WORTH_SORTING: Final = 64
+"""Rides from which on sorting a batch saves more than it costs: with 200 trees, 8 to 15 percent."""
+_PARTS: Final = 16
+"""Of a batch, along the first feature that it is sorted by; 8 gave about the same."""
+
+
 class Parity(msgspec.Struct, frozen=True):
     """Over how many rides compiled model and source were compared, and how far they differed."""
 
@@ -29,11 +35,15 @@ class Parity(msgspec.Struct, frozen=True):
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """What a compiled file says of itself. `sources` maps each path to the SHA-256 it had."""
+    """What a compiled file says of itself. `sources` maps each path to the SHA-256 it had.
+
+    `sorted_by` names the two features in whose order a large batch is scored fastest, if any do.
+    """
 
     features: tuple[str, ...]
     sources: dict[str, str]
     parity: Parity
+    sorted_by: tuple[str, str] | None = None
 
 
 class CompiledModel:
@@ -55,12 +65,39 @@ class CompiledModel:
                 content, options, providers=["CPUExecutionProvider"]
             )
             self.metadata = _metadata(self._session.get_modelmeta().custom_metadata_map)
+            features = self.metadata.features
+            self._sorted_by = [features.index(name) for name in self.metadata.sorted_by or ()]
         except Exception as error:  # ONNX Runtime raises many kinds for a damaged file
             raise ModelRefused(f"{FILE} cannot be used: {type(error).__name__}") from error
 
     def predict(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        if not self._sorted_by or len(matrix) < _WORTH_SORTING:
+            return self._scored(matrix)
+        order = _order(*(matrix[:, index] for index in self._sorted_by))
+        minutes = np.empty(len(matrix))
+        minutes[order] = self._scored(matrix.take(order, axis=0))
+        return minutes
+
+    def _scored(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         (minutes,) = self._session.run([OUTPUT], {INPUT: matrix})
         return np.asarray(minutes)
+
+
+def _order(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The rides in parts along `first`, within each part along `second`.
+
+    Neighbours then turn the same way at most splits. Most of the time that trees take is lost on
+    turns that the processor did not foresee, and it foresees the one that it took before.
+    """
+    part = _ranks(first) * _PARTS // len(first)
+    return np.argsort(part * len(first) + _ranks(second))
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Missing values come last."""
+    ranks = np.empty(len(values), dtype=np.int64)
+    ranks[np.argsort(values)] = np.arange(len(values))
+    return ranks
 
 
 def load(content: bytes, files: ModelFiles) -> CompiledModel:

@@ -1,11 +1,13 @@
 """Which models compile, that they then give the same minutes, and what is refused."""
 
 import functools
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 import skops.io
@@ -30,6 +32,7 @@ from ride_scoring.model_files import Directory
 from stream_sim.trips import Trips, read, synthetic
 from tests.factories import shared
 from training.compile import NotCompilable, ParityReport, compile_checked, compile_model
+from training.onnx_graph import stamp
 from training.pipeline import FEATURES, new_pipeline
 from training.train import feature_matrix
 
@@ -276,6 +279,46 @@ def test_the_function_refuses_a_file_that_was_not_checked(tmp_path: Path) -> Non
     compiled.load(compile_checked(model, FEATURES, sources)[0], files)
     with pytest.raises(ModelRefused, match="from its source"):
         compiled.load(compile_model(model, FEATURES, sources), files)
+
+
+def test_a_batch_is_sorted_by_what_the_trees_split_on_most_but_categories() -> None:
+    model = fitted(encoded(HistGradientBoostingRegressor(max_iter=50, random_state=0)))
+
+    splits = Counter(
+        int(column)
+        for (predictor,) in model[-1]._predictors
+        for column in predictor.nodes["feature_idx"][predictor.nodes["is_leaf"] == 0]
+    )
+    numeric = [FEATURES[column] for column, _ in splits.most_common() if column > 1]
+
+    metadata = CompiledModel(compile_model(model, FEATURES, SOURCES)).metadata
+    assert metadata.sorted_by == tuple(numeric[:2])
+
+
+def test_few_trees_and_no_trees_score_a_batch_as_it_comes() -> None:
+    for estimator in (boosting(), LinearRegression()):
+        content = compile_model(fitted(estimator), FEATURES, SOURCES)
+        assert CompiledModel(content).metadata.sorted_by is None
+
+
+def test_a_sorted_batch_gives_each_ride_what_it_gets_alone() -> None:
+    model = CompiledModel(compile_model(fitted(new_pipeline(seed=0)), FEATURES, SOURCES))
+    rides = matrix()[:200].copy()
+    rides[::7, FEATURES.index("trip_distance")] = np.nan
+    rides[::5, FEATURES.index("hour")] = np.nan
+
+    alone = [model.predict(ride[None])[0] for ride in rides]
+
+    assert model.metadata.sorted_by is not None
+    assert model.predict(rides).tolist() == alone
+
+
+def test_the_function_refuses_a_file_sorted_by_a_feature_that_it_does_not_take() -> None:
+    proto = onnx.load_from_string(compile_model(fitted(LinearRegression()), FEATURES, SOURCES))
+    facts = {entry.key: entry.value for entry in proto.metadata_props}
+
+    with pytest.raises(ModelRefused, match="cannot be used"):
+        CompiledModel(stamp(proto, facts | {"sorted_by": '["hour", "tip"]'}))
 
 
 def test_a_model_of_real_rides_gives_the_next_months_rides_the_same_minutes() -> None:

@@ -14,7 +14,7 @@ import yaml
 from sklearn.linear_model import LinearRegression
 
 from ride_scoring import compiled
-from training.compile import compile_model
+from training.compiler import compile_model
 
 
 def mlmodel(

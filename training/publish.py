@@ -30,7 +30,7 @@ from ride_scoring.model_store import (
     manifest_key,
     pointer_key,
 )
-from training.compile import NotCompilable, compile_checked
+from training.compiler import NotCompilable, compile_checked
 from training.train import GOLDEN_ROWS_FILE
 
 if TYPE_CHECKING:

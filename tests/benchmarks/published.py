@@ -35,7 +35,7 @@ from stream_sim import trips
 from stream_sim.trips import Trips
 from tests.benchmarks.stub import SEQUENCE_NUMBER
 from tests.factories import ARRIVED_AT, event_json
-from training.compile import compile_checked
+from training.compiler import compile_checked
 from training.pipeline import FEATURES, new_pipeline
 
 MODELS: Final = "models"

@@ -21,7 +21,7 @@ from ride_scoring.model_store import AliasPointer, Manifest, ModelStore
 from ride_scoring.serving import AliasedModel, Unwatched
 from stream_sim import trips
 from training import tracking
-from training.compile import NotCompilable, ParityReport, compile_checked
+from training.compiler import NotCompilable, ParityReport, compile_checked
 from training.publish import PARITY_FILE, Published, publish
 from training.train import TrainedModel, feature_matrix, train
 

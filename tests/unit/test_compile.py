@@ -31,8 +31,8 @@ from ride_scoring.errors import ModelRefused
 from ride_scoring.model_files import Directory
 from stream_sim.trips import Trips, read, synthetic
 from tests.factories import shared
-from training.compile import NotCompilable, ParityReport, compile_checked, compile_model
-from training.onnx_graph import stamp
+from training.compiler import NotCompilable, ParityReport, compile_checked, compile_model
+from training.compiler.graph import stamp
 from training.pipeline import FEATURES, new_pipeline
 from training.train import feature_matrix
 

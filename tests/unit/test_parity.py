@@ -15,8 +15,8 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 
 from stream_sim.trips import synthetic
-from training.compile import NotCompilable, compile_model
-from training.parity import ParityReport, check
+from training.compiler import NotCompilable, compile_model
+from training.compiler.parity import ParityReport, check
 from training.pipeline import FEATURES, new_pipeline
 from training.train import feature_matrix
 

@@ -16,9 +16,9 @@ from threadpoolctl import threadpool_limits
 
 from ride_scoring.compiled import PARITY_MINUTES, CompiledModel, Parity
 from ride_scoring.errors import ModelRefused
-from training.onnx_converters import convert
-from training.onnx_graph import NotCompilable
-from training.parity_rides import Asked, asked
+from training.compiler.converters import convert
+from training.compiler.graph import NotCompilable
+from training.compiler.parity_rides import Asked, asked
 
 Floats = NDArray[np.float64]
 

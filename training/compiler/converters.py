@@ -15,10 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from ride_scoring import features
 from ride_scoring.events import Ride
-from training.columns import Encoded, Scaled
-from training.onnx_graph import INPUT, Graph, NotCompilable
-from training.onnx_regressors import LINEAR, Ensemble, number, one_target, plus, regressed
-from training.onnx_transformers import Matrix, name_of, steps_of, transformed
+from training.compiler.columns import Encoded, Scaled
+from training.compiler.graph import INPUT, Graph, NotCompilable
+from training.compiler.regressors import LINEAR, Ensemble, number, one_target, plus, regressed
+from training.compiler.transformers import Matrix, name_of, steps_of, transformed
 
 COURSE_FEATURES: Final = ("PU_DO", "trip_distance")
 """What the compiled file of a model without a signature takes."""

@@ -24,9 +24,9 @@ from sklearn.ensemble import (
 from sklearn.svm import LinearSVR
 from sklearn.tree import DecisionTreeRegressor, ExtraTreeRegressor
 
-from training.columns import Column, Scaled
-from training.onnx_graph import Graph, NotCompilable
-from training.onnx_transformers import (
+from training.compiler.columns import Column, Scaled
+from training.compiler.graph import Graph, NotCompilable
+from training.compiler.transformers import (
     Matrix,
     Table,
     encoded,
@@ -35,7 +35,7 @@ from training.onnx_transformers import (
     picked,
     side_by_side,
 )
-from training.onnx_trees import Tree, add_trees, histogram_tree, plain_tree
+from training.compiler.trees import Tree, add_trees, histogram_tree, plain_tree
 
 _WORTH_SORTING: Final = 50
 """Trees from which on sorting a batch saves more than it costs: a quarter to a half for 1,000

@@ -15,10 +15,10 @@ import numpy as np
 from ride_scoring import features
 from ride_scoring.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES, Ride
 from stream_sim.trips import synthetic
-from training.columns import Floats, Step
-from training.onnx_converters import Converted
-from training.onnx_regressors import Ensemble
-from training.onnx_trees import Tree
+from training.compiler.columns import Floats, Step
+from training.compiler.converters import Converted
+from training.compiler.regressors import Ensemble
+from training.compiler.trees import Tree
 
 RIDDEN: Final = 20_000
 _SEED: Final = 20_230_201

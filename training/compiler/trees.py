@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.tree import _tree
 
-from training.onnx_graph import ML_DOMAIN, Graph
+from training.compiler.graph import ML_DOMAIN, Graph
 
 _AT_MOST: Final = 0
 _MEMBER: Final = 6

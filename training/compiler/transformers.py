@@ -14,8 +14,8 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler, TargetEncoder
 
-from training.columns import Column, Encoded, Scaled
-from training.onnx_graph import Graph, NotCompilable
+from training.compiler.columns import Column, Encoded, Scaled
+from training.compiler.graph import Graph, NotCompilable
 
 Table = tuple[NDArray[np.float64], NDArray[np.float64], float]
 """Categories, the number that stands for each, and the one for all that is no category."""

@@ -10,10 +10,10 @@ import msgspec
 from sklearn.base import BaseEstimator
 
 from ride_scoring.compiled import PARITY_MINUTES, Parity
-from training import onnx_graph
-from training.onnx_converters import Converted, convert
-from training.onnx_graph import NotCompilable
-from training.parity import ParityReport, check
+from training.compiler import graph
+from training.compiler.converters import Converted, convert
+from training.compiler.graph import NotCompilable
+from training.compiler.parity import ParityReport, check
 
 __all__ = ["NotCompilable", "ParityReport", "compile_checked", "compile_model"]
 
@@ -48,7 +48,7 @@ def compile_model(
         "parity": parity,
         "sorted_by": _sorted_by(converted),
     }
-    return onnx_graph.stamp(
+    return graph.stamp(
         converted.graph.model(converted.minutes),
         {name: msgspec.json.encode(fact).decode() for name, fact in facts.items()},
     )

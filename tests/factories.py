@@ -101,7 +101,8 @@ class FakeSink:
 
     def put(self, outputs: Sequence[OutputRecord], _: Callable[[], float]) -> Put:
         self.taken += outputs[: self.capacity]
-        return Put(min(len(outputs), self.capacity))
+        failure = "the stream is full" if len(outputs) > self.capacity else None
+        return Put(min(len(outputs), self.capacity), failure=failure)
 
 
 class FakeRejects:
@@ -124,9 +125,13 @@ class MemoryS3:
         self.objects: dict[tuple[str, str], bytes] = {}
         self.asked: list[str] = []
         self.not_modified = 0
+        self.impatient = 0
         self.away: AwsError | None = None
 
-    def get(self, bucket: str, key: str, *, unless_etag: str | None = None) -> StoredObject | None:
+    def get(
+        self, bucket: str, key: str, *, unless_etag: str | None = None, patient: bool = True
+    ) -> StoredObject | None:
+        self.impatient += not patient
         self.asked.append(key)
         if self.away is not None:
             raise self.away

@@ -89,6 +89,8 @@ def _compile(directory: Path) -> tuple[bool, str]:
     features.require_known(names or ())
     if not description.is_plain_sklearn:
         return False, "it has more to it than a scikit-learn estimator's predict"
+    if description.single_columns:
+        return False, "its signature asks for single precision, where a compiled model has double"
     sources = ("MLmodel", str(description.flavors["sklearn"]["pickled_model"]))
     estimator = mlflow.sklearn.load_model(str(directory))
     try:

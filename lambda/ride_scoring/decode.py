@@ -2,7 +2,7 @@
 
 import binascii
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -20,6 +20,10 @@ from ride_scoring.events import (
     RejectReason,
     RideEvent,
 )
+
+_LEAST_EVENT_BYTES: Final = 16
+"""No event is as small. A record that holds very many empty ones would fill the memory with what is
+set aside of each."""
 
 
 class _Versioned(msgspec.Struct):
@@ -52,6 +56,8 @@ def arrivals(position: int, record: KinesisRecord) -> list[Arrival]:
         user_records = kpl.user_records(data)
     except kpl.DamagedAggregate as error:
         raise CannotScore("kpl_damaged", str(error)) from None
+    if len(user_records) * _LEAST_EVENT_BYTES > len(data):
+        raise CannotScore("kpl_damaged", f"it has no room for {len(user_records)} events")
     return [
         Arrival(
             position, f"{record.event_id}:{index}", user.partition_key, record.arrived_at, user.data
@@ -82,7 +88,7 @@ def reject(arrival: Arrival, cause: CannotScore, rejected_at: datetime) -> Rejec
 
 def reject_whole(record: KinesisRecord, cause: CannotScore, rejected_at: datetime) -> Reject:
     """What is set aside of a record that holds no events that can be told apart."""
-    return _reject(record, str(record.data_base64), cause, rejected_at)
+    return _reject(record, _text(str(record.data_base64)), cause, rejected_at)
 
 
 def _reject(
@@ -93,10 +99,15 @@ def _reject(
         reason=cause.reason,
         detail=cause.detail,
         data_base64=data_base64,
-        partition_key=source.partition_key,
+        partition_key=_text(source.partition_key),
         arrived_at=datetime.fromtimestamp(source.arrived_at, UTC),
         rejected_at=rejected_at,
     )
+
+
+def _text(said: str) -> str:
+    """Text that can be written: half a surrogate pair, which JSON can name, cannot."""
+    return said.encode(errors="replace").decode()
 
 
 def _check_ranges(event: RideEvent) -> None:
@@ -113,16 +124,22 @@ def _check_ranges(event: RideEvent) -> None:
     if pickup is not None and pickup.year not in PICKUP_YEARS:
         years = f"years {PICKUP_YEARS.start} to {PICKUP_YEARS.stop - 1}"
         raise _outside("pickup_datetime", pickup.year, years)
-    if not 1 <= len(str(event.ride_id)) <= MAX_RIDE_ID_CHARACTERS:
+    ride_id_characters = _characters(str(event.ride_id))
+    if not 1 <= ride_id_characters <= MAX_RIDE_ID_CHARACTERS:
         raise CannotScore(
             "out_of_range",
-            f"ride_id has {len(str(event.ride_id))} characters; "
-            f"1 to {MAX_RIDE_ID_CHARACTERS} are taken",
+            f"ride_id has {ride_id_characters} characters; 1 to {MAX_RIDE_ID_CHARACTERS} are taken",
         )
 
 
+def _characters(text: str) -> int:
+    """As services count them that are written in Java: one beyond U+FFFF counts as two."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+
+
 def _outside(field: str, value: float, taken: str) -> CannotScore:
-    return CannotScore("out_of_range", f"{field} is {value!s:.20}; {taken} are scored")
+    kind = type(value).__name__
+    return CannotScore("out_of_range", f"{field} is {value!s:.20} ({kind}); {taken} are scored")
 
 
 def _other_version(version: object) -> CannotScore:

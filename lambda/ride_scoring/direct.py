@@ -31,9 +31,9 @@ def answer(
             for item in predicted
         ]
     }
-    if batch.rejects:
+    if rejects := sorted([*batch.unread, *batch.unscored], key=lambda item: item[0]):
         said["rejects"] = [
             {"event_id": item.event_id, "reason": item.reason, "detail": item.detail}
-            for _, item in batch.rejects
+            for _, item in rejects
         ]
     return said

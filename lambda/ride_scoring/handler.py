@@ -1,19 +1,20 @@
 """Lambda's entry point: wires the modules together once, at the first call, and holds no logic."""
 
 import functools
+import gc
 import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
 from ride_scoring import aws, direct, kinesis_event, settings
+from ride_scoring.errors import SettingsError
 from ride_scoring.events import Role
 from ride_scoring.model_files import Directory, ModelFiles, S3Directory
 from ride_scoring.model_store import ModelStore
-from ride_scoring.ports import Objects, Streams
+from ride_scoring.ports import CALL_SECONDS, Objects, Streams
 from ride_scoring.rejects import RejectStore
 from ride_scoring.scoring import Models, Scorer
 from ride_scoring.serving import AliasedModel, ModelWatch, PinnedModel, Unwatched
@@ -49,10 +50,10 @@ def handler(event: Mapping[str, Any], context: "LambdaContext") -> Mapping[str, 
 
     with function.telemetry.segment():
         result = function.scorer.score(records, seconds_left)
+        milliseconds = (time.perf_counter() - started) * 1000
         shadow = None
         if function.shadow is not None:
             shadow = function.shadow.score(result.scored, result.scored_at, seconds_left)
-    milliseconds = (time.perf_counter() - started) * 1000
     function.telemetry.batch(records, result, shadow, milliseconds, context)
     return result.answer()
 
@@ -65,8 +66,11 @@ def _wired() -> Function:
     models = _models(config, services.s3, telemetry)
     sink = _sink(config, services.kinesis, config.predictions_stream_name)
     rejects = RejectStore(services.s3, config.rejects_go_to)
-    scorer = Scorer(models, sink, rejects, writing_seconds=sink.needed_seconds + 1)
-    return Function(config, models, scorer, _shadow(config, services), telemetry)
+    scorer = Scorer(models, sink, rejects, writing_seconds=config.reserved_seconds + CALL_SECONDS)
+    shadow = _shadow(config, services)
+    # What start-up made stays for good: looked through again and again, it makes batches uneven.
+    gc.freeze()
+    return Function(config, models, scorer, shadow, telemetry)
 
 
 def _models(config: Settings, s3: Objects, watch: ModelWatch) -> Models:
@@ -110,7 +114,13 @@ def _sink(config: Settings, kinesis: Streams, stream_name: str) -> PredictionSin
 
 
 def _directory(location: str, s3: Objects) -> ModelFiles:
-    parts = urlsplit(location)
-    if parts.scheme == "s3":
-        return S3Directory(s3, parts.netloc, parts.path)
-    return Directory(Path(location.removeprefix("file://")))
+    scheme, separator, place = location.partition("://")
+    if separator and scheme == "s3":
+        bucket, _, prefix = place.partition("/")
+        return S3Directory(s3, bucket, prefix)
+    if (separator and scheme != "file") or location.startswith(("runs:", "models:")):
+        raise SettingsError(
+            f"MODEL_LOCATION={location} is neither a folder nor an address in S3: name a model "
+            "directory as s3://bucket/path"
+        )
+    return Directory(Path(place if separator else location))

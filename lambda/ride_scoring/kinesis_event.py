@@ -3,10 +3,13 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from ride_scoring.errors import NotAKinesisEvent
 from ride_scoring.events import KinesisRecord
+
+_YEAR_2200: Final = 7_258_118_400
+"""In seconds since the epoch."""
 
 
 def records(event: Mapping[str, Any]) -> list[KinesisRecord]:
@@ -24,10 +27,13 @@ def records(event: Mapping[str, Any]) -> list[KinesisRecord]:
 
 def _record(record: Mapping[str, Any]) -> KinesisRecord:
     kinesis = record["kinesis"]
+    arrived_at = kinesis["approximateArrivalTimestamp"]
+    if not 0 <= arrived_at < _YEAR_2200:
+        raise TypeError(f"approximateArrivalTimestamp is {arrived_at}")
     return KinesisRecord(
         record["eventID"],
         kinesis["sequenceNumber"],
         kinesis["partitionKey"],
-        kinesis["approximateArrivalTimestamp"],
+        arrived_at,
         kinesis.get("data") or "",  # no data is no JSON: one reject, and not a batch that fails
     )

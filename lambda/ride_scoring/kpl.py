@@ -15,6 +15,8 @@ import msgspec
 
 MAGIC: Final = b"\xf3\x89\x9a\xc2"
 _DIGEST_BYTES: Final = 16
+_MAX_KEY_CHARACTERS: Final = 256
+"""Kinesis takes no longer partition keys, so no producer can have packed one."""
 
 # Field numbers and wire types as they stand before a value: number << 3 | type.
 _PARTITION_KEY: Final = b"\x0a"
@@ -87,6 +89,8 @@ def user_records(data: bytes) -> list[UserRecord]:
     aggregate = _parsed(_checked_body(data))
     try:
         partition_keys = [key.decode() for key in aggregate.partition_key_table]
+        if any(len(key) > _MAX_KEY_CHARACTERS for key in partition_keys):
+            raise DamagedAggregate("a partition key has more than 256 characters")
         hash_keys = [key.decode() for key in aggregate.explicit_hash_key_table]
         return [
             UserRecord(

@@ -19,6 +19,9 @@ NUMERIC_TYPES: Final = {
 """MLflow's name of a column's type ▸ NumPy's. All features are numbers."""
 
 
+_WHOLE: Final = frozenset({"long", "integer"})
+
+
 class Column(msgspec.Struct, frozen=True):
     """One column of a signature's inputs; `type` is MLflow's name for it."""
 
@@ -37,6 +40,11 @@ class Description(msgspec.Struct, frozen=True):
     @property
     def feature_names(self) -> tuple[str, ...] | None:
         return None if self.inputs is None else tuple(column.name for column in self.inputs)
+
+    @property
+    def single_columns(self) -> list[int]:
+        """Columns that MLflow rounds to single precision before the model sees them."""
+        return [i for i, column in enumerate(self.inputs or ()) if column.type == "float"]
 
     @property
     def code_path(self) -> str | None:
@@ -71,6 +79,7 @@ def read(files: ModelFiles) -> Description:
         run_id = said.get("run_id")
     except (yaml.YAMLError, TypeError, KeyError, AttributeError, ValueError) as error:
         raise ModelRefused(f"the MLmodel file is damaged: {type(error).__name__}") from error
+    _require_inside(flavors)
     return Description(
         flavors=flavors,
         inputs=_inputs(signature) if signature else None,
@@ -85,9 +94,29 @@ def _inputs(signature: dict[str, Any]) -> tuple[Column, ...]:
         columns = msgspec.convert(json.loads(signature["inputs"]), tuple[Column, ...])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelRefused("the model's signature has no named columns as inputs") from error
+    if not columns:
+        raise ModelRefused("the model's signature has no named columns as inputs")
     if others := [column.name for column in columns if column.type not in NUMERIC_TYPES]:
         raise ModelRefused(
             f"the model's signature wants {', '.join(others)} as something else than a number: "
             f"features are of the types {', '.join(NUMERIC_TYPES)}"
         )
+    if any(column.name == "trip_distance" and column.type in _WHOLE for column in columns):
+        raise ModelRefused(
+            "the model's signature wants trip_distance in whole miles: log the model with a "
+            "signature of the type double for it"
+        )
     return columns
+
+
+def _require_inside(said: object, key: str = "") -> None:
+    """No path that a flavour names leads out of the model's directory. Raises `ModelRefused`."""
+    if isinstance(said, dict):
+        for name, value in said.items():
+            _require_inside(value, str(name))
+    elif isinstance(said, str) and key != "uri" and _leads_out(said):  # a uri is where it was
+        raise ModelRefused(f"MLmodel names {said!r}, outside of the model directory")
+
+
+def _leads_out(path: str) -> bool:
+    return path.startswith(("/", "~")) or ".." in path.split("/") or "\0" in path

@@ -67,9 +67,8 @@ def _load(files: ModelFiles, *, allow_pickle: bool) -> RideModel:
         predict = sklearn_flavor.load(files, description, allow_pickle=allow_pickle)
         return RideModel("sklearn", names, predict)
     if _installed("mlflow"):
-        return RideModel(
-            "pyfunc", names, pyfunc.load(files, description, allow_pickle=allow_pickle)
-        )
+        pyfunc_model = pyfunc.load(files, description, allow_pickle=allow_pickle)
+        return RideModel("pyfunc", names, pyfunc_model.predict)
     raise ModelRefused(
         f"the model has the flavours {', '.join(description.flavors)} and no {compiled.FILE}, "
         "which is all that this package reads: publish a model that compiles, or deploy the "

@@ -5,10 +5,13 @@ A model is read file by file, so the ways that need one or two files fetch no mo
 
 import hashlib
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Final, Protocol
 
 from ride_scoring.errors import AwsError, ModelRefused, ModelUnavailable
 from ride_scoring.ports import Objects
+
+COPY_PREFIX: Final = "ride-scoring-model-"
+"""How the names of folders begin that hold copies of the store's models."""
 
 
 class ModelFiles(Protocol):
@@ -58,7 +61,7 @@ class S3Directory:
         self._prefix = prefix.strip("/")
 
     def find(self, path: str) -> bytes | None:
-        key = f"{self._prefix}/{inside(path)}"
+        key = f"{self._prefix}/{inside(path)}".lstrip("/")
         try:
             found = self._s3.get(self._bucket, key)
         except AwsError as error:

@@ -21,7 +21,7 @@ import msgspec
 from ride_scoring import model
 from ride_scoring.errors import AwsError, ModelRefused, ModelUnavailable
 from ride_scoring.events import Ride
-from ride_scoring.model_files import inside
+from ride_scoring.model_files import COPY_PREFIX, inside
 from ride_scoring.ports import Objects, StoredObject
 
 GOLDEN_TOLERANCE_MINUTES: Final = 1e-6
@@ -76,12 +76,16 @@ class ModelStore:
         self._s3 = s3
         self._bucket = bucket
 
-    def pointer(self, alias: str, *, unless_etag: str | None = None) -> StoredObject | None:
+    def pointer(
+        self, alias: str, *, unless_etag: str | None = None, patient: bool = True
+    ) -> StoredObject | None:
         """The pointer's bytes, or None where they are still those of `unless_etag`.
 
         Raises `ModelUnavailable`.
         """
-        return self._get(pointer_key(self.name, alias), unless_etag=unless_etag)
+        key = pointer_key(self.name, alias)
+        hint = f": publish it with `python -m training publish --alias {alias}`"
+        return self._get(key, unless_etag=unless_etag, patient=patient, hint=hint)
 
     def load(
         self, pointer: AliasPointer, *, allow_pickle: bool
@@ -90,6 +94,11 @@ class ModelStore:
         against the golden rows. Raises `ModelRefused` or `ModelUnavailable`.
         """
         manifest = self._manifest(pointer)
+        if (manifest.name, manifest.version) != (self.name, pointer.version):
+            raise ModelRefused(
+                f"the manifest of {self.name} version {pointer.version} says that it is of "
+                f"{manifest.name} version {manifest.version}"
+            )
         loaded = model.load(_VersionFiles(self, manifest), allow_pickle=allow_pickle)
         _check_golden_rows(loaded, manifest)
         return manifest, loaded
@@ -113,16 +122,17 @@ class ModelStore:
             )
         return body
 
-    def _get(self, key: str, *, unless_etag: str | None = None) -> StoredObject | None:
+    def _get(
+        self, key: str, *, unless_etag: str | None = None, patient: bool = True, hint: str = ""
+    ) -> StoredObject | None:
         location = f"s3://{self._bucket}/{key}"
         try:
-            return self._s3.get(self._bucket, key, unless_etag=unless_etag)
+            return self._s3.get(self._bucket, key, unless_etag=unless_etag, patient=patient)
         except AwsError as error:
             # S3 answers AccessDenied for a missing key to a role that may not list the bucket.
             if error.code in {"NoSuchKey", "NoSuchBucket", "AccessDenied"}:
                 raise ModelUnavailable(
-                    f"no model is published at {location}, or the role may not read it: publish it "
-                    "with `python -m training publish --alias <alias>`"
+                    f"no model is published at {location}, or the role may not read it{hint}"
                 ) from error
             raise ModelUnavailable(f"{location} cannot be read: {error}") from error
 
@@ -143,7 +153,7 @@ class _VersionFiles:
 
     def mlflow_location(self) -> str:
         """A copy on disk that lives as long as this object does: a model may read it later."""
-        directory = Path(tempfile.mkdtemp(prefix="model-"))
+        directory = Path(tempfile.mkdtemp(prefix=COPY_PREFIX))
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         for path in self._manifest.files:
             target = directory / inside(path)

@@ -20,8 +20,10 @@ class Objects(Protocol):
     """S3. Both raise `AwsError`."""
 
     def get(
-        self, bucket: str, key: str, *, unless_etag: str | None = None
-    ) -> StoredObject | None: ...
+        self, bucket: str, key: str, *, unless_etag: str | None = None, patient: bool = True
+    ) -> StoredObject | None:
+        """One that is not patient makes one attempt, of a second at most."""
+        ...
 
     def put(self, bucket: str, key: str, body: bytes, content_type: str) -> None: ...
 
@@ -29,6 +31,8 @@ class Objects(Protocol):
 class Streams(Protocol):
     """Kinesis. Raises `AwsError`."""
 
-    def put_records(self, body: bytes) -> list[str | None]:
-        """One attempt of PutRecords; for each record None, or the code it was refused with."""
+    def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
+        """One attempt of PutRecords, of so many seconds at most; for each record None, or the code
+        that it was refused with.
+        """
         ...

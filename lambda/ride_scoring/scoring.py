@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereport
 import bisect
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol, TypedDict
+from typing import Final, Protocol, TypedDict
 
 import msgspec
 
@@ -17,6 +17,8 @@ from ride_scoring.errors import ModelRefused, StoreUnavailable, TransientError
 from ride_scoring.events import KinesisRecord, Reject
 from ride_scoring.predictions import OutputRecord, ScorableEvent, ServedModel
 from ride_scoring.sink import Put
+
+_UNTRIED: Final = "the model fails on events of this record, and too slowly to try each of them"
 
 
 class Models(Protocol):
@@ -100,21 +102,19 @@ class Scorer:
         first_undone, failure = batch.undone_from, None
         if first_undone < len(records):
             failure = "the function's time ran out while it looked for what the model fails on"
-        # Rejects first: written again, they overwrite their object, where predictions would repeat.
-        rejects = [item for item in batch.rejects if item[0] < first_undone]
-        try:
-            if rejects:
-                self._rejects.put([reject for _, reject in rejects])
-        except StoreUnavailable as error:
-            first_undone, failure = rejects[0][0], str(error)
+        # Rejects first: written again they are the same, where predictions would repeat.
+        unread = [item for item in batch.unread if item[0] < first_undone]
+        first_undone, failure = self._set_aside(unread, first_undone, failure)
         outputs = batch.outputs_before(first_undone)
         put = self._sink.put(outputs, seconds_left)
         if put.done < len(outputs):
-            first_undone = batch.scored[put.done].arrival.position
-            failure = "the predictions stream refused records"
+            first_undone, failure = batch.scored[put.done].arrival.position, put.failure
+        # But those that are the model's own last: another model may predict what is tried again.
+        unscored = [item for item in batch.unscored if item[0] < first_undone]
+        first_undone, failure = self._set_aside(unscored, first_undone, failure)
         return BatchResult(
             records=len(records),
-            rejects=[reject for at, reject in rejects if at < first_undone],
+            rejects=[reject for at, reject in (*unread, *unscored) if at < first_undone],
             not_done_from=_sequence_number(records, first_undone),
             scored_at=batch.scored_at,
             scored=batch.scored[: put.done],
@@ -123,10 +123,21 @@ class Scorer:
             failure=failure,
         )
 
+    def _set_aside(
+        self, rejects: Sequence[tuple[int, Reject]], first_undone: int, failure: str | None
+    ) -> tuple[int, str | None]:
+        """Where the batch is undone from, and why, once these rejects were written, or were not."""
+        try:
+            if rejects:
+                self._rejects.put([reject for _, reject in rejects])
+        except StoreUnavailable as error:
+            return rejects[0][0], str(error)
+        return first_undone, failure
+
 
 class Batch:
-    """A batch, scored: `outputs[i]` is the prediction of the event `scored[i]`, and each reject has
-    the position of its record.
+    """A batch, scored: `outputs[i]` is the prediction of the event `scored[i]`. Rejects, each with
+    the position of its record, are `unread`, whatever the model, or `unscored` by this model.
 
     Records from `undone_from` on were not scored, as `out_of_time` said so.
     """
@@ -140,11 +151,11 @@ class Batch:
     ) -> None:
         self.outputs: list[OutputRecord] = []
         self.scored: list[ScorableEvent] = []
-        self.rejects: list[tuple[int, Reject]] = []
+        self.unread: list[tuple[int, Reject]] = []
+        self.unscored: list[tuple[int, Reject]] = []
         self.undone_from = len(records)
         self.scored_at = scored_at
         self._predict(model, self._decode(records), out_of_time)
-        self.rejects.sort(key=lambda item: item[0])
 
     def outputs_before(self, position: int) -> Sequence[OutputRecord]:
         """The predictions of the records before a position."""
@@ -157,13 +168,13 @@ class Batch:
             try:
                 arrived = arrivals(position, record)
             except CannotScore as cause:
-                self.rejects.append((position, reject_whole(record, cause, self.scored_at)))
+                self.unread.append((position, reject_whole(record, cause, self.scored_at)))
                 continue
             for arrival in arrived:
                 try:
                     scorable.append(ScorableEvent(arrival, decode(arrival.data)))
                 except CannotScore as cause:
-                    self.rejects.append((position, reject(arrival, cause, self.scored_at)))
+                    self.unread.append((position, reject(arrival, cause, self.scored_at)))
         return scorable
 
     def _predict(
@@ -175,6 +186,11 @@ class Batch:
         minutes = predictions.minutes(model, scorable, out_of_time)
         if len(minutes) < len(scorable):
             self.undone_from = scorable[len(minutes)].arrival.position
+        if self.undone_from == 0 and scorable:
+            # Tried again, the record would come no further: what is left of it is set aside.
+            untried = sum(1 for item in scorable[len(minutes) :] if item.arrival.position == 0)
+            minutes += [CannotScore("model_output", _UNTRIED)] * untried
+            self.undone_from = 1
         for item, ride_minutes in zip(scorable, minutes, strict=False):
             try:
                 self.outputs.append(
@@ -182,7 +198,7 @@ class Batch:
                 )
             except CannotScore as cause:
                 rejected = reject(item.arrival, cause, self.scored_at)
-                self.rejects.append((item.arrival.position, rejected))
+                self.unscored.append((item.arrival.position, rejected))
             else:
                 self.scored.append(item)
 

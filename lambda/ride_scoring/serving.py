@@ -36,8 +36,8 @@ class AliasedModel:
     """The model that an alias names.
 
     The pointer is looked at between batches, at most every `refresh_seconds`, and at each batch
-    while there is no model. A version that is refused is not tried again until the pointer changes,
-    and what served before goes on. `clock` gives seconds.
+    while a champion is waited for. A version that is refused is not tried again until the pointer
+    changes, and what served before goes on. `clock` gives seconds.
     """
 
     def __init__(
@@ -67,7 +67,8 @@ class AliasedModel:
     def current(self) -> ServedModel:
         """The model to score with. Raises `ModelUnavailable` or `ModelRefused`."""
         due = self._clock() - self._looked_at >= self._refresh_seconds
-        if due or self._served is None:
+        waited_for = self._served is None and self._role == "champion"
+        if due or waited_for:
             self._look()
         if self._served is not None:
             return self._served
@@ -78,7 +79,12 @@ class AliasedModel:
     def _look(self) -> None:
         self._looked_at = self._clock()
         try:
-            pointer = self._store.pointer(self._alias, unless_etag=self._settled_etag)
+            pointer = self._store.pointer(
+                self._alias,
+                unless_etag=self._settled_etag,
+                # With a model at hand, a look is not worth a batch's time.
+                patient=self._served is None,
+            )
             if pointer is None:
                 return
             self._try(pointer.body)
@@ -98,6 +104,8 @@ class AliasedModel:
             manifest, loaded = self._store.load(pointer, allow_pickle=self._allow_pickle)
         except ModelUnavailable:
             raise
+        except (OSError, MemoryError) as error:  # a full disk is no fault of the model's
+            raise as_unavailable(error) from error
         except Exception as error:  # noqa: BLE001 - whatever it is, such a model cannot serve
             self._refuse(error)
             return
@@ -151,12 +159,19 @@ class PinnedModel:
             loaded = model.load(self._files, allow_pickle=self._allow_pickle)
         except ModelUnavailable:
             raise
+        except (OSError, MemoryError) as error:
+            raise as_unavailable(error) from error
         except Exception as error:  # whatever it is, such a model cannot serve
             self._watch.model_refused()
             raise ModelRefused(f"{self._location}: {as_refusal(error)}") from error
         milliseconds = (time.perf_counter() - started) * 1000
         self._watch.model_loaded(loaded.way, milliseconds, swapped=False)
         return ServedModel(self._name, self._version or run_id, run_id, "champion", loaded)
+
+
+def as_unavailable(error: Exception) -> ModelUnavailable:
+    """What the system's own failures count as: trying again can help."""
+    return ModelUnavailable(f"the model cannot be loaded now: {type(error).__name__}: {error}")
 
 
 def as_refusal(error: Exception) -> ModelRefused:

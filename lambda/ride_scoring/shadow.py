@@ -64,7 +64,11 @@ class Shadow:
             name="shadow",
             daemon=True,
         )
-        self._running.start()
+        try:
+            self._running.start()
+        except RuntimeError:  # the system gives no more threads
+            self._running = None
+            return ShadowResult(0, "no thread could be started for it")
         self._running.join(seconds)
         return outcome[0] if outcome else ShadowResult(0, "it took too long")
 

@@ -13,6 +13,8 @@ from ride_scoring.errors import AwsError
 from ride_scoring.ports import CALL_SECONDS, Streams
 from ride_scoring.predictions import OutputRecord
 
+_LEAST_SECONDS: Final = 0.5
+"""A call that could take no longer is not worth beginning."""
 _BASE_WAIT_SECONDS: Final = 0.05
 _MAX_WAIT_SECONDS: Final = 2.0
 
@@ -20,7 +22,14 @@ _THROTTLES: Final = frozenset(
     {"ProvisionedThroughputExceededException", "LimitExceededException", "ThrottlingException"}
 )
 _HOPELESS_CODES: Final = frozenset(
-    {"AccessDeniedException", "ResourceNotFoundException", "ValidationException"}
+    {
+        "AccessDeniedException",
+        "ExpiredTokenException",
+        "InvalidArgumentException",
+        "ResourceNotFoundException",
+        "UnrecognizedClientException",
+        "ValidationException",
+    }
 )
 """What waiting a minute does not mend: the batch is given back at once, and the mapping retries."""
 
@@ -29,12 +38,14 @@ logger = logging.getLogger(__name__)
 
 class Put(msgspec.Struct, frozen=True):
     """What became of some records: how many of them, from the first on, are in for sure; how many
-    were sent again, and how many times one was refused because the stream was busy.
+    were sent again, how many times one was refused because the stream was busy, and why those that
+    are not done are not.
     """
 
     done: int
     retried: int = 0
     throttled: int = 0
+    failure: str | None = None
 
 
 class PredictionSink:
@@ -56,7 +67,7 @@ class PredictionSink:
     ) -> None:
         self._kinesis = kinesis
         self._stream_name = stream_name
-        self.needed_seconds = reserved_seconds + CALL_SECONDS
+        self._reserved_seconds = reserved_seconds
         self._aggregate = aggregate
         self._sleep = sleep
         self._jitter = jitter
@@ -71,26 +82,25 @@ class PredictionSink:
         done, retried, throttled = 0, 0, 0
         for call in put_records.calls(outgoing):
             put = self._put_call(call, seconds_left)
-            done, retried, throttled = (
-                done + put.done,
-                retried + put.retried,
-                throttled + put.throttled,
-            )
-            if put.done < _held(call):
-                break
+            done, retried = done + put.done, retried + put.retried
+            throttled += put.throttled
+            if put.failure is not None:
+                return Put(done, retried, throttled, put.failure)
         return Put(done, retried, throttled)
 
     def _put_call(self, call: Sequence[OutputRecord], seconds_left: Callable[[], float]) -> Put:
         """One call, and again with what was refused of it, until all is in or time runs out."""
         pending: Sequence[int] = range(len(call))
         wait, attempt, retried, throttled = 0.0, 0, 0, 0
-        # A call is begun only where its end is inside the function's time, however long it takes.
-        while seconds_left() - wait >= self.needed_seconds:
+        failure = "no time was left for a call"
+        # A call takes no longer than until what is reserved of the function's time.
+        while (seconds := seconds_left() - wait - self._reserved_seconds) >= _LEAST_SECONDS:
             if attempt:
                 self._sleep(wait)
                 retried += len(pending)
-            refused = self._put_once([call[index] for index in pending])
+            refused = self._put_once([call[i] for i in pending], min(seconds, CALL_SECONDS))
             throttled += sum(1 for code in refused if code in _THROTTLES)
+            failure = next((code for code in refused if code), failure)
             pending = [index for index, code in zip(pending, refused, strict=True) if code]
             if not pending:
                 return Put(_held(call), retried, throttled)
@@ -98,13 +108,14 @@ class PredictionSink:
                 break
             wait = self._jitter() * min(_MAX_WAIT_SECONDS, _BASE_WAIT_SECONDS * 2**attempt)
             attempt += 1
-        logger.warning("%s did not take %d records in time", self._stream_name, len(pending))
-        return Put(_held(call[: pending[0]]), retried, throttled)
+        failure = f"{self._stream_name} did not take {len(pending)} records in time: {failure}"
+        return Put(_held(call[: pending[0]]), retried, throttled, failure)
 
-    def _put_once(self, records: Sequence[OutputRecord]) -> list[str | None]:
+    def _put_once(self, records: Sequence[OutputRecord], seconds: float) -> list[str | None]:
         """For each record None, or the code that it was refused with."""
         try:
-            return self._kinesis.put_records(put_records.body(self._stream_name, records))
+            body = put_records.body(self._stream_name, records)
+            return self._kinesis.put_records(body, seconds)
         except AwsError as error:
             logger.warning("PutRecords to %s failed: %s", self._stream_name, error)
             return [error.code] * len(records)

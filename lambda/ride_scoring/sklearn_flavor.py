@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, cast
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from ride_scoring.errors import ModelRefused
 from ride_scoring.mlmodel import Description
@@ -59,7 +61,7 @@ def load(
     if content is None:
         raise ModelRefused(f"the model directory lacks {flavor.pickled_model}, which MLmodel names")
     _compare_versions(flavor.sklearn_version)
-    return _predict(_estimator(flavor, content), description.feature_names)
+    return _predict(_estimator(flavor, content), description)
 
 
 def _compare_versions(trained_with: str | None) -> None:
@@ -113,11 +115,19 @@ def _is_class_of_scikit_learn(name: str) -> bool:
     return isinstance(found, type) and found.__module__.startswith(_TRUSTED_ROOT)
 
 
-def _predict(estimator: _Estimator, names: Sequence[str] | None) -> Callable[[Any], object]:
-    """An estimator that was fitted on a frame may ask for its columns by name."""
-    predict = estimator.predict
-    if names is None or not hasattr(estimator, "feature_names_in_"):
+def _predict(estimator: _Estimator, description: Description) -> Callable[[Any], object]:
+    """What takes a matrix, or the course's dicts, as pyfunc would hand them to the estimator."""
+    predict, names = estimator.predict, description.feature_names
+    if names is None:
         return predict
-    import pandas as pd  # noqa: PLC0415 - most of the start-up, and few models ask for it
+    if hasattr(estimator, "feature_names_in_"):  # fitted on a frame, it may ask for names
+        import pandas as pd  # noqa: PLC0415 - most of the start-up, and not every model asks
 
-    return lambda matrix: predict(pd.DataFrame(matrix, columns=list(names)))
+        return lambda matrix: predict(pd.DataFrame(_rounded(matrix, description), columns=names))
+    return lambda matrix: predict(_rounded(matrix, description))
+
+
+def _rounded(matrix: NDArray[np.float64], description: Description) -> NDArray[np.float64]:
+    for index in description.single_columns:
+        matrix[:, index] = matrix[:, index].astype(np.float32)
+    return matrix

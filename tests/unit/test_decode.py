@@ -69,7 +69,7 @@ def test_a_pickup_time_may_be_missing_or_carry_an_offset() -> None:
         (event_json(schema_version=2), "schema_version", "2"),
         (event_json(schema_version="1"), "schema_version", "'1'"),
         (event_json(schema_version=2, PULocationID=None), "schema_version", "2"),
-        (event_json(PULocationID=0), "out_of_range", "PULocationID is 0"),
+        (event_json(PULocationID=0), "out_of_range", "PULocationID is 0 (int)"),
         (event_json(DOLocationID=266), "out_of_range", "DOLocationID is 266"),
         (event_json(DOLocationID=10**25), "out_of_range", "DOLocationID"),
         (event_json(trip_distance=260_000.0), "out_of_range", "trip_distance is 260000.0"),
@@ -82,6 +82,7 @@ def test_a_pickup_time_may_be_missing_or_carry_an_offset() -> None:
         ),
         (event_json(ride_id=""), "out_of_range", "0 characters"),
         (event_json(ride_id="x" * 257), "out_of_range", "257 characters"),
+        (event_json(ride_id="\U0001f695" * 129), "out_of_range", "258 characters"),
     ],
 )
 def test_what_can_never_be_scored_says_why(data: bytes, reason: str, detail: str) -> None:

@@ -1,5 +1,6 @@
 """The three ways to load one MLflow directory, each with models that are really saved."""
 
+import gc
 import hashlib
 import importlib.util
 import json
@@ -23,16 +24,21 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.tree import DecisionTreeRegressor
 
 from ride_scoring import compiled, model
 from ride_scoring.errors import ModelRefused
 from ride_scoring.events import Ride
 from ride_scoring.model import RideModel
 from ride_scoring.model_files import Directory
-from tests.factories import shared
+from ride_scoring.model_store import ModelStore, decode_pointer
+from tests.factories import MemoryS3, shared
 from tests.models import compiled_directory, linear, mlmodel, skops_flavor, write
+from tests.store import Publisher
+from training.compiler import compile_model
 
 RIDE = Ride(130, 205, 3.66)
+TREES = ["sklearn.tree._tree.Tree"]
 # MLflow's own imports warn of newer pandas and pydantic.
 mlflows_warnings = pytest.mark.filterwarnings("ignore")
 
@@ -278,7 +284,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path, damage: bytes) -> None:
         load(directory)
 
 
-@pytest.mark.parametrize("inputs", ['[{"type": "tensor"}]', "no json", "7", None])
+@pytest.mark.parametrize("inputs", ['[{"type": "tensor"}]', "[]", "no json", "7", None])
 def test_a_signature_without_named_columns_is_refused(tmp_path: Path, inputs: str | None) -> None:
     directory = save(tmp_path, linear(1.0), ["trip_distance"])
     description = yaml.safe_load((directory / "MLmodel").read_text())
@@ -320,31 +326,81 @@ def test_any_flavour_is_read_by_mlflow(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @mlflows_warnings
-def test_mlflow_reads_no_pickle_either_unless_it_is_allowed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("pyfunc", [{"predict_fn": "score"}, {"loader_module": "mlflow.sklearn.x"}])
+def test_what_only_mlflow_reads_is_not_read_unless_that_is_allowed(
+    tmp_path: Path, pyfunc: dict[str, str]
 ) -> None:
-    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true")
-    directory = save_pyfunc(tmp_path / "model")
-    with pytest.raises(ModelRefused, match="MLFLOW_ALLOW_PICKLE_DESERIALIZATION"):
-        load(directory)
-
-
-def test_a_model_that_brings_code_along_is_refused_unless_it_is_allowed(tmp_path: Path) -> None:
-    directory = save(tmp_path, linear(1.0), ["trip_distance"], code="code")
-    with pytest.raises(ModelRefused, match="brings code of its own along, in code"):
-        load(directory)
+    skops.io.dump(linear(1.0), tmp_path / "model.skops")
+    write({"MLmodel": mlmodel(["trip_distance"], skops_flavor(), pyfunc)}, tmp_path)
+    with pytest.raises(ModelRefused, match="may run code of the model's own: allow it with"):
+        load(tmp_path)
 
 
 @mlflows_warnings
-@pytest.mark.parametrize("pyfunc", [{"predict_fn": "score"}, {"loader_module": "mlflow.other"}])
-def test_what_is_more_than_an_estimators_predict_is_left_to_mlflow(
-    tmp_path: Path, pyfunc: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true")
+def test_what_only_mlflow_reads_is_left_to_it_where_that_is_allowed(tmp_path: Path) -> None:
     skops.io.dump(linear(1.0), tmp_path / "model.skops")
-    write({"MLmodel": mlmodel(["trip_distance"], skops_flavor(), pyfunc)}, tmp_path)
-    with pytest.raises(ModelRefused, match="MLflow cannot load"):
+    for pyfunc, way in (({"predict_fn": "score"}, "pyfunc"), ({"loader_module": "no.such"}, "")):
+        write({"MLmodel": mlmodel(["trip_distance"], skops_flavor(), pyfunc)}, tmp_path)
+        if way:
+            assert load(tmp_path, allow_pickle=True).way == way
+        else:
+            with pytest.raises(ModelRefused, match="MLflow cannot load the model: ModuleNotFound"):
+                load(tmp_path, allow_pickle=True)
+
+
+def test_code_that_a_second_mlmodel_brings_along_does_not_run(tmp_path: Path) -> None:
+    (inner := tmp_path / "inner").mkdir()
+    (inner / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    flavor = {"loader_module": "mlflow.pyfunc.model", "model_code_path": "evil.py"}
+    (inner / "MLmodel").write_text(yaml.safe_dump({"flavors": {"python_function": flavor}}))
+    outer = {"loader_module": "mlflow.pyfunc.model", "data": "inner"}
+    write({"MLmodel": mlmodel(["trip_distance"], skops_flavor(), outer)}, tmp_path)
+    with pytest.raises(ModelRefused, match="allow it with"):
         load(tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_model_with_code_of_its_own_is_not_read_by_the_second_way(tmp_path: Path) -> None:
+    with pytest.raises(ModelRefused, match="wants MLflow's pyfunc"):
+        load(save(tmp_path, linear(1.0), ["trip_distance"], code="code"))
+
+
+def versions_with_code(factor: int) -> dict[str, bytes]:
+    """A model whose minutes are in a module of its own."""
+    flavor = {"loader_module": "mine", "data": "data.txt", "code": "code", "predict_fn": "predict"}
+    columns = [{"type": "double", "name": "trip_distance", "required": True}]
+    described = {
+        "flavors": {"python_function": flavor},
+        "run_id": "r",
+        "signature": {"inputs": json.dumps(columns), "outputs": None, "params": None},
+    }
+    code = (
+        "class Model:\n"
+        "    def __init__(self, path): self.path = path\n"
+        "    def predict(self, frame):\n"
+        f"        return frame['trip_distance'] * {factor} + len(open(self.path).read())\n"
+        "def _load_pyfunc(path): return Model(path)\n"
+    )
+    return {
+        "MLmodel": yaml.safe_dump(described).encode(),
+        "code/mine.py": code.encode(),
+        "data.txt": b"",
+    }
+
+
+@mlflows_warnings
+def test_versions_with_code_and_files_of_their_own_do_not_meet() -> None:
+    s3 = MemoryS3()
+    publisher, store = Publisher(s3), ModelStore(s3, "models", "ride-duration")
+    minutes = []
+    for version, factor in (("1", 2), ("2", 5)):
+        publisher.publish(version, 0.0, files=versions_with_code(factor))
+        pointer = store.pointer("champion")
+        assert pointer is not None
+        _, loaded = store.load(decode_pointer(pointer.body), allow_pickle=True)
+        gc.collect()
+        minutes += loaded.predict([Ride(1, 2, 3.0)], [0.0]).tolist()
+    assert minutes == [6.0, 15.0]
 
 
 def test_a_package_that_cannot_read_a_model_says_what_can(
@@ -359,16 +415,48 @@ def test_a_package_that_cannot_read_a_model_says_what_can(
         load(save(tmp_path, linear(1.0), ["trip_distance"]))
 
 
-def test_each_way_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true")
-    rides = [Ride(130, 205, miles) for miles in np.random.default_rng(0).uniform(0, 200, 50)]
-    directory = write(compiled_directory(2.5), tmp_path)
-    by_compiled = load(directory)
+@mlflows_warnings
+@pytest.mark.parametrize("kind", ["double", "float", "long"])
+def test_each_way_gives_the_same(tmp_path: Path, kind: str) -> None:
+    """Zones of any type; distances in doubles, or in singles where the signature says so."""
+    rng = np.random.default_rng(0)
+    matrix = np.column_stack([rng.integers(1, 266, 500), rng.uniform(0, 200, 500).round(2)])
+    trees = DecisionTreeRegressor(random_state=0).fit(matrix, matrix @ [0.01, 2.0])
+    names = ["PULocationID", "trip_distance"]
+    described = yaml.safe_load(mlmodel(names, skops_flavor(skops_trusted_types=TREES)))
+    columns = json.loads(described["signature"]["inputs"])
+    columns[0]["type"] = kind
+    columns[1]["type"] = "float" if kind == "float" else "double"
+    described["signature"]["inputs"] = json.dumps(columns)
+    files = {"MLmodel": yaml.safe_dump(described).encode(), "model.skops": skops.io.dumps(trees)}
+    sources = {path: hashlib.sha256(body).hexdigest() for path, body in files.items()}
+    parity = compiled.Parity(1, 0.0)
+    files[compiled.FILE] = compile_model(trees, names, sources, parity)
+    directory = write(files, tmp_path)
+    rides = [Ride(int(zone), 1, miles) for zone, miles in matrix.tolist()]
+    minutes = {}
+    if kind != "float":  # the publisher compiles none of single precision
+        minutes["compiled"] = load(directory)
     (directory / compiled.FILE).unlink()
-    by_sklearn = load(directory)
-    assert (by_compiled.way, by_sklearn.way) == ("compiled", "sklearn")
-    at = [0.0] * len(rides)
-    assert by_compiled.predict(rides, at) == pytest.approx(by_sklearn.predict(rides, at), abs=1e-9)
+    minutes["sklearn"] = load(directory)
+    described["flavors"]["python_function"]["predict_fn"] = "predict"
+    described["signature"]["params"] = json.dumps(
+        [{"name": "unused", "type": "double", "default": 1.0, "shape": None}]
+    )
+    (directory / "MLmodel").write_text(yaml.safe_dump(described))
+    minutes["pyfunc"] = load(directory, allow_pickle=True)
+    given = {way: model.predict(rides, [0.0] * 500) for way, model in minutes.items()}
+    assert all(model.way == way for way, model in minutes.items())
+    for way, found in given.items():
+        assert found == pytest.approx(given["pyfunc"], abs=1e-9), way
+
+
+def test_a_distance_that_is_wanted_in_whole_miles_is_refused_at_loading(tmp_path: Path) -> None:
+    directory = save(tmp_path, linear(1.0), ["trip_distance"])
+    text = (directory / "MLmodel").read_text().replace("double", "long")
+    (directory / "MLmodel").write_text(text)
+    with pytest.raises(ModelRefused, match="whole miles"):
+        load(directory)
 
 
 def test_a_digest_is_that_of_the_file(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ride_scoring import kpl, predictions
 from ride_scoring.errors import ModelRefused, ModelUnavailable
-from ride_scoring.events import KinesisRecord, Ride
+from ride_scoring.events import KinesisRecord, Reject, Ride
 from ride_scoring.scoring import BatchResult, Scorer
 from tests.factories import (
     NOW,
@@ -149,8 +149,8 @@ def test_a_prediction_that_is_no_number_is_a_reject(minutes: float) -> None:
     function = Function(FakeModels(served(model)))
     result = function.score(records(GOOD, event_json(PULocationID=7), BAD))
     assert result.not_done_from is None
-    ((first, second),) = function.rejects.objects
-    assert (first.reason, second.reason) == ("model_output", "not_json")
+    ((first,), (second,)) = function.rejects.objects
+    assert (first.reason, second.reason) == ("not_json", "model_output")
 
 
 class FailsOn(MinutesModel):
@@ -216,6 +216,54 @@ def test_the_events_of_an_aggregated_record_are_done_or_undone_together() -> Non
     cut = Function(capacity=2).score(records(GOOD, packed, GOOD))
     assert cut.not_done_from == "2"
     assert cut.rejects == []
+
+
+def test_a_record_whose_events_are_too_slow_to_try_one_by_one_is_set_aside_and_passed() -> None:
+    packed = kpl.pack([(str(n), event_json(ride_id=n, PULocationID=7)) for n in range(64)], "1")
+    function = Function(FakeModels(served(FailsOn(7))))
+    result = function.score(records(packed, GOOD), lambda: 3.0)
+    assert result.not_done_from == "2"
+    assert len(result.rejects) == 64
+    assert function.score(records(GOOD), lambda: 3.0).not_done_from is None
+
+
+def test_what_one_model_cannot_score_another_may_when_it_is_tried_again() -> None:
+    no_number = MinutesModel(lambda ride: float("nan") if ride.pickup_zone == 7 else 1.0)
+    batch = records(GOOD, GOOD, event_json(PULocationID=7), BAD)
+    first = Function(FakeModels(served(no_number)), capacity=1)
+    assert first.score(batch).not_done_from == "2"
+    written = [reject.reason for item in first.rejects.objects for reject in item]
+    assert written == ["not_json"]  # the same, whatever model comes next
+    again = Function()
+    assert again.score(batch[1:]).put.done == 2
+
+
+def test_the_first_failure_of_writing_is_where_lambda_tries_again() -> None:
+    class AwayAtTheSecond(FakeRejects):
+        def put(self, rejects: Sequence[Reject]) -> None:
+            self.away = bool(self.objects)
+            super().put(rejects)
+
+    no_number = MinutesModel(lambda ride: float("nan") if ride.pickup_zone == 7 else 1.0)
+    function = Function(FakeModels(served(no_number)))
+    function.rejects.__class__ = AwayAtTheSecond
+    result = function.score(records(BAD, GOOD, event_json(PULocationID=7), GOOD))
+    assert result.not_done_from == "3"
+    assert [reject.reason for reject in result.rejects] == ["not_json"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        kpl.pack([("k" * 257, GOOD)], "1"),
+        kpl.pack([("k", b"")] * 50_000, "1"),
+    ],
+    ids=["a key that no producer can have put", "more events than there is room for"],
+)
+def test_a_small_record_that_claims_very_much_is_one_reject(data: bytes) -> None:
+    result = Function().score(records(data, GOOD))
+    assert [reject.reason for reject in result.rejects] == ["kpl_damaged"]
+    assert result.put.done == 1
 
 
 def test_a_prediction_too_large_for_a_stream_is_a_reject(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,7 +114,24 @@ def names_a_file_outside(manifest: dict[str, Any]) -> None:
     manifest["files"] = {"../outside": "0" * 64}
 
 
-@pytest.mark.parametrize("lie", [gives_too_much, has_another_digest, names_a_file_outside])
+def says_another_version(manifest: dict[str, Any]) -> None:
+    manifest["version"] = "1"
+
+
+def says_another_name(manifest: dict[str, Any]) -> None:
+    manifest["name"] = "other"
+
+
+LIES = (
+    gives_too_much,
+    has_another_digest,
+    names_a_file_outside,
+    says_another_version,
+    says_another_name,
+)
+
+
+@pytest.mark.parametrize("lie", LIES)
 def test_a_version_that_fails_its_checks_is_refused_once_and_the_old_one_goes_on(
     world: World, lie: Callable[[dict[str, Any]], None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -195,15 +212,31 @@ def test_without_any_model_each_batch_looks_for_one(world: World) -> None:
     assert world.minutes_a_mile() == 2.0
 
 
-def test_a_failure_of_any_kind_is_a_refusal(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "refused"), [(ValueError("odd"), 1), (OSError(28, "full"), 0), (MemoryError(), 0)]
+)
+def test_a_model_that_fails_is_refused_and_a_system_that_fails_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, refused: int
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
     world.store.publish("1", 2.0)
     world.minutes_a_mile()
     world.store.publish("2", 3.0)
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("ride_scoring.model.load", full)
+    with monkeypatch.context() as patch:
+        patch.setattr("ride_scoring.model.load", fail)
+        world.later()
+        assert world.minutes_a_mile() == 2.0
+    assert world.watch.refused == refused
     world.later()
-    assert world.minutes_a_mile() == 2.0
-    assert world.watch.refused == 1
+    assert world.minutes_a_mile() == (2.0 if refused else 3.0)
+
+
+def test_a_look_is_not_worth_a_batchs_time_while_a_model_serves(world: World) -> None:
+    world.store.publish("1", 2.0)
+    world.minutes_a_mile()
+    assert world.s3.impatient == 0
+    world.later()
+    world.minutes_a_mile()
+    assert world.s3.impatient == 1

@@ -69,6 +69,14 @@ def test_a_location_is_a_folder_or_an_address_in_s3(tmp_path: Path) -> None:
         files = handler._directory(location, MemoryS3())
         assert isinstance(files, Directory)
         assert files.find("MLmodel") == b"x"
+    for location in ("runs:/7/model", "models:/m/1", "https://bucket/model"):
+        with pytest.raises(SettingsError, match="neither a folder nor an address in S3"):
+            handler._directory(location, MemoryS3())
+    s3 = MemoryS3()
+    s3.put("bucket", "MLmodel", b"at the top", "")
+    s3.put("bucket", "run#1/model/MLmodel", b"below", "")
+    assert handler._directory("s3://bucket", s3).find("MLmodel") == b"at the top"
+    assert handler._directory("s3://bucket/run#1/model", s3).find("MLmodel") == b"below"
     in_s3 = handler._directory("s3://bucket/a/model/", MemoryS3())
     assert isinstance(in_s3, S3Directory)
     assert in_s3.mlflow_location() == "s3://bucket/a/model"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from ride_scoring.decode import arrivals, decode
@@ -81,6 +82,17 @@ def test_a_shadow_that_hangs_is_left_behind_until_it_has_ended() -> None:
     while shadow.score(scored(), NOW, lambda: 60.0).failure and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(sink.taken) >= 3
+
+
+def test_where_no_thread_can_be_started_there_is_no_shadow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    result = score(shadow_of(MinutesModel()), FakeSink())
+    assert result.failure == "no thread could be started for it"
 
 
 def test_where_no_time_is_left_there_is_no_shadow() -> None:

@@ -22,8 +22,10 @@ class FakeKinesis:
         self.calls: list[list[str]] = []
         self.taken: list[str] = []
         self.data: list[bytes] = []
+        self.seconds: list[float] = []
 
-    def put_records(self, body: bytes) -> list[str | None]:
+    def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
+        self.seconds.append(seconds)
         request = json.loads(body)
         assert request["StreamName"] == "predictions"
         self.calls.append([record["PartitionKey"] for record in request["Records"]])
@@ -96,22 +98,31 @@ def test_when_time_runs_out_the_first_refused_record_is_said() -> None:
     kinesis = FakeKinesis(lambda _, key: key in {"502", "504"})
     clock = Clock(20.0)
     assert put(kinesis, some(700), clock).done == 502
-    assert clock.left() >= RESERVED_SECONDS + CALL_SECONDS
+    assert RESERVED_SECONDS <= clock.left() < RESERVED_SECONDS + CALL_SECONDS
 
 
-def test_no_call_is_begun_that_might_outlive_the_function() -> None:
+def test_a_call_is_given_no_more_than_what_is_left_but_for_the_reserve() -> None:
     kinesis = FakeKinesis()
-    assert put(kinesis, some(3), Clock(RESERVED_SECONDS + CALL_SECONDS - 0.1)).done == 0
+    assert put(kinesis, some(3), Clock(60.0)).done == 3
+    assert put(kinesis, some(3), Clock(3.0)).done == 3  # Lambda's own default
+    assert kinesis.seconds == [CALL_SECONDS, 1.0]
+
+
+def test_no_call_is_begun_that_would_outlive_the_function() -> None:
+    kinesis = FakeKinesis()
+    done = put(kinesis, some(3), Clock(RESERVED_SECONDS + 0.4))
+    assert done.done == 0
+    assert "no time was left for a call" in str(done.failure)
     assert kinesis.calls == []
 
 
 def test_a_call_that_fails_is_a_call_whose_records_were_all_refused() -> None:
     class Flaky(FakeKinesis):
-        def put_records(self, body: bytes) -> list[str | None]:
+        def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
             if not self.calls:
                 self.calls.append([])
                 raise AwsError("no answer", "ConnectTimeoutError")
-            return super().put_records(body)
+            return super().put_records(body, seconds)
 
     kinesis = Flaky()
     assert put(kinesis, some(3)) == Put(3, retried=3)
@@ -120,22 +131,26 @@ def test_a_call_that_fails_is_a_call_whose_records_were_all_refused() -> None:
 
 def test_what_waiting_does_not_mend_is_given_back_at_once(caplog: pytest.LogCaptureFixture) -> None:
     class Gone(FakeKinesis):
-        def put_records(self, body: bytes) -> list[str | None]:
+        def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
             self.calls.append([])
             raise AwsError(
-                f"ResourceNotFoundException, {len(body)} bytes", "ResourceNotFoundException"
+                f"{len(body)} bytes not taken in {seconds} s", "ResourceNotFoundException"
             )
 
     kinesis, clock = Gone(), Clock()
-    assert put(kinesis, some(3), clock) == Put(0)
+    done = put(kinesis, some(3), clock)
+    assert (done.done, done.retried) == (0, 0)
+    assert "ResourceNotFoundException" in str(done.failure)
     assert len(kinesis.calls) == 1
     assert clock.left() == 60.0
-    assert "ResourceNotFoundException" in caplog.text
+    assert "not taken in 5.0 s" in caplog.text
 
 
 def test_what_is_sent_again_and_why_is_counted() -> None:
     kinesis = FakeKinesis(lambda call, key: call < 3 and key in {"1", "3"})
     assert put(kinesis, some(5)) == Put(5, retried=4, throttled=4)
+    busy = put(FakeKinesis(lambda *_: True), some(2), Clock(8.0))
+    assert BUSY in str(busy.failure)
 
 
 @pytest.mark.parametrize("count", [0, 1, 500, 501])

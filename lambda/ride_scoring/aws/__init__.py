@@ -29,6 +29,7 @@ from ride_scoring.ports import CALL_SECONDS
 S3_ATTEMPTS: Final = 3
 _BASE_WAIT_SECONDS: Final = 0.1
 _MAX_WAIT_SECONDS: Final = 2.0
+_IMPATIENT_SECONDS: Final = 1.0
 _MALFORMED: Final = "MalformedAnswer"
 
 
@@ -57,10 +58,15 @@ class S3:
         self._sleep = sleep
         self._jitter = jitter
 
-    def get(self, bucket: str, key: str, *, unless_etag: str | None = None) -> StoredObject | None:
-        """The object, or None where its ETag is still `unless_etag`. Raises `AwsError`."""
+    def get(
+        self, bucket: str, key: str, *, unless_etag: str | None = None, patient: bool = True
+    ) -> StoredObject | None:
+        """The object, or None where its ETag is still `unless_etag`. Raises `AwsError`.
+
+        One that is not patient makes one attempt, of a second at most.
+        """
         headers = {} if unless_etag is None else {"If-None-Match": unless_etag}
-        reply = self._call("GetObject", "GET", bucket, key, headers, None)
+        reply = self._call("GetObject", "GET", bucket, key, headers, None, patient=patient)
         if reply.status == 304:
             return None
         if not (etag := reply.headers.get("ETag")):
@@ -89,11 +95,15 @@ class S3:
         key: str,
         headers: dict[str, str],
         body: bytes | None,
+        *,
+        patient: bool = True,
     ) -> Reply:
         what = f"{operation} s3://{bucket}/{key}"
         origin, path = endpoints.object_address(self._endpoint, bucket, key)
         request = Request(method, origin, path, headers, body)
         done = frozenset({200, 304} if "If-None-Match" in headers else {200})
+        if not patient:
+            return self._signed.send(what, request, done, seconds=_IMPATIENT_SECONDS)
         for attempt in range(1, S3_ATTEMPTS):
             with contextlib.suppress(PassingError):
                 return self._signed.send(what, request, done)
@@ -131,15 +141,15 @@ class Kinesis:
         self._origin = endpoint.origin
         self._path = endpoint.path or "/"
 
-    def put_records(self, body: bytes) -> list[str | None]:
+    def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
         """Sends a PutRecords body, its keys written without blanks before their colons.
 
-        For each record, in order: None, or the code that it was refused with. Takes `call_seconds`
+        For each record, in order: None, or the code that it was refused with. Takes `seconds`
         at most. Raises `AwsError`, and then some of the records may be in nevertheless.
         https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
         """
         request = Request("POST", self._origin, self._path, _PUT_RECORDS, body)
-        reply = self._signed.send("PutRecords", request)
+        reply = self._signed.send("PutRecords", request, seconds=seconds)
         # Inside a JSON string the quotes would be escaped, so this counts keys and nothing else.
         return _codes(reply.body, expected=body.count(b'"PartitionKey":'))
 

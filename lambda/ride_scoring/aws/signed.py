@@ -14,6 +14,7 @@ from ride_scoring.aws.credentials import Credentials, CredentialSource
 from ride_scoring.aws.endpoints import Origin
 from ride_scoring.aws.http import Http, NoAnswer, PassingError, Reply, Request
 from ride_scoring.errors import AwsError
+from ride_scoring.ports import CALL_SECONDS
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -69,23 +70,29 @@ class Signed:
         self._http = http
         self._call_seconds = call_seconds
 
-    def send(self, what: str, request: Request, done: frozenset[int] = frozenset({200})) -> Reply:
-        """One attempt, of `call_seconds` at most; an answer whose status is in `done`.
+    def send(
+        self,
+        what: str,
+        request: Request,
+        done: frozenset[int] = frozenset({200}),
+        seconds: float = CALL_SECONDS,
+    ) -> Reply:
+        """One attempt, of `seconds` or `call_seconds` at most; an answer whose status is in `done`.
 
         Raises `AwsError`, and `PassingError` where another attempt may help; both begin with
         `what`.
         """
         try:
-            reply = self._attempt(request)
+            reply = self._attempt(request, min(seconds, self._call_seconds))
         except NoAnswer as error:
             raise NoAnswer(f"{what}: {error}", error.code) from error
         if reply.status not in done:
             raise _refusal(what, request.origin, reply)
         return reply
 
-    def _attempt(self, request: Request) -> Reply:
+    def _attempt(self, request: Request, seconds: float) -> Reply:
         """Made once more with other credentials where AWS calls these expired."""
-        deadline = time.monotonic() + self._call_seconds
+        deadline = time.monotonic() + seconds
         credentials = self._credentials.current(deadline)
         reply = self._http.exchange(self._signed(request, credentials), deadline)
         if reply.status in {400, 403} and _error_code(reply) in _EXPIRED:

@@ -17,8 +17,20 @@ from infra.console import UserError
 from infra.paths import ROOT
 from localstack_processes.runtime_api import Invocation
 from localstack_processes.runtime_process import Outcome, RuntimeProcess, StartFailed
+from ride_scoring.errors import (
+    AwsError,
+    ModelRefused,
+    ModelUnavailable,
+    NotAKinesisEvent,
+    SettingsError,
+)
 
 _HANDLER: Final = "ride_scoring.handler.handler"
+_OWN_ERRORS: Final = frozenset(
+    kind.__name__
+    for kind in (SettingsError, NotAKinesisEvent, ModelRefused, ModelUnavailable, AwsError)
+)
+"""What a person can mend: the sentence says it all, and the traceback in the log nothing more."""
 _START_SECONDS: Final = 30.0
 _TIMEOUT_SECONDS: Final = 60.0
 
@@ -33,8 +45,9 @@ def invoke(path: Path) -> None:
     except StartFailed as error:
         raise UserError(f"the function does not start: {_message(error.payload)}") from error
     finally:
-        console.err.print(process.take_log().rstrip(), markup=False)
         process.stop()
+    if not outcome.is_error or _error_type(outcome.payload) not in _OWN_ERRORS:
+        console.err.print(process.take_log().rstrip(), markup=False)
     _show(outcome)
 
 
@@ -78,7 +91,15 @@ def _show(outcome: Outcome) -> None:
 
 def _message(payload: bytes) -> str:
     """The sentence in an error document of Lambda's."""
+    return str(_document(payload).get("errorMessage", payload.decode(errors="replace")))
+
+
+def _error_type(payload: bytes) -> str:
+    return str(_document(payload).get("errorType", ""))
+
+
+def _document(payload: bytes) -> dict[str, object]:
     try:
-        return str(json.loads(payload)["errorMessage"])
-    except (ValueError, KeyError, TypeError):
-        return payload.decode(errors="replace")
+        return dict(json.loads(payload))
+    except (ValueError, TypeError):
+        return {}

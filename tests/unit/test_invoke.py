@@ -75,4 +75,9 @@ def test_a_bad_event_is_one_sentence(
 def test_a_setting_that_is_missing_is_one_sentence(event: Path) -> None:
     done = invoke(event, **ACCOUNT)
     assert done.returncode == 1
-    assert "the function failed: the environment lacks MODEL_BUCKET" in done.stderr
+    assert done.stderr.splitlines() == [
+        (
+            "error: the function failed: the environment lacks MODEL_BUCKET, or MODEL_LOCATION: "
+            "terraform sets the first"
+        )
+    ]

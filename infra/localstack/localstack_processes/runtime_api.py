@@ -6,6 +6,7 @@ the next invocation with it.
 """
 
 import queue
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,6 +88,11 @@ class RuntimeApi:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     api: RuntimeApi
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Says nothing of a connection that ended with its process, whose exit is reported."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -164,6 +164,20 @@ def test_one_attempt_of_put_records_ends_in_time_however_it_is_broken(
     assert len(server.asked) == 1
 
 
+def test_one_that_is_not_patient_asks_once(server: Server, naps: Naps) -> None:
+    server.will(answer(503), answer(body=b"whole"))
+    assert refused(lambda: s3(server, naps).get("models", "k", patient=False)).code == "503"
+    assert (len(server.asked), naps.seconds) == (1, [])
+
+
+def test_a_call_takes_no_longer_than_it_is_given(server: Server) -> None:
+    server.will(silence(3.0))
+    client = aws.Kinesis(endpoint(server), KEYS, Http(None))
+    began = time.monotonic()
+    assert refused(lambda: client.put_records(ONE_SENT, 0.2)).code == "ReadTimeoutError"
+    assert time.monotonic() - began < 2.0
+
+
 def test_a_reader_that_stops_reading_holds_a_put_no_longer_than_its_time(naps: Naps) -> None:
     with Server(silence(0.9), read_bodies=False) as server:
         began = time.monotonic()

@@ -1,7 +1,6 @@
 """Predictions in, PutRecords out: nothing refused is forgotten, nothing is sent out of turn."""
 
 import logging
-import random
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -10,7 +9,7 @@ import msgspec
 
 from ride_scoring import put_records
 from ride_scoring.errors import AwsError
-from ride_scoring.ports import CALL_SECONDS, Streams
+from ride_scoring.ports import CALL_SECONDS, Streams, system_random
 from ride_scoring.predictions import OutputRecord
 
 _LEAST_SECONDS: Final = 0.5
@@ -63,7 +62,7 @@ class PredictionSink:
         reserved_seconds: float = 2.0,
         aggregate: bool = False,
         sleep: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = system_random,
     ) -> None:
         self._kinesis = kinesis
         self._stream_name = stream_name

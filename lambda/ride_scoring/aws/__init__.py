@@ -7,7 +7,6 @@ clients costs more CPU than all the rest of a cold start, and one of them 9 µs 
 import base64
 import contextlib
 import functools
-import random
 import ssl
 import time
 import zlib
@@ -24,7 +23,7 @@ from ride_scoring.aws.http import Http, PassingError, Reply, Request
 from ride_scoring.aws.route import Proxy, proxy_for, tls_context
 from ride_scoring.aws.signed import Signed
 from ride_scoring.errors import AwsError
-from ride_scoring.ports import CALL_SECONDS
+from ride_scoring.ports import CALL_SECONDS, system_random
 
 S3_ATTEMPTS: Final = 3
 _BASE_WAIT_SECONDS: Final = 0.1
@@ -51,7 +50,7 @@ class S3:
         *,
         call_seconds: float = CALL_SECONDS,
         sleep: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = system_random,
     ) -> None:
         self._signed = Signed(S3SigV4Auth, "s3", endpoint.region, credentials, http, call_seconds)
         self._endpoint = endpoint

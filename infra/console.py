@@ -49,6 +49,8 @@ def run(app: Callable[[], object]) -> NoReturn:
         if error.code == _INTERRUPTED and isinstance(error.__context__, typer.Exit):
             fail("stopped", _INTERRUPTED)
         raise
+    except KeyboardInterrupt:  # of a command line that is not typer's
+        fail("stopped", _INTERRUPTED)
     except RideScoringError as error:
         fail(str(error), 1)
     except (ClientError, BotoCoreError) as error:

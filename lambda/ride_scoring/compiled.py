@@ -50,8 +50,7 @@ class CompiledModel:
     """A compiled model: a matrix of `features`, shape (n, k), in; minutes, shape (n,), out."""
 
     def __init__(self, content: bytes) -> None:
-        # Imported here: a package without it can still hold the other ways.
-        import onnxruntime as ort  # noqa: PLC0415
+        import onnxruntime as ort  # noqa: PLC0415 - a model read in another way does not pay for it
 
         options = ort.SessionOptions()
         # One thread per call: a function has one core, and a batch takes microseconds a ride.

@@ -168,7 +168,7 @@ def _md5(body: bytes) -> bytes:
 
 
 def _parsed(body: bytes) -> _Aggregate:
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415 - only aggregates pay for it
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 - only aggregates pay for it
 
     try:
         aggregate = _parser()(body)
@@ -183,7 +183,7 @@ def _parsed(body: bytes) -> _Aggregate:
 
 @functools.cache
 def _parser() -> Callable[[bytes], _Aggregate]:
-    from google.protobuf import (  # type: ignore[import-untyped]  # noqa: PLC0415 - it takes 20 ms
+    from google.protobuf import (  # noqa: PLC0415 - it takes 20 ms
         descriptor_pb2,
         descriptor_pool,
         message_factory,

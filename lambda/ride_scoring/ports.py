@@ -1,14 +1,9 @@
 """What the function needs of S3 and Kinesis. `aws` fills them; so do the tests' fakes."""
 
-import random
 from typing import Final, Protocol
 
 CALL_SECONDS: Final = 5.0
 """What one attempt of a call may take at most, from looking for credentials to the last byte."""
-
-system_random = random.SystemRandom().random
-"""A number from 0 to 1, of the system's: environments that SnapStart restores from one snapshot
-would all draw the same from a generator of Python's, and wait alike."""
 
 
 class StoredObject(Protocol):

@@ -8,14 +8,14 @@ from typing import Final
 import msgspec
 
 from ride_scoring import put_records
+from ride_scoring.backoff import full_jitter, system_random
 from ride_scoring.errors import AwsError
-from ride_scoring.ports import CALL_SECONDS, Streams, system_random
+from ride_scoring.ports import CALL_SECONDS, Streams
 from ride_scoring.predictions import OutputRecord
 
 _LEAST_SECONDS: Final = 0.5
 """A call that could take no longer is not worth beginning."""
 _BASE_WAIT_SECONDS: Final = 0.05
-_MAX_WAIT_SECONDS: Final = 2.0
 
 _THROTTLES: Final = frozenset(
     {"ProvisionedThroughputExceededException", "LimitExceededException", "ThrottlingException"}
@@ -105,7 +105,7 @@ class PredictionSink:
                 return Put(_held(call), retried, throttled)
             if any(code in _HOPELESS_CODES for code in refused):
                 break
-            wait = self._jitter() * min(_MAX_WAIT_SECONDS, _BASE_WAIT_SECONDS * 2**attempt)
+            wait = full_jitter(_BASE_WAIT_SECONDS, attempt, self._jitter)
             attempt += 1
         failure = f"{self._stream_name} did not take {len(pending)} records in time: {failure}"
         return Put(_held(call[: pending[0]]), retried, throttled, failure)

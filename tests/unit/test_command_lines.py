@@ -155,3 +155,16 @@ def test_a_given_endpoint_where_nobody_listens() -> None:
 
 def test_an_architecture_that_lambda_does_not_have() -> None:
     assert "riscv" in complaint("infra", "package", "--arch", "riscv", code=2)
+
+
+def test_a_command_line_without_options_is_stopped_without_a_traceback() -> None:
+    program = (
+        "from infra import console\n"
+        "def main() -> None:\n"
+        "    raise KeyboardInterrupt\n"
+        "console.run(main)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "error: stopped\n")

@@ -72,6 +72,25 @@ def test_a_bad_event_is_one_sentence(
     assert complaint in sentence
 
 
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"MODEL_LOCATION": "/nowhere"}, "/nowhere: the model directory has no MLmodel file"),
+        (
+            {"MODEL_BUCKET": "models", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
+            "http://127.0.0.1:9 gave no whole answer: ConnectionRefusedError",
+        ),
+    ],
+)
+def test_a_model_that_cannot_be_had_is_one_sentence(
+    event: Path, settings: dict[str, str], complaint: str
+) -> None:
+    done = invoke(event, TEST_RUN="True", **settings, **ACCOUNT)
+    assert done.returncode == 1
+    (sentence,) = done.stderr.splitlines()
+    assert complaint in sentence
+
+
 def test_a_setting_that_is_missing_is_one_sentence(event: Path) -> None:
     done = invoke(event, **ACCOUNT)
     assert done.returncode == 1

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from aws_kinesis_agg import aggregator, deaggregator  # type: ignore[import-untyped]
+from aws_kinesis_agg import aggregator, deaggregator
 from hypothesis import given
 from hypothesis import strategies as st
 

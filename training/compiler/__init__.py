@@ -7,6 +7,7 @@ and how far it was found from them.
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from onnx import ModelProto
 from sklearn.base import BaseEstimator
 
 from ride_scoring.compiled import PARITY_MINUTES, Parity
@@ -29,9 +30,10 @@ def compile_checked(
     `feature_names` are the signature's, or None for a model without one. `sources` maps the path
     of each file that the model was read from to its SHA-256.
     """
-    unchecked = compile_model(estimator, feature_names, sources)
-    report = check(unchecked, estimator, feature_names)
-    return compile_model(estimator, feature_names, sources, report.parity), report
+    converted = convert(estimator, feature_names)
+    model = converted.graph.model(converted.minutes)
+    report = check(_file(model, converted, sources, _UNCHECKED), estimator, feature_names)
+    return _file(model, converted, sources, report.parity), report
 
 
 def compile_model(
@@ -40,8 +42,14 @@ def compile_model(
     sources: Mapping[str, str],
     parity: Parity = _UNCHECKED,
 ) -> bytes:
-    """The same bytes for the same model. Raises `NotCompilable`."""
+    """The file of a model, unchecked: the same bytes for the same model. Raises `NotCompilable`."""
     converted = convert(estimator, feature_names)
+    return _file(converted.graph.model(converted.minutes), converted, sources, parity)
+
+
+def _file(
+    model: ModelProto, converted: Converted, sources: Mapping[str, str], parity: Parity
+) -> bytes:
     facts = {
         "features": list(converted.features),
         "sources": dict(sorted(sources.items())),
@@ -49,8 +57,7 @@ def compile_model(
         "sorted_by": _sorted_by(converted),
     }
     return graph.stamp(
-        converted.graph.model(converted.minutes),
-        {name: msgspec.json.encode(fact).decode() for name, fact in facts.items()},
+        model, {name: msgspec.json.encode(fact).decode() for name, fact in facts.items()}
     )
 
 

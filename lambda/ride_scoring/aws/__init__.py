@@ -22,12 +22,12 @@ from ride_scoring.aws.endpoints import Endpoint, Origin
 from ride_scoring.aws.http import Http, PassingError, Reply, Request
 from ride_scoring.aws.route import Proxy, proxy_for, tls_context
 from ride_scoring.aws.signed import Signed
+from ride_scoring.backoff import full_jitter, system_random
 from ride_scoring.errors import AwsError
-from ride_scoring.ports import CALL_SECONDS, system_random
+from ride_scoring.ports import CALL_SECONDS
 
 S3_ATTEMPTS: Final = 3
 _BASE_WAIT_SECONDS: Final = 0.1
-_MAX_WAIT_SECONDS: Final = 2.0
 _IMPATIENT_SECONDS: Final = 1.0
 _MALFORMED: Final = "MalformedAnswer"
 
@@ -106,12 +106,8 @@ class S3:
         for attempt in range(1, S3_ATTEMPTS):
             with contextlib.suppress(PassingError):
                 return self._signed.send(what, request, done)
-            self._sleep(self._wait(attempt))
+            self._sleep(full_jitter(_BASE_WAIT_SECONDS, attempt, self._jitter))
         return self._signed.send(what, request, done)
-
-    def _wait(self, attempt: int) -> float:
-        """Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/"""
-        return self._jitter() * min(_MAX_WAIT_SECONDS, _BASE_WAIT_SECONDS * 2.0**attempt)
 
 
 class _Result(msgspec.Struct, frozen=True, rename="pascal"):

@@ -55,10 +55,10 @@ class Credentials(msgspec.Struct, frozen=True):
 class CredentialSource(Protocol):
     """Where a call gets its credentials from. Deadlines are of `time.monotonic()`."""
 
-    def current(self, deadline: float) -> Credentials:
+    def current(self, deadline: float, /) -> Credentials:
         """Credentials that have not expired. Raises `AwsError`."""
 
-    def renewed(self, refused: Credentials, deadline: float) -> Credentials | None:
+    def renewed(self, refused: Credentials, deadline: float, /) -> Credentials | None:
         """Others than those that AWS calls expired, or None. Raises `AwsError`."""
 
 
@@ -67,10 +67,10 @@ class FixedCredentials(msgspec.Struct, frozen=True):
 
     credentials: Credentials
 
-    def current(self, deadline: float) -> Credentials:  # noqa: ARG002 - nothing to wait for
+    def current(self, _deadline: float, /) -> Credentials:
         return self.credentials
 
-    def renewed(self, refused: Credentials, deadline: float) -> Credentials | None:  # noqa: ARG002 - there are no others
+    def renewed(self, _refused: Credentials, _deadline: float, /) -> Credentials | None:
         return None
 
 

@@ -1,23 +1,16 @@
 """Trips that were ridden: from TLC's trip records, or synthetic. Each has a true duration."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from infra.console import UserError
 from ride_scoring.events import FIRST_ZONE, LAST_ZONE, Ride
-
-_TIMES: Final = (
-    ("lpep_pickup_datetime", "lpep_dropoff_datetime"),  # green taxis
-    ("tpep_pickup_datetime", "tpep_dropoff_datetime"),  # yellow taxis
-)
-_COLUMNS: Final = ("PULocationID", "DOLocationID", "trip_distance")
+from stream_sim import trip_records
+from stream_sim.trip_records import TripRecords
 
 
 @dataclass(frozen=True)
@@ -62,53 +55,21 @@ def read(path: Path) -> Trips:
 
     A trip without one of the five columns' values is left out: no ride event could carry it.
     """
-    table = _read_table(path)
-    times = _times(table, path)
-    try:
-        pickup, dropoff = (_column(table, name).astype("datetime64[us]") for name in times)
-        zones_and_miles = [_column(table, name).astype(np.float64) for name in _COLUMNS]
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{path} holds values of another kind in its columns: {error}") from error
-    present = ~(np.isnat(pickup) | np.isnat(dropoff))
-    for column in zones_and_miles:
-        present &= np.isfinite(column)
-    if not present.any():
-        raise UserError(f"{path} holds no trips")
-    pickup_zone, dropoff_zone, distance_miles = (column[present] for column in zones_and_miles)
+    records = trip_records.read(path)
+    if not records.complete.any():
+        raise UserError(f"{path} holds no trips with times, zones and a distance: name another")
+    return of_records(records, records.complete)
+
+
+def of_records(records: TripRecords, chosen: NDArray[np.bool_]) -> Trips:
+    """The trips of the records that a mask of shape (n,) chooses; each must be complete."""
     return Trips(
-        pickup=pickup[present],
-        duration_minutes=(dropoff - pickup)[present] / np.timedelta64(60, "s"),
-        pickup_zone=pickup_zone.astype(np.int64),
-        dropoff_zone=dropoff_zone.astype(np.int64),
-        distance_miles=distance_miles,
+        pickup=records.pickup[chosen],
+        duration_minutes=records.duration_minutes[chosen],
+        pickup_zone=records.pickup_zone[chosen].astype(np.int64),
+        dropoff_zone=records.dropoff_zone[chosen].astype(np.int64),
+        distance_miles=records.distance_miles[chosen],
     )
-
-
-def _read_table(path: Path) -> pa.Table:
-    try:
-        available = set(pq.read_schema(path).names)
-        wanted = [name for pair in _TIMES for name in pair if name in available]
-        if missing := [name for name in _COLUMNS if name not in available]:
-            raise UserError(
-                f"{path} lacks the columns {', '.join(missing)}: it is not a TLC trip record file"
-            )
-        return pq.read_table(path, columns=[*wanted, *_COLUMNS])
-    except FileNotFoundError:
-        raise UserError(f"{path} is not there: name a parquet file of TLC trip records") from None
-    except (OSError, pa.ArrowException) as error:
-        raise UserError(f"{path} cannot be read as parquet: {error}") from error
-
-
-def _times(table: pa.Table, path: Path) -> Sequence[str]:
-    for pair in _TIMES:
-        if set(pair) <= set(table.column_names):
-            return pair
-    wanted = " or ".join(" and ".join(pair) for pair in _TIMES)
-    raise UserError(f"{path} lacks the columns {wanted}: it is not a TLC trip record file")
-
-
-def _column(table: pa.Table, name: str) -> NDArray[np.generic]:
-    return np.asarray(table.column(name).to_numpy())
 
 
 _CITY_MILES: Final = 14.0

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from ride_scoring import zones
 from ride_scoring.errors import ModelRefused
 from ride_scoring.events import Ride
 
@@ -21,6 +22,9 @@ FloatArray = NDArray[np.float64]
 
 _PAIR_BASE: Final = 1000
 """Larger than any zone, so that PU * base + DO is a different number for each pair."""
+_BLOCKS_MILES: Final = 0.5
+"""Ridden within a zone, so that the detour of a ride between near middles is no huge one."""
+_HOUR_MINUTES: Final = 60
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,22 @@ class Rides:
         return np.array([ride.dropoff_zone for ride in self.rides], dtype=np.float64)
 
     @functools.cached_property
+    def pickup_borough(self) -> FloatArray:
+        return zones.borough_numbers(self.pickup_zone)
+
+    @functools.cached_property
+    def dropoff_borough(self) -> FloatArray:
+        return zones.borough_numbers(self.dropoff_zone)
+
+    @functools.cached_property
+    def crow_miles(self) -> FloatArray:
+        """As the crow flies between the middles of the zones; -1 where one has no place."""
+        east = zones.miles_east(self.dropoff_zone) - zones.miles_east(self.pickup_zone)
+        north = zones.miles_north(self.dropoff_zone) - zones.miles_north(self.pickup_zone)
+        placed = zones.has_place(self.pickup_zone) & zones.has_place(self.dropoff_zone)
+        return np.where(placed, np.sqrt(east * east + north * north), -1.0)
+
+    @functools.cached_property
     def trip_distance(self) -> FloatArray:
         return np.array([ride.trip_distance for ride in self.rides], dtype=np.float64)
 
@@ -51,13 +71,37 @@ class Rides:
 CATALOGUE: Final[Mapping[str, Callable[[Rides], FloatArray]]] = {
     "PULocationID": lambda rides: rides.pickup_zone,
     "DOLocationID": lambda rides: rides.dropoff_zone,
-    "PU_DO": lambda rides: rides.pickup_zone * _PAIR_BASE + rides.dropoff_zone,
+    "PU_DO": lambda rides: _ordered(rides.pickup_zone, rides.dropoff_zone),
+    "PU_DO_either_way": lambda rides: _ordered(
+        np.minimum(rides.pickup_zone, rides.dropoff_zone),
+        np.maximum(rides.pickup_zone, rides.dropoff_zone),
+    ),
+    "same_zone": lambda rides: (rides.pickup_zone == rides.dropoff_zone).astype(np.float64),
+    "PU_borough": lambda rides: rides.pickup_borough,
+    "DO_borough": lambda rides: rides.dropoff_borough,
+    "PU_DO_borough": lambda rides: _ordered(rides.pickup_zone, rides.dropoff_borough),
+    "PU_borough_DO": lambda rides: _ordered(rides.pickup_borough, rides.dropoff_zone),
+    "PU_miles_east": lambda rides: zones.miles_east(rides.pickup_zone),
+    "PU_miles_north": lambda rides: zones.miles_north(rides.pickup_zone),
+    "DO_miles_east": lambda rides: zones.miles_east(rides.dropoff_zone),
+    "DO_miles_north": lambda rides: zones.miles_north(rides.dropoff_zone),
+    "crow_miles": lambda rides: rides.crow_miles,
     "trip_distance": lambda rides: rides.trip_distance,
+    "detour": lambda rides: (
+        rides.trip_distance / (np.maximum(rides.crow_miles, 0.0) + _BLOCKS_MILES)
+    ),
     "hour": lambda rides: np.array([at.hour for at in rides.pickup], dtype=np.float64),
+    "minute_of_day": lambda rides: np.array(
+        [at.hour * _HOUR_MINUTES + at.minute for at in rides.pickup], dtype=np.float64
+    ),
     "weekday": lambda rides: np.array([at.weekday() for at in rides.pickup], dtype=np.float64),
 }
-"""Feature name ▸ how it is computed, shape (n,): zones, the ordered pair of zones as one number,
-miles, and the hour (0 to 23) and weekday (Monday is 0) of the pickup in New York."""
+"""Feature name ▸ how it is computed, shape (n,).
+
+Zones; boroughs, as their places in `BOROUGHS`; pairs of two of these as one number, ordered or the
+same in both directions; 1 where a ride ends in the zone it starts in; the middles of the zones in
+miles, the miles between them as the crow flies and how many times more the ride has; miles; the
+hour (0 to 23), minute (0 to 1439) and weekday (Monday is 0) of the pickup in New York."""
 
 
 def require_known(names: Sequence[str]) -> None:
@@ -85,6 +129,10 @@ def course_dicts(rides: Sequence[Ride]) -> list[dict[str, object]]:
         {"PU_DO": f"{ride.pickup_zone}_{ride.dropoff_zone}", "trip_distance": ride.trip_distance}
         for ride in rides
     ]
+
+
+def _ordered(start: FloatArray, end: FloatArray) -> FloatArray:
+    return start * _PAIR_BASE + end
 
 
 @functools.cache

@@ -41,9 +41,13 @@ class RideModel:
             taken: object = features.course_dicts(rides)
         else:
             taken = features.matrix(self.features, rides, arrived_at)
+        return self.minutes(taken, len(rides))
+
+    def minutes(self, taken: object, count: int) -> NDArray[np.float64]:
+        """The same for `count` rides that are in the model's own shape: a matrix, or dicts."""
         minutes = np.asarray(self._predict(taken), dtype=np.float64)
-        if minutes.shape not in {(len(rides),), (len(rides), 1)}:
-            raise ModelRefused(f"the model gave {minutes.shape} numbers for {len(rides)} rides")
+        if minutes.shape not in {(count,), (count, 1)}:
+            raise ModelRefused(f"the model gave {minutes.shape} numbers for {count} rides")
         return minutes.reshape(-1)
 
 

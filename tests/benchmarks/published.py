@@ -36,7 +36,7 @@ from stream_sim.trips import Trips
 from tests.benchmarks.stub import SEQUENCE_NUMBER
 from tests.factories import ARRIVED_AT, event_json
 from training.compiler import compile_checked
-from training.pipeline import FEATURES, new_pipeline
+from training.models import boosted
 
 MODELS: Final = "models"
 REJECTS: Final = "rejects"
@@ -67,9 +67,14 @@ def lay_out(folder: Path) -> None:
     naive = LinearRegression().fit(frame, ridden.duration_minutes)
     for uri, form in ((NAIVE_URI, "skops"), (NAIVE_PICKLE_URI, "cloudpickle")):
         _save(naive, frame, LINEAR_FEATURES, folder / uri.removeprefix("s3://"), form)
-    trees = new_pipeline(_SEED).fit(_matrix(FEATURES, ridden), ridden.duration_minutes)
-    _publish(folder, TREES, trees, FEATURES, ridden, with_compiled=True)
-    _publish(folder, TREES_UNCOMPILED, trees, FEATURES, ridden, with_compiled=False)
+    names = boosted.FEATURES
+    trees = boosted.fit(
+        *(_matrix(names, ridden), ridden.duration_minutes, names),
+        boosted.Hyperparameters(),
+        _SEED,
+    )
+    _publish(folder, TREES, trees, names, ridden, with_compiled=True)
+    _publish(folder, TREES_UNCOMPILED, trees, names, ridden, with_compiled=False)
 
 
 def write_event(path: Path, rides: int) -> Path:
@@ -107,7 +112,7 @@ def _publish(
     *,
     with_compiled: bool,
 ) -> None:
-    """Version 1 of a model, as `training.publish` writes it."""
+    """Version 1 of a model, as `training.store.publish` writes it."""
     bucket = folder / MODELS
     directory = (bucket / file_key(name, "1", mlmodel.FILE)).parent
     _save(estimator, _matrix(names, ridden), names, directory)

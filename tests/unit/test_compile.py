@@ -19,6 +19,7 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.feature_extraction import DictVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, PoissonRegressor, Ridge
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -33,9 +34,10 @@ from stream_sim.trips import Trips, read, synthetic
 from tests.factories import shared
 from training.compiler import NotCompilable, ParityReport, compile_checked, compile_model
 from training.compiler.graph import stamp
-from training.pipeline import FEATURES, new_pipeline
-from training.train import feature_matrix
+from training.models import boosted
+from training.models.catalogue import feature_matrix
 
+FEATURES = ("PU_DO", "PULocationID", "DOLocationID", "trip_distance", "hour", "weekday")
 SOURCES = {"MLmodel": "0" * 64, "model.skops": "1" * 64}
 PAIR, WEEKDAY = FEATURES.index("PU_DO"), FEATURES.index("weekday")
 
@@ -47,7 +49,7 @@ def trips() -> Trips:
 
 @functools.cache
 def matrix() -> np.ndarray[Any, np.dtype[np.float64]]:
-    return feature_matrix(trips())
+    return feature_matrix(FEATURES, trips())
 
 
 def fitted(estimator: Any, **fit: Any) -> Any:
@@ -70,8 +72,15 @@ def checked(estimator: Any, names: Sequence[str] | None = FEATURES) -> ParityRep
     return compile_checked(estimator, names, SOURCES)[1]
 
 
-def test_the_default_pipeline_compiles_and_every_split_is_tried() -> None:
-    report = checked(fitted(new_pipeline(seed=0)))
+def standing(ridden: Trips) -> Pipeline:
+    """The candidate, with the hyperparameters that stand."""
+    taken = feature_matrix(boosted.FEATURES, ridden)
+    minutes = ridden.duration_minutes
+    return boosted.fit(taken, minutes, boosted.FEATURES, boosted.Hyperparameters(), seed=0)
+
+
+def test_the_standing_model_compiles_and_every_split_is_tried() -> None:
+    report = checked(standing(trips()), boosted.FEATURES)
 
     assert report.largest_difference_minutes < 1e-9
     assert report.rides > 100_000
@@ -150,6 +159,30 @@ def test_a_model_fitted_on_a_frame_may_name_its_columns() -> None:
     assert checked(model).largest_difference_minutes < 1e-9
     with pytest.raises(NotCompilable, match="other columns"):
         checked(model, tuple(reversed(FEATURES)))
+
+
+def test_a_frozen_estimator_is_what_it_holds_wherever_it_stands() -> None:
+    encoder = TargetEncoder(target_type="continuous")
+    encoder.fit(matrix()[:, [PAIR]], trips().duration_minutes)
+    columns = ColumnTransformer(
+        [("pair", FrozenEstimator(encoder), [PAIR])], remainder="passthrough"
+    )
+    trees = boosting().fit(columns.fit_transform(matrix()), trips().duration_minutes)
+    plain = Pipeline([("columns", columns), ("trees", trees)])
+    frozen = Pipeline([("columns", FrozenEstimator(columns)), ("trees", FrozenEstimator(trees))])
+
+    compiled_models = {
+        compile_model(model, FEATURES, SOURCES)
+        for model in (plain, frozen, FrozenEstimator(FrozenEstimator(plain)))
+    }
+
+    assert len(compiled_models) == 1
+    assert checked(frozen).largest_difference_minutes < 1e-9
+
+
+def test_a_frozen_estimator_of_what_is_not_known_is_refused_by_its_name() -> None:
+    with pytest.raises(NotCompilable, match="KNeighborsRegressor"):
+        compile_model(FrozenEstimator(fitted(KNeighborsRegressor())), FEATURES, SOURCES)
 
 
 def test_the_courses_model_takes_a_matrix_when_compiled() -> None:
@@ -302,10 +335,11 @@ def test_few_trees_and_no_trees_score_a_batch_as_it_comes() -> None:
 
 
 def test_a_sorted_batch_gives_each_ride_what_it_gets_alone() -> None:
-    model = CompiledModel(compile_model(fitted(new_pipeline(seed=0)), FEATURES, SOURCES))
-    rides = matrix()[:200].copy()
-    rides[::7, FEATURES.index("trip_distance")] = np.nan
-    rides[::5, FEATURES.index("hour")] = np.nan
+    names = boosted.FEATURES
+    model = CompiledModel(compile_model(standing(trips()), names, SOURCES))
+    rides = feature_matrix(names, trips())[:200].copy()
+    rides[::7, names.index("trip_distance")] = np.nan
+    rides[::5, names.index("minute_of_day")] = np.nan
 
     alone = [model.predict(ride[None])[0] for ride in rides]
 
@@ -323,11 +357,12 @@ def test_the_function_refuses_a_file_sorted_by_a_feature_that_it_does_not_take()
 
 def test_a_model_of_real_rides_gives_the_next_months_rides_the_same_minutes() -> None:
     january = read(shared("tlc/green_tripdata_2023-01.parquet")).where(slice(0, 20_000))
-    february = feature_matrix(read(shared("tlc/green_tripdata_2023-02.parquet")))
-    model = new_pipeline(seed=0).fit(feature_matrix(january), january.duration_minutes)
+    february = read(shared("tlc/green_tripdata_2023-02.parquet"))
+    taken = feature_matrix(boosted.FEATURES, february)
+    model = standing(january.where(january.duration_minutes > 0))
 
-    content, report = compile_checked(model, FEATURES, SOURCES)
+    content, report = compile_checked(model, boosted.FEATURES, SOURCES)
 
     assert report.largest_difference_minutes < 1e-9
-    difference = CompiledModel(content).predict(february) - model.predict(february)
+    difference = CompiledModel(content).predict(taken) - model.predict(taken)
     assert np.abs(difference).max() < 1e-9

@@ -5,11 +5,13 @@ import pytest
 
 from ride_scoring import features
 from ride_scoring.errors import ModelRefused
-from ride_scoring.events import Ride
+from ride_scoring.events import FIRST_ZONE, LAST_ZONE, Ride
+from ride_scoring.zones import BOROUGHS
 from stream_sim import trips
-from training.pipeline import FEATURES
-from training.train import feature_matrix
+from training.models.boosted import FEATURES
+from training.models.catalogue import feature_matrix
 
+QUEENS, MANHATTAN = BOROUGHS.index("Queens"), BOROUGHS.index("Manhattan")
 SATURDAY_MORNING = datetime(2023, 1, 14, 8, 31)  # noqa: DTZ001 - New York, as events carry it
 
 
@@ -23,8 +25,21 @@ def test_each_feature_of_the_catalogue() -> None:
         "PULocationID": 130,
         "DOLocationID": 205,
         "PU_DO": 130_205,
+        "PU_DO_either_way": 130_205,
+        "same_zone": 0,
+        "PU_borough": QUEENS,
+        "DO_borough": QUEENS,
+        "PU_DO_borough": 130_000 + QUEENS,
+        "PU_borough_DO": QUEENS * 1000 + 205,
+        "PU_miles_east": pytest.approx(26.78, abs=0.01),
+        "PU_miles_north": pytest.approx(18.18, abs=0.01),
+        "DO_miles_east": pytest.approx(28.39, abs=0.01),
+        "DO_miles_north": pytest.approx(17.27, abs=0.01),
+        "crow_miles": pytest.approx(1.85, abs=0.01),
         "trip_distance": 3.66,
+        "detour": pytest.approx(3.66 / 2.35, abs=0.01),
         "hour": 8,
+        "minute_of_day": 8 * 60 + 31,
         "weekday": 5,
     }
     assert {name: one(name, ride) for name in features.CATALOGUE} == expected
@@ -32,6 +47,41 @@ def test_each_feature_of_the_catalogue() -> None:
 
 def test_a_pair_of_zones_is_not_the_pair_the_other_way() -> None:
     assert one("PU_DO", Ride(1, 265, 1.0)) != one("PU_DO", Ride(265, 1, 1.0))
+
+
+def test_a_pair_that_is_meant_either_way_is_the_same_the_other_way() -> None:
+    there, back = Ride(1, 265, 1.0), Ride(265, 1, 1.0)
+    assert one("PU_DO_either_way", there) == one("PU_DO_either_way", back) == 1_265
+
+
+def test_a_zone_and_a_borough_say_which_of_them_the_ride_starts_in() -> None:
+    to_manhattan, from_manhattan = Ride(130, 4, 1.0), Ride(4, 130, 1.0)
+    assert one("PU_DO_borough", to_manhattan) == 130_000 + MANHATTAN
+    assert one("PU_borough_DO", from_manhattan) == MANHATTAN * 1000 + 130
+
+
+@pytest.mark.parametrize(("dropoff", "same"), [(130, 1), (131, 0)])
+def test_a_ride_within_a_zone_is_told_from_others(dropoff: int, same: int) -> None:
+    assert one("same_zone", Ride(130, dropoff, 1.0)) == same
+
+
+@pytest.mark.parametrize(("pickup", "dropoff"), [(130, 265), (264, 130), (265, 265)])
+def test_a_ride_from_or_to_nowhere_on_the_map_has_no_miles_as_the_crow_flies(
+    pickup: int, dropoff: int
+) -> None:
+    assert one("crow_miles", Ride(pickup, dropoff, 3.0)) == -1.0
+    assert one("detour", Ride(pickup, dropoff, 3.0)) == 6.0
+
+
+def test_a_ride_within_a_zone_has_a_detour() -> None:
+    assert one("crow_miles", Ride(130, 130, 1.5)) == 0.0
+    assert one("detour", Ride(130, 130, 1.5)) == 3.0
+
+
+@pytest.mark.parametrize("zone", [FIRST_ZONE - 1, LAST_ZONE + 1])
+def test_a_number_beside_the_zones_has_every_feature(zone: int) -> None:
+    matrix = features.matrix(list(features.CATALOGUE), [Ride(zone, zone, 1.0)], [0.0])
+    assert np.isfinite(matrix).all()
 
 
 def test_the_columns_are_in_the_order_that_is_asked_for() -> None:
@@ -43,6 +93,7 @@ def test_the_columns_are_in_the_order_that_is_asked_for() -> None:
 def test_the_hour_is_new_yorks_whatever_offset_a_ride_carries() -> None:
     in_utc = datetime(2023, 7, 14, 3, 0, tzinfo=UTC)
     assert one("hour", Ride(1, 1, 1.0, in_utc)) == 23
+    assert one("minute_of_day", Ride(1, 1, 1.0, in_utc)) == 23 * 60
     assert one("weekday", Ride(1, 1, 1.0, in_utc)) == 3
 
 
@@ -59,7 +110,7 @@ def test_a_feature_that_is_not_in_the_catalogue_is_refused() -> None:
 def test_training_and_serving_compute_the_same_bits() -> None:
     ridden = trips.synthetic(500, seed=3)
     served = features.matrix(FEATURES, ridden.rides(), [1e9] * len(ridden))
-    assert served.tobytes() == feature_matrix(ridden).tobytes()
+    assert served.tobytes() == feature_matrix(FEATURES, ridden).tobytes()
 
 
 def test_the_course_gets_its_dicts() -> None:

@@ -10,28 +10,33 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import AttributeProto, numpy_helper
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import TargetEncoder
 
 from stream_sim.trips import synthetic
 from training.compiler import NotCompilable, compile_model
 from training.compiler.parity import ParityReport, check
-from training.pipeline import FEATURES, new_pipeline
-from training.train import feature_matrix
+from training.models.catalogue import feature_matrix
 
+FEATURES = ("PU_DO", "PULocationID", "DOLocationID", "trip_distance", "hour", "weekday")
 SOURCES = {"MLmodel": "0" * 64}
 DISTANCE = FEATURES.index("trip_distance")
 
 
 @functools.cache
 def model() -> Pipeline:
-    return fitted(new_pipeline(seed=0).set_params(regress__max_iter=40))
+    pair = ("pair", TargetEncoder(target_type="continuous"), [0])
+    columns = ColumnTransformer([pair], remainder="passthrough")
+    trees = HistGradientBoostingRegressor(max_iter=40, early_stopping=False, random_state=0)
+    return fitted(Pipeline([("encode", columns), ("regress", trees)]))
 
 
 def fitted(estimator: Any) -> Any:
     trips = synthetic(4_000, seed=7)
-    return estimator.fit(feature_matrix(trips), trips.duration_minutes)
+    return estimator.fit(feature_matrix(FEATURES, trips), trips.duration_minutes)
 
 
 def damaged(

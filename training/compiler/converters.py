@@ -18,7 +18,7 @@ from ride_scoring.events import Ride
 from training.compiler.columns import Encoded, Scaled
 from training.compiler.graph import INPUT, Graph, NotCompilable
 from training.compiler.regressors import LINEAR, Ensemble, number, one_target, plus, regressed
-from training.compiler.transformers import Matrix, name_of, steps_of, transformed
+from training.compiler.transformers import Matrix, name_of, steps_of, thawed, transformed
 
 COURSE_FEATURES: Final = ("PU_DO", "trip_distance")
 """What the compiled file of a model without a signature takes."""
@@ -70,6 +70,7 @@ def _require_features(estimator: BaseEstimator, names: Sequence[str]) -> None:
 
 def _steps(estimator: BaseEstimator) -> tuple[list[BaseEstimator], BaseEstimator]:
     """The transformers that come first, and the regressor."""
+    estimator = thawed(estimator)
     if type(estimator) is not Pipeline:
         return [], estimator
     *transformers, regressor = steps_of(estimator)

@@ -34,6 +34,7 @@ from training.compiler.transformers import (
     numbers,
     picked,
     side_by_side,
+    thawed,
 )
 from training.compiler.trees import Tree, add_trees, histogram_tree, plain_tree
 
@@ -73,6 +74,7 @@ class Minutes:
 
 
 def regressed(graph: Graph, regressor: BaseEstimator, taken: Matrix) -> Minutes:
+    regressor = thawed(regressor)
     converter = _REGRESSORS.get(type(regressor))
     if converter is None:
         raise NotCompilable(f"there is no ONNX converter for {name_of(regressor)}")

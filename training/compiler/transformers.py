@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler, TargetEncoder
 
@@ -30,10 +31,18 @@ class Matrix:
 
 
 def transformed(graph: Graph, transformer: BaseEstimator, taken: Matrix) -> Matrix:
+    transformer = thawed(transformer)
     converter = _TRANSFORMERS.get(type(transformer))
     if converter is None:
         raise NotCompilable(f"there is no ONNX converter for {name_of(transformer)}")
     return converter(graph, transformer, taken)
+
+
+def thawed(estimator: BaseEstimator) -> BaseEstimator:
+    """What a FrozenEstimator holds: it computes the same, and differs only in being fitted."""
+    while type(estimator) is FrozenEstimator:
+        estimator = estimator.estimator
+    return estimator
 
 
 def name_of(estimator: BaseEstimator) -> str:

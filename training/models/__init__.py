@@ -1,0 +1,1 @@
+"""Trips in, fitted models of ride durations out: two baselines and the candidate."""

@@ -1,0 +1,102 @@
+"""The candidate: boosted trees on what rides of the same zones took, and how fast they went.
+
+A pair of zones is often rare or new. So the pair counts rides in both directions, besides it each
+zone is encoded with the borough at the other end, and the trees see where the zones lie.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from training.models import encodings
+
+FloatArray = NDArray[np.float64]
+
+CATEGORIES: Final = ("PU_DO_either_way", "PU_DO_borough", "PU_borough_DO")
+"""Features that are encoded; all others are taken as they are."""
+FEATURES_WITHOUT_PICKUP_TIME: Final = (
+    *CATEGORIES,
+    "PU_miles_east",
+    "PU_miles_north",
+    "DO_miles_east",
+    "DO_miles_north",
+    "crow_miles",
+    "detour",
+    "trip_distance",
+)
+FEATURES: Final = (*FEATURES_WITHOUT_PICKUP_TIME, "minute_of_day", "weekday")
+"""Columns of the feature matrix, in order; names of the catalogue in `ride_scoring.features`."""
+
+_LONGEST_MILES: Final = 40.0
+_FASTEST_MILES_AN_HOUR: Final = 60.0
+"""A broken meter writes thousands of miles: one such ride must not make its zones fast ones."""
+
+
+class Hyperparameters(msgspec.Struct, frozen=True):
+    """How much is learnt, and how carefully."""
+
+    trees: int = 80
+    """Number of trees: the time to score a ride is in proportion to it."""
+    learning_rate: float = 0.15
+    """Share of its correction that each tree makes, above 0 and at most 1."""
+    leaves: int = 63
+    """At most so many in a tree."""
+    rides_per_leaf: int = 40
+    """At least so many of the rides learnt from."""
+    features_per_split: float = 0.5
+    """Share of the columns that a split is chosen among, above 0 and at most 1."""
+    l2_regularization: float = 0.0
+    """Added to the number of rides in a leaf: draws the corrections of small leaves to 0."""
+    folds: int = 10
+    """Parts that the rides are cut into for the encodings, of which each is encoded by the rest."""
+
+
+def fit(
+    matrix: FloatArray,
+    minutes: FloatArray,
+    feature_names: Sequence[str],
+    hyperparameters: Hyperparameters,
+    seed: int,
+) -> Pipeline:
+    """Takes a matrix of `feature_names`, shape (n, k), and n durations in minutes, all above 0.
+
+    Among the names must be "trip_distance" and one or more of `CATEGORIES`. The same arguments give
+    the same pipeline, which takes matrices of the same features.
+    """
+    categories = [feature_names.index(name) for name in CATEGORIES if name in feature_names]
+    miles = matrix[:, feature_names.index("trip_distance")]
+    transformer, columns = encodings.cross_fitted(
+        matrix,
+        categories,
+        {"minutes": minutes, "speed": _miles_an_hour(miles, minutes)},
+        hyperparameters.folds,
+        seed,
+    )
+    # A month takes seconds on one thread; two that wait for each other on a busy machine, minutes.
+    with threadpool_limits(limits=1):
+        regressor = _new_regressor(hyperparameters, seed).fit(columns, minutes)
+    return Pipeline([("encode", transformer), ("regress", regressor)])
+
+
+def _miles_an_hour(miles: FloatArray, minutes: FloatArray) -> FloatArray:
+    speed = np.clip(miles, 0.0, _LONGEST_MILES) / minutes * 60.0
+    return np.minimum(speed, _FASTEST_MILES_AN_HOUR)
+
+
+def _new_regressor(chosen: Hyperparameters, seed: int) -> HistGradientBoostingRegressor:
+    return HistGradientBoostingRegressor(
+        max_iter=chosen.trees,
+        learning_rate=chosen.learning_rate,
+        max_leaf_nodes=chosen.leaves,
+        min_samples_leaf=chosen.rides_per_leaf,
+        max_features=chosen.features_per_split,
+        l2_regularization=chosen.l2_regularization,
+        early_stopping=False,
+        random_state=seed,
+    )

@@ -1,0 +1,161 @@
+"""Features and predictions in, their reference distribution out, to tell later whether it drifted.
+
+A profile is kept as JSON beside the model; values of another time are held against a part of it.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+
+CATEGORIES: Final = frozenset(
+    {
+        "PULocationID",
+        "DOLocationID",
+        "PU_DO",
+        "PU_DO_either_way",
+        "same_zone",
+        "PU_borough",
+        "DO_borough",
+        "PU_DO_borough",
+        "PU_borough_DO",
+        "hour",
+        "weekday",
+    }
+)
+"""Features whose numbers are names: a mean or a decile of them says nothing."""
+_DECILES: Final = np.linspace(0, 1, 11)
+_FEWEST_QUANTITIES: Final = 11
+"""A quantity of fewer distinct values has no deciles: its values are counted one by one."""
+_MOST_CATEGORIES: Final = 50
+_LEAST_SHARE: Final = 1e-4
+"""Stands for a share of 0, whose logarithm is infinite."""
+
+
+class Deciles(msgspec.Struct, frozen=True, tag="deciles"):
+    """Of a quantity: the share of its values in each bin between two edges."""
+
+    edges: list[float]
+    """11 quantiles, fewer where many values are the same. The outer bins are open: what lies
+    beyond an outer edge counts in the bin beside it."""
+    shares: list[float]
+    """One fewer than edges, in the order of the edges; they and `missing` come to 1."""
+    missing: float
+
+
+class Categories(msgspec.Struct, frozen=True, tag="categories"):
+    """Of names in numbers, or of few numbers: the share of each of the 50 commonest values."""
+
+    values: list[float]
+    shares: list[float]
+    other: float
+    """The share of all other values."""
+    missing: float
+
+
+Part = Deciles | Categories
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """What a model's rides and predictions looked like when it was made."""
+
+    rides: int
+    features: dict[str, Part]
+    predictions: Part
+    """Minutes."""
+    prediction_mean_minutes: float
+    prediction_std_minutes: float
+
+
+def profile(
+    matrix: Values,
+    names: Sequence[str],
+    predicted: Values,
+    categories: Collection[str] = CATEGORIES,
+) -> Profile:
+    """The profile of n rides: features of shape (n, features), minutes of shape (n,).
+
+    NaN counts as missing. Raises `ValueError` where there are no rides.
+    """
+    if not len(matrix) or len(matrix) != len(predicted):
+        raise ValueError(f"{len(matrix)} rides and {len(predicted)} predictions make no profile")
+    return Profile(
+        rides=len(matrix),
+        features={
+            name: _part(column, named=name in categories)
+            for name, column in zip(names, matrix.T, strict=True)
+        },
+        predictions=_part(predicted, named=False),
+        prediction_mean_minutes=float(predicted.mean()),
+        prediction_std_minutes=float(predicted.std()),
+    )
+
+
+def population_stability(part: Part, values: Values) -> float:
+    """The population stability index of values, shape (n,), against a part of a profile.
+
+    The sum over bins of (a - e) ln(a / e), for actual and expected shares: 0 where the two agree.
+    The usual reading is below 0.1 no shift, above 0.25 a large one (Siddiqi, Credit Risk
+    Scorecards, 2006). Chance alone gives about (bins - 1) (1 / n + 1 / rides of the profile)
+    (Yurdakul, Statistical Properties of Population Stability Index, 2018), so that a few hundred
+    values say little. Raises `ValueError` where there are no values.
+    """
+    if not len(values):
+        raise ValueError("no values have no distribution: at least one is needed")
+    expected = np.maximum(_expected(part), _LEAST_SHARE)
+    actual = np.maximum(_shares(part, values), _LEAST_SHARE)
+    return float(np.sum((actual - expected) * np.log(actual / expected)))
+
+
+def _part(values: Values, *, named: bool) -> Part:
+    present = values[~np.isnan(values)]
+    if named or len(np.unique(present)) < _FEWEST_QUANTITIES:
+        return _categories(present, len(values))
+    return _deciles(present, len(values))
+
+
+def _deciles(present: Values, count: int) -> Deciles:
+    edges = np.unique(np.quantile(present, _DECILES))
+    return Deciles(
+        edges=edges.tolist(),
+        shares=(_in_bins(edges, present) / count).tolist(),
+        missing=(count - len(present)) / count,
+    )
+
+
+def _categories(present: Values, count: int) -> Categories:
+    found, counts = np.unique(present, return_counts=True)
+    commonest = np.argsort(-counts, kind="stable")[:_MOST_CATEGORIES]
+    return Categories(
+        values=found[commonest].tolist(),
+        shares=(counts[commonest] / count).tolist(),
+        other=float((len(present) - counts[commonest].sum()) / count),
+        missing=(count - len(present)) / count,
+    )
+
+
+def _expected(part: Part) -> Values:
+    """The shares of a part, those of other and missing values last."""
+    rest = [part.other, part.missing] if isinstance(part, Categories) else [part.missing]
+    return np.array([*part.shares, *rest])
+
+
+def _shares(part: Part, values: Values) -> Values:
+    """The shares of values in the bins of a part, shape as `_expected`."""
+    present = values[~np.isnan(values)]
+    if isinstance(part, Categories):
+        counts = np.array([np.count_nonzero(present == value) for value in part.values])
+        counts = np.append(counts, len(present) - counts.sum())
+    else:
+        counts = _in_bins(np.array(part.edges), present)
+    return np.append(counts, len(values) - len(present)) / len(values)
+
+
+def _in_bins(edges: Values, present: Values) -> NDArray[np.int64]:
+    """How many values are in each bin, its lower edge included; shape (bins,)."""
+    inner = edges[1:-1]
+    return np.bincount(np.searchsorted(inner, present, side="right"), minlength=len(inner) + 1)

@@ -1,0 +1,82 @@
+"""Trips in, the slices of them that are judged one by one out.
+
+A mean over all rides hides a borough, an hour or a length of ride on which a model fails.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ride_scoring.zones import BOROUGHS, borough_numbers
+from stream_sim.trips import Trips
+
+BOROUGH: Final = "pickup borough"
+HOUR: Final = "pickup hour"
+DISTANCE: Final = "distance"
+PAIR: Final = "pair of zones"
+
+_EDGES: Final = (0.0, 1.0, 2.0, 5.0, 10.0, np.inf)
+"""Miles: a walk, a few blocks, a neighbourhood or two, across a borough, out of it."""
+_PAIR_BASE: Final = 1_000
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The rides that have one value in one dimension: a mask of shape (n,)."""
+
+    dimension: str
+    value: str
+    mask: NDArray[np.bool_]
+
+
+def slices(trips: Trips, seen: NDArray[np.bool_]) -> list[Slice]:
+    """The slices of n trips, in the order that each dimension has; those without rides left out.
+
+    `seen` tells which rides' pair of zones was in the training data, shape (n,): see `seen_pairs`.
+    Raises `ValueError` for another shape.
+    """
+    if seen.shape != (len(trips),):
+        raise ValueError(f"seen is of shape {seen.shape}: it must be ({len(trips)},)")
+    every = (*_boroughs(trips), *_hours(trips), *_distances(trips), *_pairs(seen))
+    return [part for part in every if part.mask.any()]
+
+
+def seen_pairs(learned: NDArray[np.int64], trips: Trips) -> NDArray[np.bool_]:
+    """Which of n trips go between a pair of zones, in that order, that is among `learned`."""
+    return np.isin(pairs(trips), learned)
+
+
+def pairs(trips: Trips) -> NDArray[np.int64]:
+    """The ordered pair of zones of n trips as one number, as the catalogue's PU_DO; shape (n,)."""
+    return trips.pickup_zone * _PAIR_BASE + trips.dropoff_zone
+
+
+def _boroughs(trips: Trips) -> Iterator[Slice]:
+    of_ride = borough_numbers(trips.pickup_zone.astype(np.float64))
+    for number, name in enumerate(BOROUGHS):
+        yield Slice(BOROUGH, name, of_ride == number)
+
+
+def _hours(trips: Trips) -> Iterator[Slice]:
+    day = trips.pickup.astype("datetime64[D]")
+    of_ride = (trips.pickup - day) // np.timedelta64(1, "h")
+    for hour in range(24):
+        yield Slice(HOUR, f"{hour:02d}", of_ride == hour)
+
+
+def _distances(trips: Trips) -> Iterator[Slice]:
+    miles = trips.distance_miles
+    # TLC writes 0 where the meter measured nothing: such a ride may be of any length.
+    yield Slice(DISTANCE, "not recorded", miles == 0)
+    for low, high in itertools.pairwise(_EDGES):
+        name = f"{low:g} to {high:g} miles" if np.isfinite(high) else f"{low:g} miles or more"
+        yield Slice(DISTANCE, name, (miles >= low) & (miles < high) & (miles > 0))
+
+
+def _pairs(seen: NDArray[np.bool_]) -> Iterator[Slice]:
+    yield Slice(PAIR, "seen in training", seen)
+    yield Slice(PAIR, "not seen in training", ~seen)

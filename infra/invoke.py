@@ -9,6 +9,7 @@ import os
 import sys
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -31,14 +32,34 @@ _OWN_ERRORS: Final = frozenset(
     for kind in (SettingsError, NotAKinesisEvent, ModelRefused, ModelUnavailable, AwsError)
 )
 """What a person can mend: the sentence says it all, and the traceback in the log nothing more."""
+_LAMBDA: Final = {
+    "AWS_LAMBDA_FUNCTION_NAME": "ride-scoring",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
+    "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONUNBUFFERED": "1",
+}
 _START_SECONDS: Final = 30.0
 _TIMEOUT_SECONDS: Final = 60.0
 
 
 def invoke(path: Path) -> None:
     """Prints the answer; the function's log goes to standard error. Raises `UserError`."""
-    event = _event(path)
-    process = RuntimeProcess([sys.executable, "-m", "awslambdaric", _HANDLER], _environment(), ROOT)
+    outcome, log = _invoked(_event(path), os.environ)
+    if not outcome.is_error or _error_type(outcome.payload) not in _OWN_ERRORS:
+        console.err.print(log.rstrip(), markup=False)
+    console.out.print(_answer(outcome).decode(), markup=False)
+
+
+def answer(event: bytes, environment: Mapping[str, str]) -> bytes:
+    """The function's answer to one event. Raises `UserError` with what it says where it fails."""
+    return _answer(_invoked(event, environment)[0])
+
+
+def _invoked(event: bytes, environment: Mapping[str, str]) -> tuple[Outcome, str]:
+    """What came of it, and the function's log."""
+    command = [sys.executable, "-m", "awslambdaric", _HANDLER]
+    process = RuntimeProcess(command, {**environment, **_LAMBDA}, ROOT)
     try:
         process.await_ready(_START_SECONDS)
         outcome = process.invoke(_invocation(event), _TIMEOUT_SECONDS)
@@ -46,9 +67,7 @@ def invoke(path: Path) -> None:
         raise UserError(f"the function does not start: {_message(error.payload)}") from error
     finally:
         process.stop()
-    if not outcome.is_error or _error_type(outcome.payload) not in _OWN_ERRORS:
-        console.err.print(process.take_log().rstrip(), markup=False)
-    _show(outcome)
+    return outcome, process.take_log()
 
 
 def _event(path: Path) -> bytes:
@@ -62,17 +81,6 @@ def _event(path: Path) -> bytes:
     return event
 
 
-def _environment() -> dict[str, str]:
-    return {
-        **os.environ,
-        "AWS_LAMBDA_FUNCTION_NAME": "ride-scoring",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
-        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-        "OPENBLAS_NUM_THREADS": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
-
-
 def _invocation(event: bytes) -> Invocation:
     return Invocation(
         request_id=str(uuid.uuid4()),
@@ -83,10 +91,10 @@ def _invocation(event: bytes) -> Invocation:
     )
 
 
-def _show(outcome: Outcome) -> None:
+def _answer(outcome: Outcome) -> bytes:
     if outcome.is_error:
         raise UserError(f"the function failed: {_message(outcome.payload)}")
-    console.out.print(outcome.payload.decode(), markup=False)
+    return outcome.payload
 
 
 def _message(payload: bytes) -> str:

@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from infra import emulator, package, reaper
+from infra import console, emulator, package, reaper
 from infra.console import UserError
 from infra.emulator import LocalStack
 from infra.package import Architecture
@@ -57,6 +58,20 @@ class TrainedModel(msgspec.Struct, frozen=True):
     name: str
     version: str
     rmse_minutes: float
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """RMSE of the champion minus the challenger's."""
+
+    difference_minutes: float
+
+
+class Promotion(msgspec.Struct, frozen=True):
+    """What the training says of a promotion, as far as it matters here."""
+
+    promoted: bool
+    before: str | None
+    verdict: Verdict
 
 
 class StepFailed(UserError):
@@ -142,7 +157,7 @@ class Stack:
 
     def bring_up(self, trip_file: str | None) -> TrainedModel:
         """A model, the package, Terraform, and the model published."""
-        model = self._train(trip_file)
+        model = self._champion(self._train(trip_file))
         self._package()
         self._apply()
         with self._steps.step("publish", "model published"):
@@ -161,10 +176,12 @@ class Stack:
             raise StepFailed(f"{module} {arguments[0]}", code)
         return said
 
-    def run(self, module: str, *arguments: str) -> tuple[int, bytes]:
+    def run(self, module: str, *arguments: str, errors: int | None = None) -> tuple[int, bytes]:
         """The exit code and output of one of the project's own commands."""
         return self._children.run(
-            [sys.executable, "-m", module, *arguments], self.endpoint.environment(os.environ)
+            [sys.executable, "-m", module, *arguments],
+            self.endpoint.environment(os.environ),
+            errors=errors,
         )
 
     def write_environment_file(self) -> Path:
@@ -183,6 +200,27 @@ class Stack:
             model = msgspec.json.decode(said, type=TrainedModel)
             step.line += f": version {model.version}, RMSE {model.rmse_minutes:.2f} minutes"
         return model
+
+    def _champion(self, trained: TrainedModel) -> TrainedModel:
+        """The trained model, where it is promoted; else the one that stays, on the same rides."""
+        with self._steps.step("promote", "model promoted") as step:
+            promotion = self._promote()
+            if promotion.promoted:
+                return trained
+            step.line = f"version {promotion.before} stays: {trained.version} is no better"
+        rmse = trained.rmse_minutes + promotion.verdict.difference_minutes
+        return TrainedModel(trained.name, str(promotion.before), rmse)
+
+    def _promote(self) -> Promotion:
+        """A model that is no better than the one that stands is no error here."""
+        with tempfile.TemporaryFile() as complaint:
+            code, said = self.run("training", "promote", "--json", errors=complaint.fileno())
+            promotion = msgspec.json.decode(said, type=Promotion) if said else None
+            if promotion is None or not (promotion.promoted or promotion.before):
+                complaint.seek(0)
+                console.err.print(complaint.read().decode(errors="replace"), markup=False)
+                raise StepFailed("training promote", code)
+        return promotion
 
     def _package(self) -> None:
         with self._steps.step("package", f"package for {self._architecture}") as step:

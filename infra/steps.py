@@ -20,7 +20,9 @@ class Step:
 class Steps:
     """The steps of one run, and the seconds that each took, by its short name."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
+        """Quiet, nothing is printed: another process shows what goes on."""
+        self._quiet = quiet
         self.seconds: dict[str, float] = {}
         self._started = time.monotonic()
 
@@ -28,16 +30,18 @@ class Steps:
     def step(self, name: str, title: str) -> Iterator[Step]:
         """Times what happens inside, and prints its line when it is done."""
         step, started = Step(title), time.monotonic()
-        if err.is_terminal:
+        if err.is_terminal and not self._quiet:
             err.print(f"  … {title}", end="\r")
         try:
             yield step
         except BaseException:
-            err.print(f"  [red]✗[/red] {title}")
+            if not self._quiet:
+                err.print(f"  [red]✗[/red] {title}")
             raise
         seconds = time.monotonic() - started
         self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 1)
-        err.print(f"  [green]✓[/green] {step.line:<{_WIDTH}} {seconds:6.1f} s")
+        if not self._quiet:
+            err.print(f"  [green]✓[/green] {step.line:<{_WIDTH}} {seconds:6.1f} s")
 
     def total(self) -> float:
         return round(time.monotonic() - self._started, 1)

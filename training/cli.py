@@ -1,4 +1,4 @@
-"""The training side's command line."""
+"""The training side's command line: options in, sentences, tables and JSON out."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,52 +8,265 @@ import msgspec
 import typer
 
 from infra import console
-from stream_sim import trips
+from infra.paths import OUT
+from infra.steps import Steps
 
-app = console.new_app("Trains the model of ride durations and publishes it to the model store.")
+app = console.new_app("Takes a model of ride durations from trip records to champion, and back.")
+data_app = console.new_app("Downloads trip records, and reports on them.")
+app.add_typer(data_app, name="data")
 
+_DATA = "a month (2023-01, yellow/2023-01), a parquet file, s3://bucket/key or synthetic:COUNT:SEED"
+SourcesArgument = Annotated[list[str], typer.Argument(metavar="DATA…", help=f"Each {_DATA}.")]
+TrainOption = Annotated[list[str], typer.Option("--train", help=f"Data to train on: {_DATA}.")]
+ValidateOption = Annotated[
+    list[str] | None, typer.Option("--validate", help="Data to measure on, as those to train on.")
+]
+RequiredValidateOption = Annotated[
+    list[str], typer.Option("--validate", help="Data to measure on, as those to train on.")
+]
+CourseOption = Annotated[
+    bool, typer.Option("--course", help="Keep what the MLOps Zoomcamp keeps: 1 to 60 minutes.")
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
 NameOption = Annotated[str, typer.Option(envvar="MODEL_NAME", help="Registered model.")]
-AliasOption = Annotated[str, typer.Option(envvar="MODEL_ALIAS", help="Alias in the registry.")]
+AliasOption = Annotated[str, typer.Option(envvar="MODEL_ALIAS", help="Alias that serves.")]
+WhichOption = Annotated[
+    str, typer.Option("--alias", "--version", help="Alias or number of the version.")
+]
+BucketOption = Annotated[
+    str, typer.Option(envvar="MODEL_BUCKET", help="Bucket of the model store.")
+]
+MaybeBucketOption = Annotated[
+    str | None, typer.Option(envvar="MODEL_BUCKET", help="Bucket of the model store.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+_MODEL = "ride-duration"
+_CHAMPION = "champion"
+_CHALLENGER = "challenger"
+
+
+@data_app.command("fetch")
+def fetch_data(
+    months: Annotated[list[str], typer.Argument(help="2023-01, green/2023-01 or yellow/2023-01.")],
+) -> None:
+    """Download months of TLC's trip records, where they are not here yet; resumes what was cut off.
+
+    Example: python -m training data fetch 2023-01 2023-02
+    """
+    from training.data import cache
+    from training.data.fetch import fetch, progress_bar
+    from training.data.months import Month
+
+    for month in [Month.parse(text) for text in months]:
+        with progress_bar(str(month)) as progress:
+            fetched = fetch(month, cache.folder(), progress=progress)
+        kept = fetched.sidecar
+        console.out.print(
+            f"{month}: {kept.rows:,} trips, {kept.bytes:,} bytes, in {fetched.path}", markup=False
+        )
+
+
+@data_app.command("report")
+def report_data(
+    sources: SourcesArgument, course: CourseOption = False, as_json: JsonOption = False
+) -> None:
+    """Say what is in the data, and what each rule drops of them.
+
+    Example: python -m training data report 2023-01
+    """
+    from training import data
+    from training.data.report import table
+
+    reports = data.read(sources, course=course).reports
+    if as_json:
+        _print_json(reports)
+    else:
+        for report in reports:
+            console.out.print(table(report))
 
 
 @app.command()
 def train(
-    trip_file: Annotated[
-        Path | None,
-        typer.Argument(metavar="[TRIPS]", help="TLC parquet file; synthetic trips unless given."),
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="[DATA]…", help=f"Each {_DATA}.")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many synthetic trips.")] = 40_000,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same model.")] = 0,
-    name: NameOption = "ride-duration",
-    alias: AliasOption = "champion",
+    validate: ValidateOption = None,
+    course: CourseOption = False,
+    hyperparameters: Annotated[
+        Path | None, typer.Option(help="File that `search` wrote; the standing ones unless given.")
+    ] = None,
+    seed: SeedOption = 0,
+    name: NameOption = _MODEL,
+    alias: Annotated[str, typer.Option(help="Alias that the new version gets.")] = _CHALLENGER,
     as_json: JsonOption = False,
 ) -> None:
-    """Train on trips, log to MLflow, register the version and set the alias to it.
+    """Train on trips, synthetic ones unless named, and register the version as the challenger.
 
-    Example: python -m training train green_tripdata_2023-01.parquet
+    The last fifth of the trips is held out to measure on, unless other data are named.
+
+    Example: python -m training train 2023-01 --validate 2023-02
     """
-    ridden = trips.read(trip_file) if trip_file else trips.synthetic(count, seed)
-    source = trip_file.name if trip_file else f"{count} synthetic trips, seed {seed}"
-    from training.train import train as fit  # after the input is known to be good: it is slow
+    from training import datasets
 
-    trained = fit(ridden, source, name, alias, seed)
+    rules: datasets.Rules = "course" if course else "function"
+    found = datasets.read(sources or [datasets.SYNTHETIC], validate or (), rules)
+    from training import search  # after the input is known to be good: these are slow
+    from training.models.boosted import Hyperparameters
+    from training.train import train as fit
+
+    chosen = search.read(hyperparameters) if hyperparameters else Hyperparameters()
+    trained = fit(found, name, alias, chosen, seed, Steps(quiet=as_json))
     if as_json:
-        console.out.print(msgspec.json.encode(trained).decode(), markup=False)
+        _print_json(trained)
     else:
         console.out.print(
             f"{trained.name} version {trained.version} is {alias}: RMSE {trained.rmse_minutes:.2f} "
-            f"minutes, trained and measured on {trained.rides:,} rides of {source}"
+            f"minutes on {trained.validation_rides:,} rides of {trained.validated_on}",
+            markup=False,
+        )
+
+
+@app.command()
+def search(
+    train: TrainOption,
+    validate: RequiredValidateOption,
+    course: CourseOption = False,
+    trials: Annotated[int, typer.Option(min=1, help="Trials to make, at most.")] = 30,
+    minutes: Annotated[float, typer.Option(min=0.01, help="Minutes to spend, at most.")] = 30.0,
+    seed: SeedOption = 0,
+    out: Annotated[Path, typer.Option(help="File for the best.")] = OUT
+    / "training"
+    / "hyperparameters.json",
+    as_json: JsonOption = False,
+) -> None:
+    """Search hyperparameters within a budget; each trial is a run of MLflow's.
+
+    Example: python -m training search --train 2023-01 --validate 2023-02 --minutes 20
+    """
+    from training import datasets
+
+    found = datasets.read(train, validate, "course" if course else "function")
+    from training.search import Budget
+    from training.search import search as look
+
+    def tell(number: int, rmse: float, best: float) -> None:
+        console.err.print(f"  trial {number} of {trials}: RMSE {rmse:.3f}, the best {best:.3f}")
+
+    best = look(found, Budget(trials, minutes), seed, out, tell)
+    if as_json:
+        _print_json(best)
+    else:
+        console.out.print(
+            f"RMSE {best.rmse_minutes:.3f} minutes after {best.trials} trials; those that stand "
+            f"give {best.standing_rmse_minutes:.3f}. The best are in {out}: train with "
+            f"--hyperparameters {out}",
+            markup=False,
+        )
+
+
+@app.command()
+def compare(
+    train: TrainOption,
+    validate: RequiredValidateOption,
+    course: CourseOption = False,
+    seed: SeedOption = 0,
+    page: Annotated[Path, typer.Option(help="Where the report goes.")] = OUT
+    / "training"
+    / "report.html",
+    as_json: JsonOption = False,
+) -> None:
+    """Fit every model on some data and measure it on others; a table, and a page with plots.
+
+    Example: python -m training compare --train 2023-01 --validate 2023-02 --course
+    """
+    from training import datasets
+
+    found = datasets.read(train, validate, "course" if course else "function")
+    from training.compare import compare as fit_all
+    from training.compare import table
+
+    comparison = fit_all(found, seed, page, Steps(quiet=as_json))
+    if as_json:
+        _print_json(comparison)
+    else:
+        console.out.print(table(comparison))
+        console.out.print(f"the report is in {page}", markup=False)
+
+
+@app.command()
+def evaluate(
+    which: WhichOption = _CHALLENGER,
+    validate: ValidateOption = None,
+    seed: SeedOption = 0,
+    name: NameOption = _MODEL,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a registered version, on the data that it was validated on unless others are named.
+
+    Example: python -m training evaluate --alias challenger --validate 2023-03
+    """
+    from training import tracking
+    from training.evaluate import evaluate as measure
+    from training.evaluation.terminal import table
+
+    found = measure(tracking.client(), name, which, validate or (), seed)
+    if as_json:
+        _print_json(found)
+    else:
+        console.out.print(table(f"{name} version {found.version}", found.evaluation))
+        console.out.print(f"figures are in MLflow's run {found.run_id}", markup=False)
+
+
+@app.command()
+def promote(
+    which: WhichOption = _CHALLENGER,
+    to: AliasOption = _CHAMPION,
+    validate: ValidateOption = None,
+    margin: Annotated[
+        float, typer.Option(min=0, help="Minutes of RMSE by which it must be better at least.")
+    ] = 0.0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Promote in spite of all reasons; the registry says so.")
+    ] = False,
+    seed: SeedOption = 0,
+    name: NameOption = _MODEL,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the challenger the champion where it is better, no slice is worse, and it can serve.
+
+    Example: python -m training promote --validate 2023-02
+    """
+    from training import tracking
+    from training.promote import promote as move
+
+    client = tracking.client()
+    done = move(
+        *(client, name, which, to, validate or ()),
+        margin_minutes=margin,
+        force=force,
+        seed=seed,
+        steps=Steps(quiet=as_json),
+    )
+    if as_json:
+        _print_json(done)
+    if not done.promoted:
+        console.fail(f"version {done.version} is not promoted: {'; '.join(done.reasons)}", 1)
+    if not as_json:
+        before = f"in place of version {done.before}" if done.before else "the first"
+        forced = f", forced though {'; '.join(done.reasons)}" if done.forced else ""
+        console.out.print(
+            f"{name} version {done.version} is {to}, {before}: RMSE "
+            f"{done.verdict.difference_minutes:+.3f} minutes better on {done.validated_on}{forced}",
+            markup=False,
         )
 
 
 @app.command()
 def publish(
-    model_bucket: Annotated[
-        str, typer.Option(envvar="MODEL_BUCKET", help="Bucket of the model store.")
-    ],
-    name: NameOption = "ride-duration",
-    alias: AliasOption = "champion",
+    model_bucket: BucketOption,
+    name: NameOption = _MODEL,
+    alias: AliasOption = _CHAMPION,
     as_json: JsonOption = False,
 ) -> None:
     """Copy the version that an alias names to the model store, and move its pointer.
@@ -61,20 +274,182 @@ def publish(
     Example: python -m training publish --alias champion
     """
     from training import tracking
-    from training.publish import publish as copy
+    from training.store.publish import publish as copy
 
     published = copy(tracking.client(), boto3.client("s3"), model_bucket, name, alias)
     if as_json:
-        console.out.print(msgspec.json.encode(published).decode(), markup=False)
-    else:
-        before = f", before it version {published.previous}" if published.previous else ""
-        compiled = "compiled" if published.compiled else "not compiled"
-        console.out.print(
-            f"{name} version {published.version} is {alias} in s3://{published.bucket}{before}; "
-            f"{compiled}: {published.parity}"
+        _print_json(published)
+        return
+    before = f", before it version {published.previous}" if published.previous else ""
+    compiled = "compiled" if published.compiled else "not compiled"
+    console.out.print(
+        f"{name} version {published.version} is {alias} in s3://{published.bucket}{before}; "
+        f"{compiled}: {published.parity}",
+        markup=False,
+    )
+    if not published.compiled:
+        console.err.print(
+            "[yellow]the function's zip reads compiled models alone: serve this one with the "
+            "container image[/yellow]"
         )
-        if not published.compiled:
-            console.err.print(
-                "[yellow]the function's zip reads compiled models alone: serve this one with the "
-                "container image[/yellow]"
-            )
+
+
+@app.command()
+def rollback(
+    model_bucket: BucketOption,
+    name: NameOption = _MODEL,
+    alias: AliasOption = _CHAMPION,
+    as_json: JsonOption = False,
+) -> None:
+    """Move an alias back to the version that it named before, in the store and in the registry.
+
+    Example: python -m training rollback
+    """
+    from training.store.rollback import follow, roll_back
+
+    done = roll_back(boto3.client("s3"), model_bucket, name, alias)
+    if as_json:
+        _print_json(done)
+    else:
+        console.out.print(
+            f"{name} version {done.version} is {alias} again in s3://{done.bucket}, in place of "
+            f"version {done.rolled_back}",
+            markup=False,
+        )
+    from training import tracking  # the function goes back first: MLflow takes seconds
+
+    try:
+        follow(tracking.client(), done)
+    except console.UserError as error:
+        console.fail(
+            f"the store is rolled back, but the registry's {alias} is not, and the next publish "
+            f"would bring version {done.rolled_back} back: {error}",
+            1,
+        )
+
+
+@app.command()
+def history(
+    model_bucket: MaybeBucketOption = None,
+    name: NameOption = _MODEL,
+    as_json: JsonOption = False,
+) -> None:
+    """List who moved which alias when and why: in the registry, and in the store if it is named.
+
+    Example: python -m training history
+    """
+    from training import tracking
+    from training.history import history as look
+    from training.history import lines
+    from training.store.bucket import Bucket
+
+    store = Bucket(boto3.client("s3"), model_bucket) if model_bucket else None
+    entries = look(tracking.client(), store, name)
+    if as_json:
+        _print_json(entries)
+    else:
+        said = lines(entries) or [f"no alias of {name} was ever moved"]
+        console.out.print("\n".join(said), markup=False)
+
+
+@app.command()
+def trace(
+    prediction: Annotated[
+        str,
+        typer.Argument(help="event_id of a prediction, or the whole of it as JSON; - reads it."),
+    ],
+    stream: Annotated[
+        str | None,
+        typer.Option(envvar="PREDICTIONS_STREAM_NAME", help="Where to look for an event_id."),
+    ] = None,
+    deadline: Annotated[float, typer.Option(min=1, help="Seconds to look for it.")] = 30.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Go from a prediction to its version, run, data and code, and score its ride again.
+
+    Example: python -m training trace shardId-000000000000:49590338271490256608559692538361571095
+    """
+    from training import trace as tracing
+    from training import tracking
+
+    found = tracing.given(prediction, stream, deadline)
+    traced = tracing.trace(tracking.client(), found)
+    if as_json:
+        _print_json(traced)
+    else:
+        console.out.print(tracing.table(traced))
+    if not traced.reproduced:
+        console.fail(
+            f"version {traced.version} says {traced.scored_again_minutes} minutes for this ride "
+            f"now, and not {traced.prediction.prediction.ride_duration}",
+            1,
+        )
+
+
+@app.command()
+def run(
+    month: Annotated[
+        str | None, typer.Argument(help="Month to validate on; the one before trains.")
+    ] = None,
+    model_bucket: MaybeBucketOption = None,
+    seed: SeedOption = 0,
+    name: NameOption = _MODEL,
+    prefect: Annotated[
+        bool, typer.Option("--prefect", help="As a Prefect flow, with retries and caching.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Do it all: data, validate, train, evaluate, promote, publish; the newest month unless named.
+
+    Example: python -m training run 2023-02
+    """
+    from training import cycle
+
+    plan = cycle.of_month(month or cycle.newest_month(), name, model_bucket, seed)
+    if prefect:
+        from training.flow import run as do
+    else:
+        do = cycle.run
+    done = do(plan)
+    if as_json:
+        _print_json(done)
+        return
+    became = "is champion" if done.promotion.promoted else "is not promoted"
+    reasons = "".join(f"; {reason}" for reason in done.promotion.reasons)
+    published = f", published to s3://{done.published.bucket}" if done.published else ""
+    console.out.print(
+        f"{name} version {done.trained.version} {became}{published}{reasons}", markup=False
+    )
+
+
+@app.command()
+def schedule(
+    cron: Annotated[str, typer.Option(help="When, as cron writes it.")] = "0 6 5 * *",
+    model_bucket: MaybeBucketOption = None,
+    seed: SeedOption = 0,
+    name: NameOption = _MODEL,
+) -> None:
+    """Do what `run` does on a schedule, by Prefect, until it is stopped.
+
+    Example: python -m training schedule --cron "0 6 5 * *"
+    """
+    from training.flow import schedule as serve
+
+    serve(cron, name, model_bucket, seed)
+
+
+@app.command("mlflow")
+def show_mlflow(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
+) -> None:
+    """Open MLflow's page on what was trained, until it is stopped.
+
+    Example: python -m training mlflow
+    """
+    from training.page import serve
+
+    serve(port)
+
+
+def _print_json(result: object) -> None:
+    console.out.print(msgspec.json.encode(result).decode(), markup=False)

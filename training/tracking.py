@@ -7,32 +7,83 @@ from typing import Final
 import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from infra.console import UserError
 from infra.paths import ROOT
 
 EXPERIMENT: Final = "ride-duration"
+ARTIFACTS: Final = "mlruns"
+_DEFAULTS: Final = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # of files that are small
+    # A server that is away is said after seconds: MLflow itself tries for minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+
+
+def uri() -> str:
+    """MLflow's own default, but in the checkout's root wherever a command is run from."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlflow.db'}"
 
 
 def client() -> MlflowClient:
     """A client of the tracking store and registry. Raises `UserError` where it cannot be used."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    for name in ("mlflow", "alembic"):
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    for name in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    # MLflow's own default, but in the checkout's root wherever a command is run from.
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlflow.db'}"
-    mlflow.set_tracking_uri(uri)
+    _require_database()
     try:
+        mlflow.set_tracking_uri(uri())
         found = MlflowClient()
         if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-            mlflow.create_experiment(EXPERIMENT, _artifacts(uri))
+            mlflow.create_experiment(EXPERIMENT, _artifacts())
         mlflow.set_experiment(EXPERIMENT)
-    except MlflowException as error:
-        raise UserError(f"MLflow at {uri} cannot be used: {error.message}") from error
+    except (MlflowException, ValueError) as error:
+        reason = str(error).strip().partition("(Caused by")[0].splitlines()[0].strip()
+        raise UserError(
+            f"MLflow at {shown()} cannot be used: {reason:.300}; start it, or mend "
+            "MLFLOW_TRACKING_URI"
+        ) from error
     return found
 
 
-def _artifacts(uri: str) -> str | None:
-    """Beside the SQLite file; a tracking server knows a place of its own."""
-    path = uri.removeprefix("sqlite:///")
-    return None if path == uri else (ROOT / path).with_name("mlruns").as_uri()
+def shown() -> str:
+    """The address without its password."""
+    if not is_database():
+        return uri()
+    return make_url(uri()).render_as_string(hide_password=True)
+
+
+def is_database() -> bool:
+    """Whether MLflow's tables are opened from here, and not by a tracking server."""
+    return uri().split(":")[0].split("+")[0] in {"sqlite", "postgresql", "mysql", "mssql"}
+
+
+def _require_database() -> None:
+    """MLflow tries a database that is away for minutes before it says so."""
+    if not is_database():
+        return
+    try:
+        engine = create_engine(uri())
+        engine.connect().close()
+        engine.dispose()
+    except (SQLAlchemyError, ImportError) as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise UserError(
+            f"MLflow's database {shown()} cannot be used: {reason}; start it, or mend "
+            "MLFLOW_TRACKING_URI"
+        ) from error
+
+
+def _artifacts() -> str | None:
+    """Beside the SQLite file, or in the checkout; a tracking server knows a place of its own."""
+    if not is_database():
+        return None
+    path = uri().removeprefix("sqlite:///")
+    folder = ROOT if path == uri() else (ROOT / path).parent
+    return (folder / ARTIFACTS).as_uri()

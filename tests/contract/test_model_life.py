@@ -1,8 +1,9 @@
 """A model from trips to predictions: MLflow's registry, the model store, the function's loader."""
 
 import hashlib
+import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -10,7 +11,6 @@ import mlflow
 import msgspec
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator
 
 from infra.console import UserError
 from ride_scoring import compiled, features
@@ -19,51 +19,32 @@ from ride_scoring.errors import ModelRefused, ModelUnavailable
 from ride_scoring.model import RideModel
 from ride_scoring.model_store import AliasPointer, Manifest, ModelStore
 from ride_scoring.serving import AliasedModel, Unwatched
-from stream_sim import trips
-from training import tracking
-from training.compiler import NotCompilable, ParityReport, compile_checked
-from training.publish import PARITY_FILE, Published, publish
-from training.train import TrainedModel, feature_matrix, train
+from tests import registered
+from tests.registered import NAME
+from training import datasets, tracking
+from training.compiler import NotCompilable
+from training.models import boosted
+from training.models.catalogue import feature_matrix
+from training.registry.model_directory import PARITY_FILE
+from training.store.bucket import Bucket
+from training.store.publish import Published, publish
+from training.train import TrainedModel
 
 # MLflow is warned by newer pandas and SQLAlchemy of what is its own to mend.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-NAME = "ride-duration"
 POINTER = f"models/{NAME}/aliases/champion.json"
-TRIPS = trips.synthetic(3_000, seed=4)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedModel:
-    folder = tmp_path_factory.mktemp("mlflow")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
-        return train(TRIPS, "3000 synthetic trips", NAME, "champion", seed=0)
-
-
-@pytest.fixture
-def registry(trained: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> mlflow.MlflowClient:
-    assert trained.version == "1"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow.get_tracking_uri())
-    return tracking.client()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def compiled_once() -> Iterator[None]:
-    """Compared with its source over all the rides, each model once: that takes seconds."""
-    known: dict[str, tuple[bytes, ParityReport]] = {}
+def champion(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainedModel]:
+    with registered.registry(tmp_path_factory.mktemp("mlflow")):
+        yield registered.trained(alias="champion")
 
-    def compile_once(
-        estimator: BaseEstimator, names: Sequence[str], sources: Mapping[str, str]
-    ) -> tuple[bytes, ParityReport]:
-        key = repr(sorted(sources.items()))
-        if key not in known:
-            known[key] = compile_checked(estimator, names, sources)
-        return known[key]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.publish.compile_checked", compile_once)
-        yield
+@pytest.fixture
+def registry() -> mlflow.MlflowClient:
+    return tracking.client()
 
 
 @pytest.fixture
@@ -71,10 +52,10 @@ def published(registry: mlflow.MlflowClient, aws: boto3.Session) -> Published:
     return publish(registry, aws.client("s3"), "models", NAME, "champion")
 
 
-def loader() -> AliasedModel:
+def loader(alias: str = "champion") -> AliasedModel:
     """The function's own, with what the environment says of moto."""
     store = ModelStore(connect(os.environ).s3, "models", NAME)
-    return AliasedModel(store, "champion", "champion", 0.0, Unwatched())
+    return AliasedModel(store, alias, "champion", 0.0, Unwatched())
 
 
 def put(aws: boto3.Session, key: str, body: bytes) -> None:
@@ -85,28 +66,51 @@ def get(aws: boto3.Session, key: str) -> bytes:
     return aws.client("s3").get_object(Bucket="models", Key=key)["Body"].read()
 
 
-def test_a_run_holds_what_a_person_asks_of_it(
-    trained: TrainedModel, registry: mlflow.MlflowClient
+def test_a_version_carries_what_a_person_asks_of_it(
+    champion: TrainedModel, registry: mlflow.MlflowClient
 ) -> None:
-    run = registry.get_run(trained.run_id)
-    assert run.data.params["source"] == "3000 synthetic trips"
-    assert run.data.metrics["rmse_minutes"] == trained.rmse_minutes
-    assert 1 < trained.rmse_minutes < 9
+    run = registry.get_run(champion.run_id)
+    assert run.data.params["train"] == registered.DATA
+    assert run.data.metrics["rmse_minutes"] == champion.rmse_minutes
+    assert 1 < champion.rmse_minutes < 9
+    assert run.data.metrics["rmse_minutes_low"] < champion.rmse_minutes
+    assert run.inputs is not None
+    assert [found.dataset.name for found in run.inputs.dataset_inputs] == [registered.DATA]
     version = registry.get_model_version_by_alias(NAME, "champion")
+    assert version.tags["git_commit"]
+    assert len(version.tags["environment_sha256"]) == 64
+    (report,) = datasets.read([registered.DATA], (), "function").lineage.train
+    assert version.tags["train_sha256"] == report.sha256
     info = mlflow.models.get_model_info(f"models:/{NAME}/{version.version}")
     assert info.signature is not None
-    assert info.signature.inputs.input_names()[0] == "PU_DO"
+    assert info.signature.inputs.input_names() == list(boosted.FEATURES)
     assert info.saved_input_example_info is not None
 
 
+def test_a_version_carries_its_files(champion: TrainedModel, registry: mlflow.MlflowClient) -> None:
+    files = {found.path for found in registry.list_artifacts(champion.run_id)}
+    assert files >= {
+        *("golden_rows.json", "training_pairs.json", "reference_profile.json", "lineage.json"),
+        *("environment.txt", "evaluation.json", "importance.json", "model_card.md", "figures"),
+    }
+    figures = {found.path for found in registry.list_artifacts(champion.run_id, "figures")}
+    assert {"figures/calibration.png", "figures/residuals.png", "figures/importance.png"} <= figures
+    card = mlflow.artifacts.load_text(f"runs:/{champion.run_id}/model_card.md")
+    assert registered.DATA in card
+    assert "Brooklyn" in card
+    environment = mlflow.artifacts.load_text(f"runs:/{champion.run_id}/environment.txt")
+    assert "scikit-learn==" in environment
+
+
 @pytest.mark.usefixtures("published")
-def test_the_function_serves_what_was_trained(trained: TrainedModel) -> None:
+def test_the_function_serves_what_was_trained(champion: TrainedModel) -> None:
     model = loader().current()
-    assert (model.name, model.version, model.run_id) == (NAME, "1", trained.run_id)
-    ridden = TRIPS.where(slice(50))
+    assert (model.name, model.version, model.run_id) == (NAME, "1", champion.run_id)
+    ridden = datasets.read([registered.DATA], (), "function").train.where(slice(50))
     served = model.predictor.predict(ridden.rides(), [0.0] * 50)
     pipeline = mlflow.sklearn.load_model(f"models:/{NAME}/1")
-    assert served == pytest.approx(pipeline.predict(feature_matrix(ridden)), abs=1e-9)
+    expected = pipeline.predict(feature_matrix(boosted.FEATURES, ridden))
+    assert served == pytest.approx(expected, abs=1e-9)
 
 
 def test_what_is_published_is_compiled_and_says_how_close_it_is(
@@ -123,16 +127,32 @@ def test_what_is_published_is_compiled_and_says_how_close_it_is(
     assert sources == {path: manifest.files[path] for path in ("MLmodel", "model.skops")}
 
 
+def test_what_was_compiled_once_is_published_as_it_was(
+    registry: mlflow.MlflowClient, aws: boto3.Session, published: Published
+) -> None:
+    """Even by a machine that would compile it otherwise, or cannot."""
+    kept = registry.list_artifacts(loader().current().run_id, "compiled")
+    assert {Path(found.path).name for found in kept} == {compiled.FILE, PARITY_FILE}
+    aws.client("s3").delete_object(Bucket="models", Key=f"models/{NAME}/versions/1.json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.registry.model_directory.compile_checked", refuse)
+        again = publish(registry, aws.client("s3"), "models", NAME, "champion")
+    assert again.compiled
+    assert again.parity == published.parity
+
+
+def refuse(*_: object) -> None:
+    raise NotCompilable("it has a step that nobody knows")
+
+
 def test_a_model_that_does_not_compile_is_published_and_says_why(
     registry: mlflow.MlflowClient, aws: boto3.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise NotCompilable("it has a step that nobody knows")
-
-    monkeypatch.setattr("training.publish.compile_checked", refuse)
-    published = publish(registry, aws.client("s3"), "models", NAME, "champion")
+    monkeypatch.setattr("training.registry.model_directory.compile_checked", refuse)
+    registered.trained(alias="uncompiled")
+    published = publish(registry, aws.client("s3"), "models", NAME, "uncompiled")
     assert (published.compiled, published.parity) == (False, "it has a step that nobody knows")
-    served = loader().current().predictor
+    served = loader("uncompiled").current().predictor
     assert isinstance(served, RideModel)
     assert served.way == "sklearn"
 
@@ -229,13 +249,82 @@ def test_publishing_again_changes_nothing_but_the_time(
 def test_a_pointer_knows_what_it_named_before(
     registry: mlflow.MlflowClient, aws: boto3.Session, published: Published
 ) -> None:
-    train(TRIPS.where(slice(1_500)), "fewer trips", NAME, "champion", seed=1)
+    later = registered.trained("synthetic:1500:1", alias="champion")
     try:
         newer = publish(registry, aws.client("s3"), "models", NAME, "champion")
-        assert (newer.version, newer.previous) == ("2", published.version)
-        assert loader().current().version == "2"
+        assert (newer.version, newer.previous) == (later.version, published.version)
+        assert loader().current().version == later.version
     finally:
         registry.set_registered_model_alias(NAME, "champion", "1")
+
+
+class CutShort(Exception):
+    """The publisher's process ends here."""
+
+
+def test_a_publish_that_was_cut_short_anywhere_is_repeated_safely(
+    registry: mlflow.MlflowClient, aws: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each of its writes in turn: until the last, no reader finds anything."""
+    create = Bucket.create
+    for lived in itertools.count():
+        left = iter(range(lived))
+
+        def create_some(bucket: Bucket, key: str, body: bytes, left: Iterator[int] = left) -> bool:
+            if next(left, None) is None:
+                raise CutShort(key)
+            return create(bucket, key, body)
+
+        monkeypatch.setattr(Bucket, "create", create_some)
+        try:
+            publish(registry, aws.client("s3"), "models", NAME, "champion")
+        except CutShort:
+            with pytest.raises(ModelUnavailable):
+                loader().current()
+        else:
+            break
+    assert lived > 5
+    assert loader().current().version == "1"
+
+
+def test_of_two_registries_that_publish_one_version_at_once_neither_mixes(
+    registry: mlflow.MlflowClient, aws: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other's files come between ours: whoever wrote the first file goes on, alone."""
+    create = Bucket.create
+
+    def other_first(bucket: Bucket, key: str, body: bytes) -> bool:
+        create(bucket, key, b"another registry's " + body)
+        return create(bucket, key, body)
+
+    monkeypatch.setattr(Bucket, "create", other_first)
+    with pytest.raises(UserError, match="MLmodel is another model's"):
+        publish(registry, aws.client("s3"), "models", NAME, "champion")
+    written = aws.client("s3").list_objects_v2(Bucket="models")["Contents"]
+    assert [found["Key"] for found in written] == [f"models/{NAME}/versions/1/MLmodel"]
+
+
+def test_of_two_publishers_of_one_version_both_are_done(
+    registry: mlflow.MlflowClient, aws: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same files from the same registry: the second finds them as they are to be."""
+    create = Bucket.create
+
+    def twin_first(bucket: Bucket, key: str, body: bytes) -> bool:
+        if "/versions/" in key:
+            assert create(bucket, key, body)
+        return create(bucket, key, body)
+
+    monkeypatch.setattr(Bucket, "create", twin_first)
+    publish(registry, aws.client("s3"), "models", NAME, "champion")
+    assert loader().current().version == "1"
+
+
+def test_a_bucket_that_is_not_there_is_said(
+    registry: mlflow.MlflowClient, aws: boto3.Session
+) -> None:
+    with pytest.raises(UserError, match="bucket nowhere is not there"):
+        publish(registry, aws.client("s3"), "nowhere", NAME, "champion")
 
 
 def test_a_version_of_another_registry_is_not_written_over(
@@ -244,7 +333,7 @@ def test_a_version_of_another_registry_is_not_written_over(
     other = f"models/{NAME}/versions/{published.version}.json"
     put(aws, other, b'{"another": "model"}')
     pointer = get(aws, POINTER)
-    with pytest.raises(UserError, match="is another model"):
+    with pytest.raises(UserError, match="is another model's"):
         publish(registry, aws.client("s3"), "models", NAME, "champion")
     assert (get(aws, other), get(aws, POINTER)) == (b'{"another": "model"}', pointer)
 

@@ -1,0 +1,288 @@
+"""Challengers that become champions, or do not; and the ways back from a champion to its data."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import boto3
+import mlflow
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from infra.console import UserError
+from infra.steps import Steps
+from ride_scoring.events import Prediction, RideDuration
+from stream_sim import trips
+from tests import registered
+from tests.registered import NAME, WORSE
+from training import history, trace, tracking
+from training.compiler import NotCompilable
+from training.evaluate import evaluate
+from training.promote import Promotion, promote
+from training.registry import carried, versions
+from training.store.bucket import Bucket
+from training.store.publish import publish
+from training.store.rollback import follow, roll_back
+from training.train import TrainedModel
+
+# MLflow is warned by newer pandas and SQLAlchemy of what is its own to mend.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+Client = mlflow.MlflowClient
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, TrainedModel]]:
+    with registered.registry(tmp_path_factory.mktemp("mlflow")):
+        yield {
+            "good": registered.trained(),
+            "worse": registered.trained(hyperparameters=WORSE),
+            "again": registered.trained(seed=1),
+        }
+
+
+@pytest.fixture
+def client(models: dict[str, TrainedModel]) -> Client:
+    """Of a registry whose champion is the good model, and whose challenger the worse one."""
+    found = tracking.client()
+    for alias, kind in (("champion", "good"), ("challenger", "worse")):
+        found.set_registered_model_alias(NAME, alias, models[kind].version)
+    return found
+
+
+def promoted(client: Client, which: str = "challenger", **changes: object) -> Promotion:
+    options = {"margin_minutes": 0.0, "force": False, "seed": 0, "steps": Steps(quiet=True)}
+    validate = changes.pop("validate", ())
+    return promote(client, NAME, which, "champion", validate, **(options | changes))  # type: ignore[arg-type]
+
+
+def champion(client: Client) -> str:
+    return versions.number(versions.by_alias(client, NAME, "champion"))
+
+
+def test_the_first_has_to_beat_the_best_constant(client: Client) -> None:
+    client.delete_registered_model_alias(NAME, "champion")
+    first = promoted(client, "1")
+    assert (first.promoted, first.before, first.reasons) == (True, None, [])
+    assert first.verdict.difference_minutes > 3
+    assert champion(client) == "1"
+    assert "best constant" in versions.moves(client, NAME)[-1].note
+
+
+def test_a_worse_challenger_is_refused_and_it_is_kept_why(client: Client) -> None:
+    refused = promoted(client)
+    assert not refused.promoted
+    assert refused.before == "1"
+    assert "not better beyond the noise" in refused.reasons[0]
+    assert any("worse on" in reason or "miles" in reason for reason in refused.reasons[1:])
+    assert champion(client) == "1"
+    version = versions.by_alias(client, NAME, "challenger")
+    (kept, *_) = client.list_artifacts(str(version.run_id), carried.PROMOTIONS)
+    found = msgspec.json.decode(carried.text(version, kept.path), type=Promotion)
+    assert found.reasons == refused.reasons
+
+
+def test_one_that_is_as_good_is_refused(client: Client) -> None:
+    refused = promoted(client, "3")
+    assert not refused.promoted
+    assert abs(refused.verdict.difference_minutes) < 1
+
+
+def test_force_promotes_it_and_the_registry_says_so(client: Client) -> None:
+    forced = promoted(client, force=True)
+    assert (forced.promoted, forced.forced) == (True, True)
+    assert champion(client) == "2"
+    move = versions.moves(client, NAME)[-1]
+    assert (move.why, move.before, move.version) == ("forced", "1", "2")
+    assert move.note.startswith("forced though it is not better")
+
+
+def test_a_better_challenger_takes_over_by_a_margin(client: Client) -> None:
+    client.set_registered_model_alias(NAME, "champion", "2")
+    refused = promoted(client, "1", margin_minutes=20.0)
+    assert "not better by more than 20 minutes" in refused.reasons[0]
+    assert promoted(client, "1", margin_minutes=0.5).promoted
+    assert champion(client) == "1"
+
+
+def test_other_data_can_be_named(client: Client) -> None:
+    refused = promoted(client, validate=["synthetic:2000:8"])
+    assert refused.validated_on == "synthetic:2000:8"
+    assert refused.verdict.rides > 1_000
+
+
+def test_neither_is_compared_on_what_it_was_trained_on(client: Client) -> None:
+    with pytest.raises(UserError, match="version 2 was trained on synthetic:3000:4"):
+        promoted(client, validate=[registered.DATA])
+    other = registered.trained("synthetic:1000:7", validate=["synthetic:3000:4"], alias="other")
+    with pytest.raises(UserError, match=r"version 1 was trained on .* promote with --force"):
+        promoted(client, other.version)
+    assert promoted(client, other.version, force=True).forced
+
+
+def test_data_that_changed_since_are_not_compared_on(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "trips.parquet"
+    write(path, trips.synthetic(1_000, seed=5))
+    version = registered.trained(str(path), alias="file").version
+    write(path, trips.synthetic(1_000, seed=6))
+    with pytest.raises(UserError, match=r"trips\.parquet has changed since"):
+        promoted(client, version)
+
+
+def write(path: Path, ridden: trips.Trips) -> None:
+    minutes = (ridden.duration_minutes * 60).astype("timedelta64[s]")
+    columns = {
+        "lpep_pickup_datetime": ridden.pickup,
+        "lpep_dropoff_datetime": ridden.pickup + minutes,
+        "PULocationID": ridden.pickup_zone,
+        "DOLocationID": ridden.dropoff_zone,
+        "trip_distance": ridden.distance_miles,
+    }
+    pq.write_table(pa.table(columns), path)
+
+
+def test_what_does_not_compile_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise NotCompilable("it has a step that nobody knows")
+
+    client.delete_registered_model_alias(NAME, "champion")
+    version = registered.trained("synthetic:1000:2", alias="uncompiled").version
+    monkeypatch.setattr("training.registry.model_directory.compile_checked", refuse)
+    assert promoted(client, version).reasons == [
+        "it is not compiled: it has a step that nobody knows"
+    ]
+
+
+def test_what_the_function_scores_otherwise_is_refused(client: Client) -> None:
+    client.delete_registered_model_alias(NAME, "champion")
+    lying = registered.trained("synthetic:1000:3", alias="lying")
+    rows = carried.golden_rows(versions.by_number(client, NAME, lying.version))
+    rows[3] = msgspec.structs.replace(rows[3], ride_duration=rows[3].ride_duration + 1)
+    client.log_text(lying.run_id, msgspec.json.encode(rows).decode(), carried.GOLDEN_ROWS)
+    (reason,) = promoted(client, lying.version).reasons
+    assert "for the golden row 3, where the model gave" in reason
+
+
+def test_the_champion_is_no_challenger(client: Client) -> None:
+    with pytest.raises(UserError, match="version 1 is champion already"):
+        promoted(client, "1")
+
+
+def test_of_two_promotions_at_once_the_later_one_is_told(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.set_registered_model_alias(NAME, "champion", "2")
+
+    def another_is_first(*_: object) -> None:
+        client.set_registered_model_alias(NAME, "champion", "3")
+
+    monkeypatch.setattr("training.promote.dry_run", another_is_first)
+    with pytest.raises(UserError, match="champion moved to version 3 while version 1 was compared"):
+        promoted(client, "1")
+    assert champion(client) == "3"
+
+
+def test_a_rollback_brings_store_and_registry_back(client: Client, aws: boto3.Session) -> None:
+    s3 = aws.client("s3")
+    publish(client, s3, "models", NAME, "champion")
+    promoted(client, force=True)
+    published = publish(client, s3, "models", NAME, "champion")
+    assert (published.version, published.previous) == ("2", "1")
+    done = roll_back(s3, "models", NAME, "champion")
+    follow(client, done)
+    assert (done.rolled_back, done.version) == ("2", "1")
+    assert champion(client) == "1"
+    told = [
+        (entry.where, entry.before, entry.version, entry.why)
+        for entry in history.history(client, Bucket(s3, "models"), NAME)
+        if entry.alias == "champion"
+    ]
+    assert told[-5:] == [
+        ("store", None, "1", "publish"),
+        ("registry", "1", "2", "forced"),
+        ("store", "1", "2", "publish"),
+        ("store", "2", "1", "rollback"),
+        ("registry", "2", "1", "rollback"),
+    ]
+
+
+def prediction(model: TrainedModel, minutes: float | None = None) -> Prediction:
+    """As the function writes it, of a golden row."""
+    version = versions.by_number(tracking.client(), NAME, model.version)
+    row = carried.golden_rows(version)[5]
+    said = max(row.ride_duration, 0.0) if minutes is None else minutes
+    now = datetime.now(UTC)
+    return Prediction(
+        *(NAME, model.version, RideDuration(said, 7), "shard:1", model.run_id, "champion"),
+        *(row.ride, now, now),
+    )
+
+
+def test_a_prediction_leads_to_its_data_and_its_code(
+    client: Client, models: dict[str, TrainedModel]
+) -> None:
+    text = msgspec.json.encode(prediction(models["good"])).decode()
+    traced = trace.trace(client, trace.decode(text))
+    assert (traced.name, traced.version, traced.run_id) == (NAME, "1", models["good"].run_id)
+    assert traced.aliases == ["champion"]
+    (report,) = traced.lineage.train
+    assert (report.source, report.rows) == (registered.DATA, 3_000)
+    assert traced.git_commit
+    assert traced.reproduced
+    assert traced.metrics["rmse_minutes"] == models["good"].rmse_minutes
+
+
+def test_a_prediction_that_the_version_does_not_give_is_found_out(
+    client: Client, models: dict[str, TrainedModel]
+) -> None:
+    traced = trace.trace(client, prediction(models["good"], minutes=3.0))
+    assert not traced.reproduced
+    assert traced.scored_again_minutes != 3.0
+
+
+def test_a_prediction_of_another_registry_is_said(
+    client: Client, models: dict[str, TrainedModel]
+) -> None:
+    foreign = msgspec.structs.replace(prediction(models["good"]), run_id="another")
+    with pytest.raises(UserError, match="of run another: it was made by a model of another"):
+        trace.trace(client, foreign)
+    unknown = msgspec.structs.replace(foreign, version="99")
+    with pytest.raises(UserError, match="no version 99"):
+        trace.trace(client, unknown)
+    with pytest.raises(UserError, match="this is no prediction"):
+        trace.decode('{"model": "ride-duration"}')
+
+
+def test_an_event_id_is_looked_for_in_the_stream(
+    models: dict[str, TrainedModel], aws: boto3.Session
+) -> None:
+    kinesis = aws.client("kinesis")
+    wanted = prediction(models["good"])
+    for data in (b"no prediction", msgspec.json.encode(wanted)):
+        kinesis.put_record(StreamName="ride-predictions", Data=data, PartitionKey="7")
+    assert trace.given("shard:1", "ride-predictions", 20.0) == wanted
+    with pytest.raises(UserError, match="no prediction of shard:2 was found in ride-predictions"):
+        trace.given("shard:2", "ride-predictions", 1.0)
+    with pytest.raises(UserError, match="name it with --stream"):
+        trace.given("shard:2", None, 1.0)
+
+
+def test_a_version_is_measured_on_any_data_in_a_run_of_its_own(
+    client: Client, models: dict[str, TrainedModel]
+) -> None:
+    found = evaluate(client, NAME, "champion", ["synthetic:2000:8"], seed=0)
+    run = client.get_run(found.run_id)
+    assert run.data.tags["mlflow.parentRunId"] == models["good"].run_id
+    assert run.data.metrics["rmse_minutes"] == found.evaluation.metrics.rmse_minutes
+    assert run.data.params["validate"] == "synthetic:2000:8"
+    files = {file.path for file in client.list_artifacts(found.run_id)}
+    assert {"evaluation.json", "figures"} <= files
+
+
+def test_what_a_version_was_measured_on_gives_the_same_numbers_again(
+    client: Client, models: dict[str, TrainedModel]
+) -> None:
+    found = evaluate(client, NAME, "champion", (), seed=0)
+    assert found.evaluation.metrics.rmse_minutes == pytest.approx(models["good"].rmse_minutes)

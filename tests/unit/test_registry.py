@@ -1,0 +1,129 @@
+"""Aliases of the registry: who moved them, and two who move one at once."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
+from infra.console import UserError
+from training import tracking
+from training.registry import versions
+
+# MLflow is warned by newer pandas and SQLAlchemy of what is its own to mend.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+NAME = "ride-duration"
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("registry") / "mlflow.db"
+
+
+@pytest.fixture
+def client(database: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{database}")
+    found = tracking.client()
+    for model in found.search_registered_models():
+        found.delete_registered_model(model.name)
+    found.create_registered_model(NAME)
+    return found
+
+
+def registered(client: MlflowClient) -> ModelVersion:
+    return client.create_model_version(NAME, source="runs:/0/model")
+
+
+def test_each_move_of_an_alias_is_known(client: MlflowClient) -> None:
+    first, second = registered(client), registered(client)
+    versions.move_alias(client, first, "champion", "train")
+    versions.move_alias(client, second, "champion", "forced", "no better")
+    versions.move_alias(client, first, "champion", "rollback")
+    moves = versions.moves(client, NAME)
+    assert [(move.before, move.version, move.why, move.note) for move in moves] == [
+        (None, "1", "train", ""),
+        ("1", "2", "forced", "no better"),
+        ("2", "1", "rollback", ""),
+    ]
+    assert all("@" in move.by for move in moves)
+    assert versions.number(versions.by_alias(client, NAME, "champion")) == "1"
+
+
+def test_an_alias_that_moved_since_is_not_moved_over(client: MlflowClient) -> None:
+    first, second, third = (registered(client) for _ in range(3))
+    versions.move_alias(client, first, "champion", "train")
+    versions.move_alias_from(client, first, second, "champion", "promote", "")
+    with pytest.raises(UserError, match="moved to version 2 while version 3 was compared with"):
+        versions.move_alias_from(client, first, third, "champion", "promote", "")
+    with pytest.raises(UserError, match="while version 3 was compared with none"):
+        versions.move_alias_from(client, None, third, "champion", "promote", "")
+    assert client.get_registered_model(NAME).tags == {}
+
+
+def test_of_many_who_move_an_alias_at_once_one_does_at_most(client: MlflowClient) -> None:
+    challengers = [registered(client) for _ in range(6)]
+    barrier = threading.Barrier(len(challengers))
+    refused = []
+
+    def promote(version: ModelVersion) -> None:
+        barrier.wait()
+        try:
+            versions.move_alias_from(client, None, version, "champion", "promote", "")
+        except UserError as error:
+            refused.append(str(error))
+
+    threads = [threading.Thread(target=promote, args=[version]) for version in challengers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    moved = versions.moves(client, NAME)
+    assert len(moved) <= 1
+    assert len(moved) + len(refused) == len(challengers)
+    assert client.get_registered_model(NAME).tags == {}
+
+
+def test_a_claim_of_a_process_that_was_killed_is_forgotten(client: MlflowClient) -> None:
+    version = registered(client)
+    for age, refused in ((timedelta(), True), (timedelta(minutes=2), False)):
+        claimed_at = (datetime.now(UTC) - age).isoformat()
+        client.set_registered_model_tag(NAME, "alias_claim.champion.killed", claimed_at)
+        if refused:
+            with pytest.raises(UserError, match="somebody else moves champion"):
+                versions.move_alias_from(client, None, version, "champion", "promote", "")
+    versions.move_alias_from(client, None, version, "champion", "promote", "")
+    assert client.get_registered_model(NAME).tags == {}
+
+
+def test_a_version_that_was_never_registered_is_named(client: MlflowClient) -> None:
+    with pytest.raises(UserError, match="no version 99 of a model 'ride-duration'"):
+        versions.chosen(client, NAME, "99")
+    with pytest.raises(UserError, match=r"no alias 'challenger' .* training train"):
+        versions.chosen(client, NAME, "challenger")
+    with pytest.raises(UserError, match="no version 1 of a model 'another'"):
+        versions.by_number(client, "another", "1")
+
+
+@pytest.mark.parametrize(
+    ("uri", "complaint"),
+    [
+        ("sqlite:////nowhere/mlflow.db", "unable to open database file"),
+        ("postgresql://me:secret@127.0.0.1:9/mlflow", "refused"),
+        ("http://127.0.0.1:9", "API request"),
+        ("http://[bad", "cannot be used"),
+        ("wrong://place", "unsupported URI"),
+    ],
+)
+def test_a_registry_that_is_away_is_said_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, uri: str, complaint: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(UserError, match=complaint) as raised:
+        tracking.client()
+    said = str(raised.value)
+    assert "MLFLOW_TRACKING_URI" in said
+    assert "\n" not in said
+    assert "secret" not in said

@@ -1,0 +1,86 @@
+"""A fitted model and validation trips in; its numbers and figures out, and into MLflow."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+from matplotlib.figure import Figure
+from mlflow import MlflowClient
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from stream_sim.trips import Trips
+from training.datasets import Validation
+from training.evaluation.evaluation import Evaluation, evaluate
+from training.evaluation.figures import figures
+from training.evaluation.importance import Importance, importance
+from training.models.catalogue import Fitted, feature_matrix
+from training.registry import carried
+
+PICKUP_TIME_FEATURES: Final = frozenset({"hour", "minute_of_day", "weekday"})
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """How one model does on one set of trips. A model of course dicts has no importance."""
+
+    evaluation: Evaluation
+    importance: Importance | None
+    figures: dict[str, Figure]
+
+
+def assess(
+    fitted: Fitted, validation: Validation, seen: NDArray[np.bool_], seed: int
+) -> Assessment:
+    """`seen` tells which trips' pair of zones the model learned from, shape (n,)."""
+    trips = validation.trips
+    # Threads that wait for each other on a busy machine take twenty times as long as one alone.
+    with threadpool_limits(limits=1):
+        predicted = fitted.minutes(trips)
+        worth = _importance(fitted, trips, seed)
+    evaluation = evaluate(trips, predicted, seen, validation.data, seed)
+    drawn = figures(trips.duration_minutes, predicted, evaluation, worth)
+    return Assessment(evaluation, worth, drawn)
+
+
+def _importance(fitted: Fitted, trips: Trips, seed: int) -> Importance | None:
+    if fitted.features is None:
+        return None
+    matrix = feature_matrix(fitted.features, trips)
+    groups = _groups(fitted.features)
+    actual = trips.duration_minutes
+    return importance(fitted.served, matrix, fitted.features, actual, groups, seed)
+
+
+def log(client: MlflowClient, run_id: str, assessment: Assessment) -> None:
+    """Into the run: each metric, each interval's ends, the whole as JSON, and the figures."""
+    for name, value in metrics_of(assessment.evaluation).items():
+        client.log_metric(run_id, name, value)
+    client.log_dict(run_id, msgspec.to_builtins(assessment.evaluation), carried.EVALUATION)
+    if assessment.importance is not None:
+        client.log_dict(run_id, msgspec.to_builtins(assessment.importance), carried.IMPORTANCE)
+    for name, figure in assessment.figures.items():
+        client.log_figure(run_id, figure, f"{carried.FIGURES}/{name}.png")
+
+
+def metrics_of(evaluation: Evaluation) -> dict[str, float]:
+    """Names and values as MLflow keeps them."""
+    found = {
+        name: float(value) for name, value in msgspec.structs.asdict(evaluation.metrics).items()
+    }
+    for name, interval in evaluation.intervals.items():
+        found |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return found
+
+
+def _groups(names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """Features by what a ride carries."""
+    groups: dict[str, list[str]] = {"zones": [], "distance": [], "pickup time": []}
+    for name in names:
+        if name == "trip_distance":
+            groups["distance"].append(name)
+        else:
+            groups["pickup time" if name in PICKUP_TIME_FEATURES else "zones"].append(name)
+    return {group: members for group, members in groups.items() if members}

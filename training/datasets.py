@@ -1,0 +1,113 @@
+"""Names of data in; the trips to train on and those to validate on out, and where they came from.
+
+Where no validation data are named, the last fifth of the training data is held out: a model is
+always measured on trips that are later than those it learned from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import msgspec
+
+from infra.console import UserError
+from stream_sim.trips import Trips
+from training import data
+from training.data.report import DataReport
+from training.evaluation.evaluation import Data
+
+HELD_OUT_SHARE: Final = 0.2
+SYNTHETIC: Final = "synthetic:40000:0"
+"""What is trained on where nothing is named."""
+Rules = Literal["function", "course"]
+
+
+class Lineage(msgspec.Struct, frozen=True):
+    """What a model was trained and validated on. `validate` is empty where a part was held out."""
+
+    rules: Rules
+    train: tuple[DataReport, ...]
+    validate: tuple[DataReport, ...]
+
+    @property
+    def train_name(self) -> str:
+        return names_of(self.train)
+
+    @property
+    def train_sha256(self) -> tuple[str, ...]:
+        return tuple(report.sha256 for report in self.train)
+
+    def has_seen(self, other: "Validation") -> bool:
+        """Whether the model was trained on rides that another one is validated on."""
+        if not self.validate and other.held_out_of == self.train_sha256:
+            return False  # the same part was held out from both
+        return bool(set(self.train_sha256) & {report.sha256 for report in other.reports})
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Trips that models are measured on. `held_out_of`: digests of the data that they are the last
+    fifth of, if they are."""
+
+    trips: Trips
+    reports: tuple[DataReport, ...]
+    held_out_of: tuple[str, ...] | None = None
+
+    @property
+    def data(self) -> Data:
+        """Its name and digest, as an evaluation keeps them."""
+        part = "the last fifth of " if self.held_out_of else ""
+        return Data(
+            part + names_of(self.reports), " ".join(report.sha256 for report in self.reports)
+        )
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """The trips of one training."""
+
+    train: Trips
+    validation: Validation
+    lineage: Lineage
+
+
+def names_of(reports: Sequence[DataReport]) -> str:
+    return ", ".join(report.source for report in reports)
+
+
+def read(train: Sequence[str], validate: Sequence[str], rules: Rules) -> Datasets:
+    """Raises `UserError` where data are not there, damaged, or too few after the rules."""
+    learned = data.read(train, course=rules == "course")
+    if validate:
+        validation = read_validation(validate, rules)
+        return Datasets(
+            learned.trips, validation, Lineage(rules, learned.reports, validation.reports)
+        )
+    split = int(len(learned.trips) * (1 - HELD_OUT_SHARE))
+    lineage = Lineage(rules, learned.reports, ())
+    held_out = Validation(
+        learned.trips.where(slice(split, None)), learned.reports, lineage.train_sha256
+    )
+    return Datasets(learned.trips.where(slice(split)), held_out, lineage)
+
+
+def read_validation(validate: Sequence[str], rules: Rules) -> Validation:
+    found = data.read(validate, course=rules == "course")
+    return Validation(found.trips, found.reports)
+
+
+def validation_of(lineage: Lineage) -> Validation:
+    """The trips that a model was validated on, read again. Raises `UserError` where the data are
+    others by now."""
+    if lineage.validate:
+        again = read_validation([report.source for report in lineage.validate], lineage.rules)
+    else:
+        sources = [report.source for report in lineage.train]
+        again = read(sources, (), lineage.rules).validation
+    for before, now in zip(lineage.validate or lineage.train, again.reports, strict=True):
+        if before.sha256 != now.sha256:
+            raise UserError(
+                f"{now.source} has changed since the model was measured on it: name the data to "
+                "measure on with --validate"
+            )
+    return again

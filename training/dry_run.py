@@ -1,0 +1,82 @@
+"""A model directory and its golden rows in; whether the function gives those minutes.
+
+The function itself is run, by AWS's runtime client in a process of its own, on an event such as
+Kinesis's mapping sends. It writes nothing.
+"""
+
+import base64
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from infra.console import UserError
+from infra.invoke import answer
+from ride_scoring.events import Ride, RideEvent
+from ride_scoring.model_store import GOLDEN_TOLERANCE_MINUTES, GoldenRow
+
+_ARRIVED_AT: Final = 1_700_000_000.0
+"""Any time: a golden row's ride has its own."""
+_SETTINGS: Final = {
+    "RUN_ID": "dry-run",
+    "TEST_RUN": "true",
+    "SHADOW_ALIAS": "",
+    # It asks AWS for nothing, but does not start without.
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "dry-run",
+    "AWS_SECRET_ACCESS_KEY": "dry-run",
+}
+
+
+class _Scored(msgspec.Struct, frozen=True):
+    ride_duration: float
+    ride_id: int
+
+
+class _Predicted(msgspec.Struct, frozen=True):
+    prediction: _Scored
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    predictions: list[_Predicted]
+    rejects: list[dict[str, str]] = []
+
+
+def dry_run(directory: Path, rows: Sequence[GoldenRow]) -> str | None:
+    """What is wrong with what the function says of the rows; None where nothing is."""
+    event = msgspec.json.encode(_event([row.ride for row in rows]))
+    settings = {"MODEL_LOCATION": str(directory), **_SETTINGS}
+    try:
+        said = msgspec.json.decode(answer(event, {**os.environ, **settings}), type=_Answer)
+    except (UserError, msgspec.DecodeError) as error:
+        return f"the function does not score the golden rows: {error}"
+    if said.rejects:
+        return f"the function rejects a golden row: {said.rejects[0]['detail']}"
+    minutes = {item.prediction.ride_id: item.prediction.ride_duration for item in said.predictions}
+    for index, row in enumerate(rows):
+        wanted = max(row.ride_duration, 0.0)
+        if not abs(minutes.get(index, float("nan")) - wanted) <= GOLDEN_TOLERANCE_MINUTES:
+            return (
+                f"the function gives {minutes.get(index)} minutes for the golden row {index}, "
+                f"where the model gave {wanted}"
+            )
+    return None
+
+
+def _event(rides: Sequence[Ride]) -> dict[str, Any]:
+    return {"Records": [_record(index, ride) for index, ride in enumerate(rides)]}
+
+
+def _record(index: int, ride: Ride) -> dict[str, Any]:
+    data = msgspec.json.encode(RideEvent(index, ride))
+    return {
+        "eventID": f"shardId-000000000000:{index}",
+        "kinesis": {
+            "partitionKey": str(index),
+            "sequenceNumber": str(index),
+            "approximateArrivalTimestamp": _ARRIVED_AT,
+            "data": base64.b64encode(data).decode(),
+        },
+    }

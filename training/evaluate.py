@@ -1,0 +1,44 @@
+"""A registered version measured on any data: a child run of the run that trained it."""
+
+from collections.abc import Sequence
+
+import mlflow
+import msgspec
+from mlflow import MlflowClient
+
+from training import assess, datasets
+from training.evaluation.evaluation import Evaluation
+from training.registry import versions
+from training.registry.loaded import loaded
+
+
+class EvaluatedVersion(msgspec.Struct, frozen=True):
+    """A version and how it does; `run_id` is that of the evaluation."""
+
+    name: str
+    version: str
+    run_id: str
+    evaluation: Evaluation
+
+
+def evaluate(
+    client: MlflowClient, name: str, which: str, validate: Sequence[str], seed: int
+) -> EvaluatedVersion:
+    """Measures the version of an alias or a number, as the function would serve it.
+
+    The data are those that it was validated on unless `validate` names others.
+    """
+    version = versions.chosen(client, name, which)
+    with loaded(client, version) as found:
+        lineage = found.lineage
+        validation = (
+            datasets.read_validation(validate, lineage.rules)
+            if validate
+            else datasets.validation_of(lineage)
+        )
+        assessment = assess.assess(found.fitted, validation, found.seen(validation.trips), seed)
+    tags = {"mlflow.parentRunId": str(version.run_id)}
+    with mlflow.start_run(run_name=f"evaluate version {version.version}", tags=tags) as run:
+        mlflow.log_params({"version": version.version, "validate": validation.data.name})
+        assess.log(client, run.info.run_id, assessment)
+    return EvaluatedVersion(name, versions.number(version), run.info.run_id, assessment.evaluation)

@@ -1,0 +1,172 @@
+"""A challenger in; the champion's alias moved to it, or the reasons why it stays where it is."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+import msgspec
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+
+from infra.console import UserError
+from infra.steps import Steps
+from training import datasets
+from training.datasets import Validation
+from training.dry_run import dry_run
+from training.evaluation import metrics
+from training.evaluation.comparison import Verdict, compare
+from training.registry import carried, versions
+from training.registry.loaded import LoadedVersion, loaded
+
+
+class Promotion(msgspec.Struct, frozen=True):
+    """What came of it. `before` is the champion that it was compared with: None where there was
+    none, and then it was compared with the best constant. It was promoted where there are no
+    `reasons`, or was forced.
+    """
+
+    name: str
+    alias: str
+    version: str
+    before: str | None
+    promoted: bool
+    forced: bool
+    validated_on: str
+    verdict: Verdict
+    parity: str
+    reasons: list[str]
+
+
+def promote(
+    client: MlflowClient,
+    name: str,
+    which: str,
+    alias: str,
+    validate: Sequence[str],
+    *,
+    margin_minutes: float,
+    force: bool,
+    seed: int,
+    steps: Steps,
+) -> Promotion:
+    """Moves the alias where the challenger is better, no slice is worse, and it can serve.
+
+    `which` is the challenger's alias or number. The validation data are its own unless `validate`
+    names others. Raises `UserError` where the two cannot be compared, or the alias has moved since.
+    """
+    version = versions.chosen(client, name, which)
+    champion = versions.find_alias(client, name, alias)
+    if champion is not None and versions.number(champion) == versions.number(version):
+        raise UserError(
+            f"version {version.version} is {alias} already: train another, or name another with "
+            "--alias or --version"
+        )
+    with ExitStack() as stack:
+        with steps.step("load", f"version {version.version} compiled"):
+            challenger = stack.enter_context(loaded(client, version))
+        validation = _validation(challenger, validate)
+        before, faults = _champion_minutes(client, champion, validation, force=force)
+        verdict = _verdict(challenger, before, validation, margin_minutes, seed, steps)
+        reasons = [*faults, *verdict.reasons, *_unfit(challenger, steps)]
+        parity = challenger.directory.parity
+    promotion = Promotion(
+        name=name,
+        alias=alias,
+        version=versions.number(version),
+        before=versions.number(champion) if champion else None,
+        promoted=force or not reasons,
+        forced=force and bool(reasons),
+        validated_on=validation.data.name,
+        verdict=verdict,
+        parity=parity,
+        reasons=reasons,
+    )
+    if promotion.promoted:
+        why: versions.Why = "forced" if promotion.forced else "promote"
+        versions.move_alias_from(client, champion, version, alias, why, _note(promotion))
+    _keep(client, version, promotion)
+    return promotion
+
+
+def _validation(challenger: LoadedVersion, validate: Sequence[str]) -> Validation:
+    lineage = challenger.lineage
+    if not validate:
+        return datasets.validation_of(lineage)
+    validation = datasets.read_validation(validate, lineage.rules)
+    _require_unseen(challenger, validation)
+    return validation
+
+
+def _champion_minutes(
+    client: MlflowClient, champion: ModelVersion | None, validation: Validation, *, force: bool
+) -> tuple[metrics.Minutes, list[str]]:
+    """The champion's minutes, shape (n,), or those of the best constant; and what is wrong."""
+    minutes = validation.trips.duration_minutes
+    constant = np.full(len(minutes), minutes.mean())
+    if champion is None:
+        return constant, []
+    try:
+        with loaded(client, champion) as serving:
+            _require_unseen(serving, validation)
+            return serving.fitted.minutes(validation.trips), []
+    except UserError as error:
+        if force:
+            return constant, [f"it was compared with the best constant alone: {error}"]
+        raise UserError(f"{error}; or promote with --force") from error
+
+
+def _verdict(
+    challenger: LoadedVersion,
+    before: metrics.Minutes,
+    validation: Validation,
+    margin_minutes: float,
+    seed: int,
+    steps: Steps,
+) -> Verdict:
+    trips = validation.trips
+    with steps.step("compare", f"compared on {len(trips):,} rides") as step:
+        verdict = compare(
+            trips,
+            before,
+            challenger.fitted.minutes(trips),
+            challenger.seen(trips),
+            seed,
+            margin_minutes,
+        )
+        step.line += f": {verdict.difference_minutes:+.3f} minutes of RMSE better"
+    return verdict
+
+
+def _unfit(challenger: LoadedVersion, steps: Steps) -> list[str]:
+    """Why the function could not serve it."""
+    with steps.step("dry run", "dry run of the function on the golden rows"):
+        fault = dry_run(challenger.directory.path, carried.golden_rows(challenger.version))
+    uncompiled = f"it is not compiled: {challenger.directory.parity}"
+    return [
+        *([] if challenger.directory.compiled else [uncompiled]),
+        *([] if fault is None else [fault]),
+    ]
+
+
+def _require_unseen(version: LoadedVersion, validation: Validation) -> None:
+    if version.lineage.has_seen(validation):
+        raise UserError(
+            f"version {version.version.version} was trained on {validation.data.name}, on which it "
+            "would be compared: name other data with --validate"
+        )
+
+
+def _note(promotion: Promotion) -> str:
+    against = f"version {promotion.before}" if promotion.before else "the best constant"
+    said = (
+        f"RMSE {promotion.verdict.difference_minutes:+.3f} minutes better than {against} on "
+        f"{promotion.validated_on}"
+    )
+    return f"forced though {'; '.join(promotion.reasons)}; {said}" if promotion.forced else said
+
+
+def _keep(client: MlflowClient, version: ModelVersion, promotion: Promotion) -> None:
+    """Beside the model, whatever came of it."""
+    name = f"{carried.PROMOTIONS}/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.json"
+    client.log_dict(str(version.run_id), msgspec.to_builtins(promotion), name)

@@ -1,0 +1,64 @@
+"""A registered version in; the model out that the function would serve of it, and what it knows."""
+
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from numpy.typing import NDArray
+
+from infra.console import UserError
+from ride_scoring import model
+from ride_scoring.errors import ModelRefused, ModelUnavailable
+from ride_scoring.model_files import Directory
+from stream_sim.trips import Trips
+from training.datasets import Lineage
+from training.evaluation.slices import seen_pairs
+from training.models.catalogue import Fitted
+from training.registry import carried, model_directory
+from training.registry.model_directory import ModelDirectory
+
+
+@dataclass(frozen=True)
+class LoadedVersion:
+    """A version while its directory is there."""
+
+    version: ModelVersion
+    directory: ModelDirectory
+    fitted: Fitted
+
+    @property
+    def lineage(self) -> Lineage:
+        return msgspec.json.decode(carried.text(self.version, carried.LINEAGE), type=Lineage)
+
+    def seen(self, trips: Trips) -> NDArray[np.bool_]:
+        """Which of n trips go between zones that the version learned from, shape (n,)."""
+        text = carried.text(self.version, carried.TRAINING_PAIRS)
+        return seen_pairs(np.array(msgspec.json.decode(text, type=list[int])), trips)
+
+
+@contextmanager
+def loaded(client: MlflowClient, version: ModelVersion) -> Iterator[LoadedVersion]:
+    """Raises `UserError` where the function would refuse the model."""
+    with model_directory.opened(client, version) as directory:
+        try:
+            ride_model = model.load(Directory(directory.path))
+        except (ModelRefused, ModelUnavailable) as error:
+            raise UserError(
+                f"{version.name} version {version.version} cannot be scored: {error}"
+            ) from error
+        names = tuple(ride_model.features) if ride_model.features is not None else None
+        yield LoadedVersion(version, directory, Fitted(_Served(ride_model), names))
+
+
+class _Served:
+    """The function's model, in the shape of an estimator."""
+
+    def __init__(self, ride_model: model.RideModel) -> None:
+        self._model = ride_model
+
+    def predict(self, taken: Sized) -> NDArray[np.float64]:
+        return self._model.minutes(taken, len(taken))

@@ -1,0 +1,120 @@
+"""A registered version in; the directory out that is published: MLflow's own, and compiled.
+
+A version is compiled once. What was compared with its source, and passed the gates of a promotion,
+is kept with the version, and is byte for byte what is published.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import mlflow
+import msgspec
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from infra.console import UserError
+from ride_scoring import compiled, features, mlmodel
+from ride_scoring.errors import ModelRefused
+from ride_scoring.model_files import Directory
+from training.compiler import NotCompilable, compile_checked
+from training.registry import carried
+
+PARITY_FILE: Final = "compiled_parity.json"
+"""The whole report, beside the compiled model."""
+
+
+@dataclass(frozen=True)
+class ModelDirectory:
+    """`parity`: how the compiled model compares with its source, or why there is none."""
+
+    path: Path
+    compiled: bool
+    parity: str
+
+    def files(self) -> list[Path]:
+        """All files, relative to the directory."""
+        found = (path.relative_to(self.path) for path in self.path.rglob("*") if path.is_file())
+        return sorted(found)
+
+
+@contextmanager
+def opened(client: MlflowClient, version: ModelVersion) -> Iterator[ModelDirectory]:
+    """The directory of a version, while it is needed. Raises `UserError`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        try:
+            mlflow.artifacts.download_artifacts(
+                f"models:/{version.name}/{version.version}", dst_path=folder
+            )
+        except (MlflowException, OSError) as error:
+            raise UserError(
+                f"the files of {version.name} version {version.version} are not where the registry "
+                f"says: {error}"
+            ) from error
+        # MLflow's download adds a file with the time of the download, which is not of the model.
+        (path / "registered_model_meta").unlink(missing_ok=True)
+        yield _compiled(client, version, path)
+
+
+def _compiled(client: MlflowClient, version: ModelVersion, path: Path) -> ModelDirectory:
+    if _take_compiled(client, version, path):
+        return ModelDirectory(path, compiled=True, parity=_said(path))
+    try:
+        _compile(path)
+    except NotCompilable as error:
+        return ModelDirectory(path, compiled=False, parity=str(error))
+    carried.put_files(client, version, carried.COMPILED, path / compiled.FILE, path / PARITY_FILE)
+    return ModelDirectory(path, compiled=True, parity=_said(path))
+
+
+def _take_compiled(client: MlflowClient, version: ModelVersion, path: Path) -> bool:
+    """What was compiled before, where it was made of these files."""
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder)
+        names = carried.take_files(client, version, carried.COMPILED, kept)
+        if not {compiled.FILE, PARITY_FILE} <= set(names):
+            return False
+        try:
+            compiled.load((kept / compiled.FILE).read_bytes(), Directory(path))
+        except ModelRefused:
+            return False
+        for name in (compiled.FILE, PARITY_FILE):
+            shutil.copyfile(kept / name, path / name)
+    return True
+
+
+def _compile(path: Path) -> None:
+    """Adds the compiled model and its parity report. Raises `NotCompilable`."""
+    files = Directory(path)
+    description = mlmodel.read(files)
+    names = description.feature_names
+    features.require_known(names or ())
+    if not description.is_plain_sklearn:
+        raise NotCompilable("it has more to it than a scikit-learn estimator's predict")
+    if description.single_columns:
+        raise NotCompilable(
+            "its signature asks for single precision, where a compiled model has double"
+        )
+    sources = ("MLmodel", str(description.flavors["sklearn"]["pickled_model"]))
+    estimator = mlflow.sklearn.load_model(str(path))
+    content, report = compile_checked(
+        estimator, names, {source: str(files.sha256(source)) for source in sources}
+    )
+    (path / compiled.FILE).write_bytes(content)
+    (path / PARITY_FILE).write_bytes(
+        msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+    )
+
+
+def _said(path: Path) -> str:
+    parity = compiled.CompiledModel((path / compiled.FILE).read_bytes()).metadata.parity
+    return (
+        f"differs from its source by at most {parity.largest_difference_minutes:.1g} minutes over "
+        f"{parity.rides:,} rides"
+    )

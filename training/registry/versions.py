@@ -1,0 +1,180 @@
+"""Versions of a registered model, found by alias or number, and the moves of its aliases.
+
+MLflow keeps no history of aliases, so each move is a tag on the version that it went to.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+from uuid import uuid4
+
+import msgspec
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from infra.console import UserError
+from training.store.pointers import person
+
+Why = Literal["train", "evaluate", "promote", "forced", "rollback"]
+
+_MOVE_TAG: Final = "alias_move."
+_CLAIM_TAG: Final = "alias_claim."
+_CLAIM_LASTS: Final = timedelta(minutes=1)
+"""A claim is held while one alias is set. One that is older is of a process that was killed."""
+_MISSING: Final = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+
+
+class Move(msgspec.Struct, frozen=True):
+    """One move of an alias: from a version, or from nothing, to another. `note` says on what
+    grounds, in a person's words."""
+
+    at: datetime
+    by: str
+    why: Why
+    alias: str
+    before: str | None
+    version: str
+    note: str = ""
+
+
+def by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion:
+    """Raises `UserError` where the registry has no such alias."""
+    found = find_alias(client, name, alias)
+    if found is None:
+        hint = "promote" if alias == "champion" else f"train --alias {alias}"
+        raise UserError(
+            f"the registry has no alias {alias!r} of a model {name!r}: run `python -m training "
+            f"{hint}{'' if name == 'ride-duration' else f' --name {name}'}` first"
+        )
+    return found
+
+
+def find_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
+    with _registry_answers():
+        try:
+            return client.get_model_version_by_alias(name, alias)
+        except MlflowException as error:
+            if error.error_code in _MISSING:
+                return None
+            raise
+
+
+def chosen(client: MlflowClient, name: str, which: str) -> ModelVersion:
+    """The version of that alias, or of that number. Raises `UserError`."""
+    return (by_number if which.isdecimal() else by_alias)(client, name, which)
+
+
+def by_number(client: MlflowClient, name: str, version: str) -> ModelVersion:
+    """Raises `UserError` where the version was never registered."""
+    with _registry_answers():
+        try:
+            return client.get_model_version(name, version)
+        except MlflowException as error:
+            if error.error_code not in _MISSING:
+                raise
+            raise UserError(
+                f"the registry has no version {version} of a model {name!r}: "
+                f"`python -m training history` lists what it has"
+            ) from error
+
+
+def number(version: ModelVersion) -> str:
+    """MLflow gives it as a number, whatever its types say."""
+    return str(version.version)
+
+
+def move_alias(
+    client: MlflowClient, move_to: ModelVersion, alias: str, why: Why, note: str = ""
+) -> Move:
+    """Sets the alias, and writes down who moved it and why."""
+    name, version = move_to.name, number(move_to)
+    named = find_alias(client, name, alias)
+    move = Move(
+        datetime.now(UTC), person(), why, alias, number(named) if named else None, version, note
+    )
+    with _registry_answers():
+        client.set_model_version_tag(
+            name,
+            version,
+            f"{_MOVE_TAG}{move.at:%Y%m%dT%H%M%S.%f}",
+            msgspec.json.encode(move).decode(),
+        )
+        client.set_registered_model_alias(name, alias, version)
+    return move
+
+
+def move_alias_from(
+    client: MlflowClient,
+    before: ModelVersion | None,
+    move_to: ModelVersion,
+    alias: str,
+    why: Why,
+    note: str,
+) -> Move:
+    """The same, where the alias still names the version `before`; else raises `UserError`.
+
+    The registry has no conditional write. A claim is written before the alias is looked at, so of
+    two who move it at once one sees the other's claim, or both do: never neither.
+    """
+    with _claimed(client, move_to.name, alias):
+        named = find_alias(client, move_to.name, alias)
+        if (named and number(named)) != (before and number(before)):
+            raise UserError(
+                f"{alias} moved {f'to version {number(named)} ' if named else ''}while version "
+                f"{number(move_to)} was compared with "
+                f"{f'version {number(before)}' if before else 'none'}: run this again, to compare "
+                "it with what stands now"
+            )
+        return move_alias(client, move_to, alias, why, note)
+
+
+@contextmanager
+def _claimed(client: MlflowClient, name: str, alias: str) -> Iterator[None]:
+    mine = f"{_CLAIM_TAG}{alias}.{uuid4().hex}"
+    with _registry_answers():
+        client.set_registered_model_tag(name, mine, datetime.now(UTC).isoformat())
+    try:
+        for tag, at in client.get_registered_model(name).tags.items():
+            if not tag.startswith(f"{_CLAIM_TAG}{alias}.") or tag == mine:
+                continue
+            if datetime.now(UTC) - datetime.fromisoformat(at) < _CLAIM_LASTS:
+                raise UserError(
+                    f"somebody else moves {alias} of {name} at this moment: run this again in a "
+                    "minute"
+                )
+            client.delete_registered_model_tag(name, tag)
+        yield
+    finally:
+        client.delete_registered_model_tag(name, mine)
+
+
+def moves(client: MlflowClient, name: str) -> list[Move]:
+    """All moves of all aliases of a model, the oldest first."""
+    with _registry_answers():
+        found = [
+            msgspec.json.decode(value, type=Move)
+            for version in _all_versions(client, name)
+            for tag, value in version.tags.items()
+            if tag.startswith(_MOVE_TAG)
+        ]
+    return sorted(found, key=lambda move: move.at)
+
+
+def _all_versions(client: MlflowClient, name: str) -> Iterator[ModelVersion]:
+    token: str | None = None
+    while True:
+        page = client.search_model_versions(f"name = '{name}'", page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+@contextmanager
+def _registry_answers() -> Iterator[None]:
+    try:
+        yield
+    except MlflowException as error:
+        raise UserError(f"the registry does not answer as it should: {error.message}") from error

@@ -1,0 +1,100 @@
+"""Aliases of the model store: which version each names, and every move that brought it there.
+
+The moves are part of the pointer's object, so a move and the record of it are one write. The
+function reads the pointer's first four fields and passes over them.
+"""
+
+import getpass
+import socket
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import msgspec
+
+from infra.console import UserError
+from ride_scoring.model_store import AliasPointer, pointer_key
+from training.store.bucket import Bucket
+
+Why = Literal["publish", "rollback"]
+
+_MOST_MOVES: Final = 200
+"""The oldest go: the function reads the object whenever it has changed."""
+
+
+class Move(msgspec.Struct, frozen=True):
+    """One move of an alias: from a version, or from nothing, to another."""
+
+    at: datetime
+    by: str
+    why: Why
+    before: str | None
+    version: str
+    manifest_sha256: str
+
+
+class MovedPointer(AliasPointer, frozen=True):
+    """A pointer with its moves, the oldest first."""
+
+    moves: tuple[Move, ...] = ()
+
+
+class Pointer:
+    """One alias, as it was read. A move fails where another came first."""
+
+    def __init__(self, bucket: Bucket, name: str, alias: str) -> None:
+        self.key = pointer_key(name, alias)
+        self._bucket = bucket
+        self._alias = alias
+        stored = bucket.get(self.key)
+        self._etag = stored.etag if stored else None
+        self.named = _decode(stored.body) if stored else None
+
+    def move(self, version: str, manifest_sha256: str, why: Why) -> MovedPointer:
+        """Names the version, its manifest's SHA-256 with it. Raises `UserError`."""
+        before = self.named.version if self.named else None
+        move = Move(datetime.now(UTC), person(), why, before, version, manifest_sha256)
+        moves = (*(self.named.moves if self.named else ()), move)[-_MOST_MOVES:]
+        moved = MovedPointer(version, manifest_sha256, _previous(moves), move.at, moves)
+        body = msgspec.json.encode(moved)
+        if self._etag is None:
+            done = self._bucket.create(self.key, body)
+        else:
+            done = self._bucket.replace(self.key, body, self._etag)
+        if not done:
+            raise UserError(
+                f"somebody else moved {self._alias} in s3://{self._bucket.name} meanwhile: look at "
+                "`python -m training history`, then run this again"
+            )
+        return moved
+
+
+def aliases(bucket: Bucket, name: str) -> list[str]:
+    """All aliases of a model in the store."""
+    prefix = pointer_key(name, "").removesuffix(".json")
+    return [key.removeprefix(prefix).removesuffix(".json") for key in bucket.keys(prefix)]
+
+
+def person() -> str:
+    """Who moves an alias."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def _decode(body: bytes) -> MovedPointer | None:
+    try:
+        return msgspec.json.decode(body, type=MovedPointer)
+    except msgspec.DecodeError:
+        return None  # a damaged one serves nobody, and the next move mends it
+
+
+def _previous(moves: tuple[Move, ...]) -> str | None:
+    """What to go back to: a rollback takes back the last move that is not yet taken back.
+
+    So one rollback after another goes further into the past, and none goes forward again.
+    """
+    past: list[str] = []
+    for move in moves:
+        if move.why == "rollback":
+            del past[-1:]
+        elif move.before is not None and move.before != move.version:
+            past.append(move.before)
+    return past[-1] if past else None

@@ -1,0 +1,76 @@
+"""An alias back to the version that it named before: in the store at once, then in the registry."""
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+from mlflow import MlflowClient
+
+from infra.console import UserError
+from ride_scoring.model_store import Manifest, manifest_key
+from training.registry import versions
+from training.store.bucket import Bucket
+from training.store.pointers import Pointer
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class RolledBack(msgspec.Struct, frozen=True):
+    """`previous` is what a further rollback would go back to; `registry` what became of the alias
+    there."""
+
+    name: str
+    alias: str
+    rolled_back: str
+    version: str
+    previous: str | None
+    bucket: str
+
+
+def roll_back(s3: "S3Client", bucket: str, name: str, alias: str) -> RolledBack:
+    """Moves the store's pointer to its previous version. Raises `UserError`."""
+    store = Bucket(s3, bucket)
+    pointer = Pointer(store, name, alias)
+    if pointer.named is None:
+        raise UserError(
+            f"s3://{bucket}/{pointer.key} names no version: `python -m training publish` does"
+        )
+    version = pointer.named.previous
+    if version is None:
+        raise UserError(
+            f"version {pointer.named.version} is the first that {alias} named in s3://{bucket}: "
+            "there is nothing to go back to"
+        )
+    moved = pointer.move(version, _manifest_sha256(store, name, version), "rollback")
+    return RolledBack(name, alias, pointer.named.version, version, moved.previous, bucket)
+
+
+def follow(client: MlflowClient, rolled_back: RolledBack) -> None:
+    """Moves the registry's alias as well, so the next publish does not bring the version back.
+
+    Raises `UserError` where the registry does not have what the store has.
+    """
+    version = versions.by_number(client, rolled_back.name, rolled_back.version)
+    versions.move_alias(
+        client,
+        version,
+        rolled_back.alias,
+        "rollback",
+        f"back from version {rolled_back.rolled_back}",
+    )
+
+
+def _manifest_sha256(store: Bucket, name: str, version: str) -> str:
+    """Of the manifest in the store, which is of that version and whole."""
+    key = manifest_key(name, version)
+    there = store.get(key)
+    if there is None:
+        raise UserError(f"s3://{store.name}/{key} is gone: version {version} cannot serve again")
+    try:
+        manifest = msgspec.json.decode(there.body, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise UserError(f"s3://{store.name}/{key} is damaged: {error}") from error
+    if (manifest.name, manifest.version) != (name, version):
+        raise UserError(f"s3://{store.name}/{key} is of another model or version")
+    return hashlib.sha256(there.body).hexdigest()

@@ -1,0 +1,156 @@
+"""A prediction in; the version, run, data and code that it comes from out."""
+
+import contextlib
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+import boto3
+import msgspec
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
+from rich.table import Table
+
+from infra.console import UserError
+from ride_scoring import kpl, model
+from ride_scoring.events import Prediction
+from ride_scoring.model_files import Directory
+from training.datasets import Lineage
+from training.registry import carried, model_directory, versions
+
+_SAME_MINUTES: Final = 1e-6
+
+
+class Traced(msgspec.Struct, frozen=True):
+    """Where a prediction comes from. `scored_again_minutes` is what the version says of the ride
+    today, and `reproduced` whether that is what was predicted."""
+
+    prediction: Prediction
+    name: str
+    version: str
+    registered_at: datetime
+    aliases: list[str]
+    run_id: str
+    run_by: str
+    metrics: dict[str, float]
+    lineage: Lineage
+    git_commit: str
+    environment_sha256: str
+    scored_again_minutes: float
+    reproduced: bool
+
+
+def trace(client: MlflowClient, prediction: Prediction) -> Traced:
+    """Raises `UserError` where the registry does not have what made the prediction."""
+    version = versions.by_number(client, prediction.model, prediction.version)
+    if version.run_id != prediction.run_id:
+        raise UserError(
+            f"this registry's version {prediction.version} of {prediction.model} is of run "
+            f"{version.run_id}, and the prediction of run {prediction.run_id}: it was made by a "
+            "model of another registry; set MLFLOW_TRACKING_URI to that one"
+        )
+    run = client.get_run(prediction.run_id)
+    minutes = _scored_again(client, version, prediction)
+    return Traced(
+        prediction=prediction,
+        name=version.name,
+        version=prediction.version,
+        registered_at=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
+        aliases=list(version.aliases),
+        run_id=prediction.run_id,
+        run_by=_tag(run, "mlflow.user"),
+        metrics=dict(run.data.metrics),
+        lineage=msgspec.json.decode(carried.text(version, carried.LINEAGE), type=Lineage),
+        git_commit=version.tags.get("git_commit", ""),
+        environment_sha256=version.tags.get("environment_sha256", ""),
+        scored_again_minutes=minutes,
+        reproduced=abs(minutes - prediction.prediction.ride_duration) <= _SAME_MINUTES,
+    )
+
+
+def given(text: str, stream: str | None, seconds: float) -> Prediction:
+    """The prediction of a JSON text, of standard input for "-", or of an event_id in the stream."""
+    if text == "-":
+        text = sys.stdin.read()
+    if text.lstrip().startswith("{"):
+        return decode(text)
+    if not stream:
+        raise UserError(
+            "an event_id is looked for in the predictions stream: name it with --stream or "
+            "PREDICTIONS_STREAM_NAME, or give the whole prediction"
+        )
+    return find(boto3.Session(), stream, text, seconds)
+
+
+def table(traced: Traced) -> Table:
+    """For a terminal, from the prediction down to the code."""
+    predicted = traced.prediction
+    shown = Table(box=None, show_header=False, pad_edge=False)
+    shown.add_row(
+        "prediction",
+        f"{predicted.prediction.ride_duration:.2f} minutes for ride "
+        f"{predicted.prediction.ride_id}, scored {predicted.scored_at:%Y-%m-%d %H:%M:%S}Z as "
+        f"{predicted.role}",
+    )
+    aliases = f", {' and '.join(traced.aliases)} now" if traced.aliases else ""
+    shown.add_row(
+        "version",
+        f"{traced.name} {traced.version}, registered {traced.registered_at:%Y-%m-%d %H:%M:%S}Z"
+        f"{aliases}",
+    )
+    rmse = traced.metrics.get("rmse_minutes", float("nan"))
+    shown.add_row("run", f"{traced.run_id}, by {traced.run_by}: RMSE {rmse:.2f} minutes")
+    for report in traced.lineage.train:
+        shown.add_row(
+            "data", f"{report.source}, {report.kept:,} of {report.rows:,} trips, {report.sha256}"
+        )
+    shown.add_row("code", f"commit {traced.git_commit}")
+    shown.add_row("environment", f"SHA-256 {traced.environment_sha256}")
+    same = "the same" if traced.reproduced else "not the same"
+    shown.add_row("scored again", f"{traced.scored_again_minutes:.2f} minutes: {same}")
+    return shown
+
+
+def decode(text: str) -> Prediction:
+    """Raises `UserError` where the text is no prediction."""
+    try:
+        return msgspec.json.decode(text, type=Prediction)
+    except msgspec.DecodeError as error:
+        raise UserError(
+            f"this is no prediction as the function writes it: {error}; give one whole, or its "
+            "event_id"
+        ) from error
+
+
+def find(session: boto3.Session, stream: str, event_id: str, seconds: float) -> Prediction:
+    """The prediction of that event in the predictions stream. Raises `UserError` after a while."""
+    from stream_sim.reader import StreamReader  # noqa: PLC0415 - it forks, and sets how for all
+
+    session.client("kinesis").describe_stream_summary(StreamName=stream)
+    decoder = msgspec.json.Decoder(Prediction)
+    deadline = time.monotonic() + seconds
+    with StreamReader(stream, session) as reader:
+        while time.monotonic() < deadline:
+            for record in reader.arrived():
+                with contextlib.suppress(msgspec.DecodeError, kpl.DamagedAggregate):
+                    for content in record.contents():
+                        prediction = decoder.decode(content)
+                        if prediction.event_id == event_id:
+                            return prediction
+    raise UserError(
+        f"no prediction of {event_id} was found in {stream} within {seconds:.0f} seconds: is it "
+        "among the rejects, older than the stream keeps, or further behind than --deadline?"
+    )
+
+
+def _scored_again(client: MlflowClient, version: ModelVersion, prediction: Prediction) -> float:
+    with model_directory.opened(client, version) as directory:
+        loaded = model.load(Directory(directory.path))
+        (minutes,) = loaded.predict([prediction.ride], [prediction.arrived_at.timestamp()])
+    return max(float(minutes), 0.0)
+
+
+def _tag(run: Run, name: str) -> str:
+    return str(run.data.tags.get(name, ""))

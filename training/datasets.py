@@ -14,6 +14,7 @@ from infra.console import UserError
 from stream_sim.trips import Trips
 from training import data
 from training.data.report import DataReport
+from training.data.source import require_sensible
 from training.evaluation.evaluation import Data
 
 HELD_OUT_SHARE: Final = 0.2
@@ -77,6 +78,8 @@ def names_of(reports: Sequence[DataReport]) -> str:
 
 def read(train: Sequence[str], validate: Sequence[str], rules: Rules) -> Datasets:
     """Raises `UserError` where data are not there, damaged, or too few after the rules."""
+    for source in (*train, *validate):
+        require_sensible(source)
     learned = data.read(train, course=rules == "course")
     if validate:
         validation = read_validation(validate, rules)

@@ -18,6 +18,8 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_DEFAULT_REGION": "us-east-1",
 }
+AWAY = "postgresql://me:secret@127.0.0.1:9/mlflow"
+NOT_ONLINE = {"TRIP_DATA_URL": "http://127.0.0.1:9"}
 NOBODY = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}  # the discard port, where nothing listens
 
 
@@ -59,17 +61,61 @@ def test_trips_with_other_columns(tmp_path: Path) -> None:
 
 
 def test_too_few_trips() -> None:
-    said = sentence("training", "train", "--count", "10")
-    assert "usable trips of 10: at least 200" in said
+    said = sentence("training", "train", "synthetic:10:0")
+    assert "usable trips of 10" in said
+    assert "at least 200" in said
 
 
-def test_an_alias_that_the_registry_does_not_know(tmp_path: Path) -> None:
+def test_trips_that_are_half_there(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": list(range(1_000))}), whole := tmp_path / "whole.parquet")
+    (half := tmp_path / "half.parquet").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    assert "half.parquet" in sentence("training", "train", str(half))
+    assert "half.parquet" in sentence("training", "data", "report", str(half))
+
+
+@pytest.mark.parametrize(
+    ("month", "complaint"),
+    [
+        ("2023-13", "2023-13 is no month"),
+        ("2999-01", "2999-01 is in the future"),
+        ("green/2013-07", "is before TLC's first month"),
+    ],
+)
+def test_a_month_that_is_none(month: str, complaint: str) -> None:
+    compared = ("--train", "2023-01", "--validate", month)
+    for command in (("data", "fetch", month), ("train", month), ("compare", *compared)):
+        assert complaint in sentence("training", *command, environment=NOT_ONLINE)
+
+
+def test_a_registry_that_is_away() -> None:
+    for command in (("history",), ("promote",), ("evaluate",)):
+        said = sentence("training", *command, environment={"MLFLOW_TRACKING_URI": AWAY})
+        assert "refused" in said
+        assert "start it, or mend MLFLOW_TRACKING_URI" in said
+        assert "secret" not in said
+
+
+def test_what_the_registry_does_not_know(tmp_path: Path) -> None:
+    environment = {**CREDENTIALS, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
     said = sentence(
         *("training", "publish", "--alias", "challenger", "--model-bucket", "models"),
-        environment={**CREDENTIALS, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"},
+        environment=environment,
     )
     assert "no alias 'challenger' of a model 'ride-duration'" in said
     assert "python -m training train" in said
+    said = sentence("training", "promote", "--version", "99", environment=environment)
+    assert "no version 99 of a model 'ride-duration'" in said
+
+
+def test_what_is_no_prediction_to_trace() -> None:
+    assert "this is no prediction" in sentence("training", "trace", "{}")
+    assert "name it with --stream" in sentence("training", "trace", "shardId-000000000000:1")
+
+
+def test_hyperparameters_that_are_none(tmp_path: Path) -> None:
+    (file := tmp_path / "best.json").write_text('{"trees": "many"}')
+    said = sentence("training", "train", "synthetic:300:0", "--hyperparameters", str(file))
+    assert "holds no hyperparameters" in said
 
 
 def test_an_endpoint_where_nobody_listens() -> None:

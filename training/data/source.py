@@ -59,6 +59,16 @@ def canonical_name(text: str) -> str:
     return str(Month.parse(text)) if is_like_a_month(text) else text
 
 
+def require_sensible(text: str) -> None:
+    """Raises `UserError` for what cannot be opened, as far as that is known without opening it.
+
+    Asked of all data before the first are downloaded, so that a slip is not told minutes later.
+    """
+    name = canonical_name(text)
+    if not (name.startswith((s3.SCHEME, "synthetic:")) or is_like_a_month(name)):
+        _require_file(Path(name))
+
+
 def _of_month(month: Month, folder: Path) -> Source:
     with progress_bar(str(month)) as progress:
         fetched = fetch(month, folder, progress=progress)
@@ -66,13 +76,17 @@ def _of_month(month: Month, folder: Path) -> Source:
 
 
 def _read_file(path: Path) -> TripRecords:
+    _require_file(path)
+    return trip_records.read(path)
+
+
+def _require_file(path: Path) -> None:
     if not path.is_file():
         what = "is no file" if path.exists() else "is not there"
         raise UserError(
             f"{path} {what}: name a month as 2023-01, a parquet file, s3://bucket/key or "
             "synthetic:COUNT:SEED"
         )
-    return trip_records.read(path)
 
 
 def _synthetic(name: str) -> Source:

@@ -238,6 +238,7 @@ def promote(
     Example: python -m training promote --validate 2023-02
     """
     from training import tracking
+    from training.promote import note
     from training.promote import promote as move
 
     client = tracking.client()
@@ -254,11 +255,8 @@ def promote(
         console.fail(f"version {done.version} is not promoted: {'; '.join(done.reasons)}", 1)
     if not as_json:
         before = f"in place of version {done.before}" if done.before else "the first"
-        forced = f", forced though {'; '.join(done.reasons)}" if done.forced else ""
         console.out.print(
-            f"{name} version {done.version} is {to}, {before}: RMSE "
-            f"{done.verdict.difference_minutes:+.3f} minutes better on {done.validated_on}{forced}",
-            markup=False,
+            f"{name} version {done.version} is {to}, {before}: {note(done)}", markup=False
         )
 
 
@@ -403,6 +401,10 @@ def run(
 
     Example: python -m training run 2023-02
     """
+    from training import flow_settings
+
+    if prefect:
+        flow_settings.apply()
     from training import cycle
 
     plan = cycle.of_month(month or cycle.newest_month(), name, model_bucket, seed)
@@ -413,18 +415,13 @@ def run(
     done = do(plan)
     if as_json:
         _print_json(done)
-        return
-    became = "is champion" if done.promotion.promoted else "is not promoted"
-    reasons = "".join(f"; {reason}" for reason in done.promotion.reasons)
-    published = f", published to s3://{done.published.bucket}" if done.published else ""
-    console.out.print(
-        f"{name} version {done.trained.version} {became}{published}{reasons}", markup=False
-    )
+    else:
+        console.out.print(str(done), markup=False)
 
 
 @app.command()
 def schedule(
-    cron: Annotated[str, typer.Option(help="When, as cron writes it.")] = "0 6 5 * *",
+    cron: Annotated[str, typer.Option(help="When, in UTC, as cron writes it.")] = "0 6 5 * *",
     model_bucket: MaybeBucketOption = None,
     seed: SeedOption = 0,
     name: NameOption = _MODEL,
@@ -433,6 +430,9 @@ def schedule(
 
     Example: python -m training schedule --cron "0 6 5 * *"
     """
+    from training import flow_settings
+
+    flow_settings.apply()
     from training.flow import schedule as serve
 
     serve(cron, name, model_bucket, seed)
@@ -440,7 +440,9 @@ def schedule(
 
 @app.command("mlflow")
 def show_mlflow(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
+    port: Annotated[
+        int, typer.Option(envvar="PORT", min=1, max=65535, help="Port on this machine.")
+    ] = 5000,
 ) -> None:
     """Open MLflow's page on what was trained, until it is stopped.
 

@@ -84,7 +84,7 @@ def promote(
     )
     if promotion.promoted:
         why: versions.Why = "forced" if promotion.forced else "promote"
-        versions.move_alias_from(client, champion, version, alias, why, _note(promotion))
+        versions.move_alias_from(client, champion, version, alias, why, note(promotion))
     _keep(client, version, promotion)
     return promotion
 
@@ -134,7 +134,7 @@ def _verdict(
             seed,
             margin_minutes,
         )
-        step.line += f": {verdict.difference_minutes:+.3f} minutes of RMSE better"
+        step.line += f": RMSE {_gain(verdict)}"
     return verdict
 
 
@@ -157,12 +157,16 @@ def _require_unseen(version: LoadedVersion, validation: Validation) -> None:
         )
 
 
-def _note(promotion: Promotion) -> str:
+def _gain(verdict: Verdict) -> str:
+    minutes = verdict.difference_minutes
+    return f"{abs(minutes):.3f} minutes {'lower' if minutes >= 0 else 'higher'}"
+
+
+def note(promotion: Promotion) -> str:
+    """On what grounds the alias moved, in a person's words."""
     against = f"version {promotion.before}" if promotion.before else "the best constant"
-    said = (
-        f"RMSE {promotion.verdict.difference_minutes:+.3f} minutes better than {against} on "
-        f"{promotion.validated_on}"
-    )
+    gain = _gain(promotion.verdict)
+    said = f"its RMSE is {gain} than that of {against}, on {promotion.validated_on}"
     return f"forced though {'; '.join(promotion.reasons)}; {said}" if promotion.forced else said
 
 

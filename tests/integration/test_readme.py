@@ -1,8 +1,10 @@
 """The README's commands, word by word."""
 
+import itertools
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,11 @@ from infra.processes import Children
 from infra.stack import Endpoint
 from infra.steps import Steps
 from infra.terraform import Terraform
+from stream_sim import ledger
 from tests.factories import SHARED_DATA
 from tests.integration.shell import Shell, readme_commands
+
+_SECTIONS = ("Run it", "Look around", "The life of a model", "On AWS")
 
 
 def test_run_it(newcomer: dict[str, str]) -> None:
@@ -38,10 +43,10 @@ def test_run_it(newcomer: dict[str, str]) -> None:
     assert not (LOCALSTACK / "demo").exists()
 
 
-def test_look_around(newcomer: dict[str, str]) -> None:
+def test_look_around_and_live_the_life_of_a_model(newcomer: dict[str, str], tmp_path: Path) -> None:
     assert stack.standing_endpoint(stack.STANDING) is None, "your stack stands: `make down` first"
-    commands = readme_commands("Look around")
-    said = {}
+    commands = [*readme_commands("Look around"), *readme_commands("The life of a model")]
+    said: dict[str, str] = {}
     real_trips = SHARED_DATA / "tlc" / "green_tripdata_2023-01.parquet"
     rides = {"RIDES": str(real_trips)} if real_trips.exists() else {}
     with Shell(newcomer | rides) as shell:
@@ -49,6 +54,11 @@ def test_look_around(newcomer: dict[str, str]) -> None:
             said[command] = shell.run(command)
             if command == "make up":
                 endpoint = stack.standing_endpoint(stack.STANDING)
+            if command.endswith("training publish"):
+                refuse_a_worse_challenger(shell)
+                trace_a_prediction(shell, tmp_path / "served", version="2")
+            if command.endswith("training rollback"):
+                trace_a_prediction(shell, tmp_path / "rolled back", version="1")
     assert endpoint is not None
     (plan,) = [text for command, text in said.items() if " plan " in command]
     assert "No changes." in plan
@@ -57,8 +67,40 @@ def test_look_around(newcomer: dict[str, str]) -> None:
     assert re.search(r"lost +0", account)
     (answer,) = [text for command, text in said.items() if "make invoke" in command]
     assert re.search(r'"prediction": \{"ride_duration": [0-9.]+, "ride_id": 156\}', answer)
+    assert "boosted trees" in said[next(command for command in commands if " compare " in command)]
+    assert (
+        "version 2 is champion, in place of version 1"
+        in said[next(command for command in commands if " promote " in command)]
+    )
+    history = said["python -m training history"]
+    assert "store     champion: 1 → 2  (publish" in history
+    assert "store     champion: 2 → 1  (rollback" in history
+    assert "registry  champion: 2 → 1  (rollback" in history
     assert stack.standing_endpoint(stack.STANDING) is None
     assert not stack.STANDING.exists()
+
+
+def refuse_a_worse_challenger(shell: Shell) -> None:
+    shell.run("python -m training train synthetic:1000:5")
+    said = shell.fails("python -m training promote --validate synthetic:20000:2")
+    assert "version 3 is not promoted: it is not better beyond the noise" in said
+
+
+def trace_a_prediction(shell: Shell, folder: Path, version: str) -> None:
+    """From a prediction that the function has just made to what made it."""
+    deadline = time.monotonic() + 60
+    for attempt in itertools.count():
+        out = folder / str(attempt)
+        shell.run(f"python -m stream_sim send --count 1 --malformed 0 --out '{out}'")
+        (ride,) = ledger.read(out).values()
+        said = shell.run(f"python -m training trace '{ride.event_id}' --json")
+        traced = json.loads(said.splitlines()[-1])
+        if traced["version"] == version:
+            break
+        assert time.monotonic() < deadline, f"{traced['version']} still serves, not {version}"
+    assert traced["reproduced"] is True
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", traced["git_commit"])
+    assert all(report["sha256"] for report in traced["lineage"]["train"])
 
 
 @pytest.fixture
@@ -130,6 +172,6 @@ def clients(account: Endpoint) -> Session:
 
 def test_every_command_of_the_readme_is_in_a_section_that_is_run() -> None:
     everything = (ROOT / "README.md").read_text().count("```sh\n")
-    run = [readme_commands(section) for section in ("Run it", "Look around", "On AWS")]
+    run = [readme_commands(section) for section in _SECTIONS]
     assert everything == len(run)
     assert all(run)

@@ -1,14 +1,16 @@
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 import pytest
 
-from ride_scoring import features
+from ride_scoring import decode, features
 from ride_scoring.errors import ModelRefused
-from ride_scoring.events import FIRST_ZONE, LAST_ZONE, Ride
+from ride_scoring.events import FIRST_ZONE, LAST_ZONE, Ride, RideEvent
 from ride_scoring.zones import BOROUGHS
 from stream_sim import trips
-from training.models.boosted import FEATURES
+from tests.factories import ARRIVED_AT, shared
+from training import data
 from training.models.catalogue import feature_matrix
 
 QUEENS, MANHATTAN = BOROUGHS.index("Queens"), BOROUGHS.index("Manhattan")
@@ -107,10 +109,23 @@ def test_a_feature_that_is_not_in_the_catalogue_is_refused() -> None:
         features.require_known(["hour", "passengers"])
 
 
+def same_bits(ridden: trips.Trips) -> bool:
+    """Training's features against those of the same rides as events that the function decodes."""
+    names = tuple(features.CATALOGUE)
+    events = [msgspec.json.encode(RideEvent(0, ride)) for ride in ridden.rides()]
+    rides = [decode.decode(event).ride for event in events]
+    served = features.matrix(names, rides, [ARRIVED_AT] * len(rides))
+    return served.tobytes() == feature_matrix(names, ridden).tobytes()
+
+
 def test_training_and_serving_compute_the_same_bits() -> None:
-    ridden = trips.synthetic(500, seed=3)
-    served = features.matrix(FEATURES, ridden.rides(), [1e9] * len(ridden))
-    assert served.tobytes() == feature_matrix(FEATURES, ridden).tobytes()
+    assert same_bits(trips.synthetic(3_000, seed=2))
+
+
+def test_training_and_serving_compute_the_same_bits_of_real_rides() -> None:
+    path = shared("tlc/green_tripdata_2023-01.parquet")
+    ridden = data.read([str(path)]).trips
+    assert same_bits(ridden.where(slice(0, None, 7)))
 
 
 def test_the_course_gets_its_dicts() -> None:

@@ -19,7 +19,9 @@ from training.evaluation.importance import Importance, importance
 from training.models.catalogue import Fitted, feature_matrix
 from training.registry import carried
 
-PICKUP_TIME_FEATURES: Final = frozenset({"hour", "minute_of_day", "weekday"})
+_FROM_BOTH: Final = frozenset({"detour"})
+_DISTANCE: Final = frozenset({"trip_distance"}) | _FROM_BOTH
+_PICKUP_TIME: Final = frozenset({"hour", "minute_of_day", "weekday"})
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,11 @@ def metrics_of(evaluation: Evaluation) -> dict[str, float]:
 
 
 def _groups(names: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    """Features by what a ride carries."""
-    groups: dict[str, list[str]] = {"zones": [], "distance": [], "pickup time": []}
-    for name in names:
-        if name == "trip_distance":
-            groups["distance"].append(name)
-        else:
-            groups["pickup time" if name in PICKUP_TIME_FEATURES else "zones"].append(name)
+    """Features by what a ride carries; one that follows from two of these is in both."""
+    apart = _DISTANCE | _PICKUP_TIME
+    groups = {
+        "zones": [name for name in names if name not in apart or name in _FROM_BOTH],
+        "distance": [name for name in names if name in _DISTANCE],
+        "pickup time": [name for name in names if name in _PICKUP_TIME],
+    }
     return {group: members for group, members in groups.items() if members}

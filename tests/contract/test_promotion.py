@@ -7,15 +7,12 @@ from pathlib import Path
 import boto3
 import mlflow
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from infra.console import UserError
 from infra.steps import Steps
 from ride_scoring.events import Prediction, RideDuration
-from stream_sim import trips
-from tests import registered
+from tests import registered, trip_files
 from tests.registered import NAME, WORSE
 from training import history, trace, tracking
 from training.compiler import NotCompilable
@@ -124,23 +121,11 @@ def test_neither_is_compared_on_what_it_was_trained_on(client: Client) -> None:
 
 def test_data_that_changed_since_are_not_compared_on(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "trips.parquet"
-    write(path, trips.synthetic(1_000, seed=5))
+    trip_files.write(path, trip_files.columns(1_000, seed=5))
     version = registered.trained(str(path), alias="file").version
-    write(path, trips.synthetic(1_000, seed=6))
+    trip_files.write(path, trip_files.columns(1_000, seed=6))
     with pytest.raises(UserError, match=r"trips\.parquet has changed since"):
         promoted(client, version)
-
-
-def write(path: Path, ridden: trips.Trips) -> None:
-    minutes = (ridden.duration_minutes * 60).astype("timedelta64[s]")
-    columns = {
-        "lpep_pickup_datetime": ridden.pickup,
-        "lpep_dropoff_datetime": ridden.pickup + minutes,
-        "PULocationID": ridden.pickup_zone,
-        "DOLocationID": ridden.dropoff_zone,
-        "trip_distance": ridden.distance_miles,
-    }
-    pq.write_table(pa.table(columns), path)
 
 
 def test_what_does_not_compile_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

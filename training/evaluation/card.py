@@ -34,7 +34,7 @@ class CardFacts(msgspec.Struct, frozen=True, kw_only=True):
     training: Data
     training_rides: int
     rules: list[str]
-    """Sentences: which rides were left out, and why."""
+    """Sentences: what holds of the rides that were kept."""
     hyperparameters: dict[str, str | int | float | bool | None]
     features: list[str]
     evaluation: Evaluation

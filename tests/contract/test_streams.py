@@ -57,7 +57,9 @@ def test_a_reader_that_is_left_with_records_unread_ends_its_processes(aws: boto3
     sink = PredictionSink(connect(os.environ).kinesis, "ride-predictions")
     sink.put([OutputRecord(b"x" * 500, f"key-{n}") for n in range(4_000)], lambda: 60.0)
     with StreamReader("ride-predictions", aws) as reader:
-        next(reader.arrived())  # and the rest lies in the queue, more than a pipe holds
+        while next(reader.arrived(), None) is None:  # the readers need a moment to start
+            pass
+        # The rest lies in the queue, more than a pipe holds.
         processes = [shard.process for shard in reader._consumer.shards.values()]
         time.sleep(1)
     assert len(processes) == 2

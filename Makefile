@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON := .venv/bin/python
 export KEEP RIDES PORT ARCH EVENT
 
-.PHONY: help setup demo up down package invoke test test-fast lint format bench lock clean
+.PHONY: help setup demo up down mlflow package invoke test test-fast lint format bench lock clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -22,6 +22,9 @@ up: setup ## Bring the whole up and leave it standing  [RIDES=file] [PORT=n]
 down: setup ## Take down what stands
 	@$(PYTHON) -m infra down
 
+mlflow: setup ## Open MLflow's page on what was trained  [PORT=n]
+	@$(PYTHON) -m training mlflow
+
 package: setup ## Build the function's zip, the same bytes each time  [ARCH=x86_64|arm64]
 	@$(PYTHON) -m infra package
 
@@ -29,10 +32,10 @@ invoke: setup ## Run the function here on one event, on AWS's runtime client  EV
 	@$(PYTHON) -m infra invoke
 
 test: lint ## Run every check and test
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup
 
 test-fast: setup ## Run the tests that need no LocalStack
-	@$(PYTHON) -m pytest -m "not integration"
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup -m "not integration"
 
 lint: setup ## Check format, code, types and Terraform
 	@.venv/bin/ruff format --check .

@@ -15,6 +15,7 @@ from infra.steps import Steps
 from training import assess
 from training.datasets import Datasets
 from training.evaluation.evaluation import Data
+from training.evaluation.metrics import Metrics
 from training.evaluation.report import ReportFacts, Row, report
 from training.evaluation.slices import pairs, seen_pairs
 from training.models.catalogue import MODELS, Model
@@ -25,17 +26,10 @@ RULES: Final = {
 }
 
 
-class Compared(msgspec.Struct, frozen=True):
+class Compared(Metrics, frozen=True, kw_only=True):
     """One model, as `--json` gives it."""
 
     name: str
-    rmse_minutes: float
-    mae_minutes: float
-    bias_minutes: float
-    p90_error_minutes: float
-    p99_error_minutes: float
-    within_5_minutes: float
-    rides: int
     training_seconds: float
 
 

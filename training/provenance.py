@@ -1,8 +1,11 @@
-"""Of what code and which packages a model was made."""
+"""Of what code and which packages a model was made, and who moves it."""
 
+import getpass
 import hashlib
 import importlib.metadata
+import os
 import platform
+import socket
 import subprocess
 
 import msgspec
@@ -28,6 +31,15 @@ class Provenance(msgspec.Struct, frozen=True):
 
 def provenance() -> Provenance:
     return Provenance(_git_commit(), platform.python_version(), _packages())
+
+
+def person() -> str:
+    """Who does what is written down."""
+    try:
+        user = getpass.getuser()
+    except OSError:  # a container may run as somebody whom it has no name for
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def _git_commit() -> str:

@@ -81,9 +81,12 @@ def _require_database() -> None:
 
 
 def _artifacts() -> str | None:
-    """Beside the SQLite file, or in the checkout; a tracking server knows a place of its own."""
+    """Where MLFLOW_DEFAULT_ARTIFACT_ROOT says, as its server does; else beside the SQLite file, or
+    in the checkout. A tracking server knows a place of its own."""
     if not is_database():
         return None
+    if named := os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"):
+        return named
     path = uri().removeprefix("sqlite:///")
     folder = ROOT if path == uri() else (ROOT / path).parent
     return (folder / ARTIFACTS).as_uri()

@@ -18,9 +18,3 @@ _NOT_A_NEWCOMERS = {
 @pytest.fixture(scope="session")
 def newcomer() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in _NOT_A_NEWCOMERS}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if "integration" in item.path.parts:
-            item.add_marker(pytest.mark.integration)

@@ -15,7 +15,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from infra.console import UserError
-from training.store.pointers import person
+from training.provenance import person
 
 Why = Literal["train", "evaluate", "promote", "forced", "rollback"]
 

@@ -4,8 +4,6 @@ The moves are part of the pointer's object, so a move and the record of it are o
 function reads the pointer's first four fields and passes over them.
 """
 
-import getpass
-import socket
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -13,6 +11,7 @@ import msgspec
 
 from infra.console import UserError
 from ride_scoring.model_store import AliasPointer, pointer_key
+from training.provenance import person
 from training.store.bucket import Bucket
 
 Why = Literal["publish", "rollback"]
@@ -72,11 +71,6 @@ def aliases(bucket: Bucket, name: str) -> list[str]:
     """All aliases of a model in the store."""
     prefix = pointer_key(name, "").removesuffix(".json")
     return [key.removeprefix(prefix).removesuffix(".json") for key in bucket.keys(prefix)]
-
-
-def person() -> str:
-    """Who moves an alias."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def _decode(body: bytes) -> MovedPointer | None:

@@ -1,0 +1,155 @@
+"""The life of one version, step by step: data ▸ validate ▸ train ▸ evaluate ▸ promote ▸ publish.
+
+Each step takes and gives plain data, so that `run` calls them one after the other, and
+`training.flow` makes them tasks of Prefect's.
+"""
+
+import datetime as dt
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import boto3
+import msgspec
+from mlflow.entities.model_registry import ModelVersion
+
+from infra.console import UserError
+from infra.steps import Steps
+from training import data, datasets, tracking
+from training.data.months import Month
+from training.data.report import DataReport
+from training.data.source import open_source
+from training.datasets import Rules
+from training.evaluate import EvaluatedVersion, evaluate
+from training.models.boosted import Hyperparameters
+from training.promote import Promotion, promote
+from training.registry import carried, versions
+from training.store.publish import Published, publish
+from training.train import TrainedModel, train
+
+_PUBLISHED_AFTER_MONTHS = 2
+"""TLC publishes a month's trips about two months after its end."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What one cycle does: months, paths or addresses to train and to validate on, the registered
+    model, and the store's bucket; without one nothing is published."""
+
+    train: tuple[str, ...]
+    validate: tuple[str, ...]
+    name: str
+    model_bucket: str | None
+    rules: Rules = "function"
+    seed: int = 0
+    hyperparameters: Hyperparameters = Hyperparameters()
+    margin_minutes: float = 0.0
+    challenger: str = "challenger"
+    champion: str = "champion"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (*self.train, *self.validate)
+
+
+class Cycle(msgspec.Struct, frozen=True):
+    """What came of a plan. `published` is None where the champion stays, or no bucket is named."""
+
+    data: tuple[DataReport, ...]
+    trained: TrainedModel
+    evaluated: EvaluatedVersion
+    promotion: Promotion
+    published: Published | None
+
+    def __str__(self) -> str:
+        """One sentence."""
+        version = f"{self.trained.name} version {self.trained.version}"
+        if not self.promotion.promoted:
+            return f"{version} is not promoted: {'; '.join(self.promotion.reasons)}"
+        published = f", published to s3://{self.published.bucket}" if self.published else ""
+        return f"{version} is {self.promotion.alias}{published}"
+
+
+def of_month(validate: str, name: str, model_bucket: str | None, seed: int) -> Plan:
+    """The month before trains, the month validates. Raises `UserError` for what is no month."""
+    month = Month.parse(validate)
+    return Plan((str(month.before()),), (str(month),), name, model_bucket, seed=seed)
+
+
+def newest_month(today: dt.date | None = None) -> str:
+    """The newest month of green taxis' trips that can be expected to be published."""
+    today = today or dt.datetime.now(dt.UTC).date()
+    months = today.year * 12 + today.month - 1 - _PUBLISHED_AFTER_MONTHS
+    return f"{months // 12}-{months % 12 + 1:02}"
+
+
+def run(plan: Plan) -> Cycle:
+    """All steps. Raises `UserError` where one cannot be done; what was done before it stays."""
+    for source in plan.sources:
+        fetch_data(source)
+    reports = tuple(validate_data(source, plan.rules) for source in plan.sources)
+    trained = train_model(plan)
+    evaluated = evaluate_model(plan, trained.version)
+    promotion = promote_model(plan, trained.version)
+    published = publish_model(plan) if promotion.promoted and plan.model_bucket else None
+    return Cycle(reports, trained, evaluated, promotion, published)
+
+
+def fetch_data(source: str) -> str:
+    """Brings the data to this machine, where they are not here yet; their SHA-256."""
+    return open_source(source).sha256
+
+
+def validate_data(source: str, rules: Rules) -> DataReport:
+    """Raises `UserError` where too few trips are left by the rules."""
+    (report,) = data.read([source], course=rules == "course").reports
+    return report
+
+
+def train_model(plan: Plan) -> TrainedModel:
+    found = datasets.read(plan.train, plan.validate, plan.rules)
+    return train(found, plan.name, plan.challenger, plan.hyperparameters, plan.seed, Steps())
+
+
+def is_registered(trained: TrainedModel) -> bool:
+    """Whether the registry has the version, and not another of its number."""
+    try:
+        found = versions.by_number(tracking.client(), trained.name, trained.version)
+    except UserError:
+        return False
+    return found.run_id == trained.run_id
+
+
+def evaluate_model(plan: Plan, version: str) -> EvaluatedVersion:
+    client = tracking.client()
+    return evaluate(client, plan.name, version, plan.validate, plan.seed)
+
+
+def promote_model(plan: Plan, version: str) -> Promotion:
+    """Of a version that is champion already, the promotion that made it so."""
+    client = tracking.client()
+    champion = versions.find_alias(client, plan.name, plan.champion)
+    if champion is not None and versions.number(champion) == version:
+        earlier = _last_promotion(champion, plan.champion)
+        if earlier is not None:
+            return earlier
+    return promote(
+        *(client, plan.name, version, plan.champion, plan.validate),
+        margin_minutes=plan.margin_minutes,
+        force=False,
+        seed=plan.seed,
+        steps=Steps(),
+    )
+
+
+def publish_model(plan: Plan) -> Published:
+    bucket = plan.model_bucket or ""
+    return publish(tracking.client(), boto3.client("s3"), bucket, plan.name, plan.champion)
+
+
+def _last_promotion(version: ModelVersion, alias: str) -> Promotion | None:
+    with TemporaryDirectory() as folder:
+        names = carried.take_files(tracking.client(), version, carried.PROMOTIONS, Path(folder))
+        files = [(Path(folder) / name).read_bytes() for name in sorted(names)]
+    promotions = [msgspec.json.decode(file, type=Promotion) for file in files]
+    return next(
+        (found for found in reversed(promotions) if found.promoted and found.alias == alias), None
+    )

@@ -1,0 +1,244 @@
+"""The cycle as a Prefect flow: its steps are tasks, with retries, and with caches of what is slow.
+
+A server of Prefect's is started for the time of a run, unless PREFECT_API_URL names one. `schedule`
+runs it again and again: the month before trains what the newest month validates.
+`training.flow_settings` must be applied before this is imported.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn
+
+import msgspec
+from botocore.exceptions import ConnectionError as AwsUnreachable
+from botocore.exceptions import HTTPClientError
+from prefect import flow, task
+from prefect.cache_policies import INPUTS, NO_CACHE
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.flows import Flow
+from prefect.runner import Runner
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.tasks import Task
+from prefect.types.entrypoint import EntrypointType
+from pydantic import ValidationError
+
+from infra import console
+from infra.console import UserError
+from infra.paths import OUT
+from training import cycle, local_server, tracking
+from training.cycle import Cycle, Plan
+from training.data.download import Unreachable
+from training.datasets import Rules
+from training.provenance import provenance
+from training.train import TrainedModel
+
+_PAUSES_SECONDS: Final = (10.0, 60.0, 300.0)
+_KEPT: Final = dt.timedelta(days=1)
+"""A flow that is run again after a failure goes on from there; one of next month starts anew."""
+_TRAINED_BY: Final = (
+    *("train", "validate", "name", "rules", "seed", "hyperparameters"),
+    "challenger",
+)
+"""The fields of a plan on which the version depends that is trained."""
+_NETWORK_TROUBLE: Final = (Unreachable, AwsUnreachable, HTTPClientError)
+_Plain = dict[str, Any]
+AnyFlow = Flow[..., Any]
+
+
+def _may_pass(task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Whether trying again can help: not with what a person must mend."""
+    error = state.result(raise_on_failure=False)
+    if not isinstance(error, _NETWORK_TROUBLE):
+        return False
+    console.err.print(f"  {task.name} is tried again: {error}", markup=False)
+    return True
+
+
+_RETRIED: Final[_Plain] = {
+    "retries": len(_PAUSES_SECONDS),
+    "retry_delay_seconds": list(_PAUSES_SECONDS),
+    "retry_condition_fn": _may_pass,
+}
+_ANEW: Final[_Plain] = {**_RETRIED, "cache_policy": NO_CACHE, "persist_result": False}
+_CACHED: Final[_Plain] = {
+    **_RETRIED,
+    "cache_policy": INPUTS - "plan",
+    "cache_expiration": _KEPT,
+    "result_serializer": "json",
+}
+"""By the inputs beside the plan: a run again with another bucket does not train again."""
+
+
+@task(**_ANEW)
+def fetch_data(source: str) -> str:
+    return cycle.fetch_data(source)
+
+
+@task(**_ANEW)
+def validate_data(source: str, rules: Rules) -> _Plain:
+    return _plain(cycle.validate_data(source, rules))
+
+
+@task(**_CACHED)
+def train_model(plan: _Plain, depends_on: _Plain) -> _Plain:  # noqa: ARG001 - what it is cached by
+    return _plain(cycle.train_model(_plan(plan)))
+
+
+@task(**_CACHED)
+def evaluate_model(plan: _Plain, version: str, depends_on: _Plain) -> _Plain:  # noqa: ARG001 - likewise
+    return _plain(cycle.evaluate_model(_plan(plan), version))
+
+
+@task(**_ANEW)
+def promote_model(plan: _Plain, version: str) -> _Plain:
+    return _plain(cycle.promote_model(_plan(plan), version))
+
+
+@task(**_ANEW)
+def publish_model(plan: _Plain) -> _Plain:
+    return _plain(cycle.publish_model(_plan(plan)))
+
+
+@flow(name="ride-duration")
+def life_of_a_version(plan: _Plain) -> _Plain:
+    """A plan's fields in, those of its `Cycle` out. Fails with the `UserError` of the step."""
+    planned = _plan(plan)
+    digests = [fetch_data(source) for source in planned.sources]
+    reports = [validate_data(source, planned.rules) for source in planned.sources]
+    trained = _trained(plan, digests)
+    version, run_id = trained["version"], trained["run_id"]
+    measured_by = {"run_id": run_id, "sha256": digests, "seed": planned.seed}
+    evaluated = evaluate_model(plan, version, measured_by)
+    promotion = promote_model(plan, version)
+    published = publish_model(plan) if promotion["promoted"] and planned.model_bucket else None
+    return {
+        "data": reports,
+        "trained": trained,
+        "evaluated": evaluated,
+        "promotion": promotion,
+        "published": published,
+    }
+
+
+def _trained(plan: _Plain, digests: list[str]) -> _Plain:
+    """A version that was trained before by the same data and code, where the registry has it."""
+    origin = provenance()
+    depends_on = {
+        **{field: plan[field] for field in _TRAINED_BY},
+        "sha256": digests,
+        "registry": tracking.shown(),
+        "git_commit": origin.git_commit,
+        "environment": origin.environment_sha256,
+    }
+    trained = train_model(plan, depends_on)
+    if not cycle.is_registered(msgspec.convert(trained, TrainedModel)):
+        trained = train_model.with_options(refresh_cache=True)(plan, depends_on)
+    return trained
+
+
+def _say_why(flow: AnyFlow, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - Prefect's
+    """For who looks at the terminal of the schedule, which goes on."""
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, UserError):
+        console.err.print(f"error: {error}", markup=False)
+    elif isinstance(error, BaseException):
+        traceback.print_exception(error)
+
+
+@flow(name="ride-duration-monthly", on_failure=[_say_why])
+def monthly(name: str, model_bucket: str | None, seed: int = 0) -> _Plain:
+    """The cycle of the newest month that can be expected to be published."""
+    plan = cycle.of_month(cycle.newest_month(), name, model_bucket, seed)
+    done = life_of_a_version(_plain(plan))
+    console.out.print(str(msgspec.convert(done, Cycle)), markup=False)
+    return done
+
+
+def run(plan: Plan) -> Cycle:
+    """One run of the flow."""
+    with _server():
+        return msgspec.convert(life_of_a_version(_plain(plan)), Cycle)
+
+
+def schedule(cron: str, name: str, model_bucket: str | None, seed: int) -> None:
+    """Runs the monthly flow at the times that `cron` names, in UTC, until it is stopped.
+
+    Raises `UserError` where it names none.
+    """
+    try:
+        CronSchedule(cron=cron)
+    except ValidationError as error:
+        raise UserError(
+            f"--cron {cron!r} names no times: write five fields as cron does, such as '0 6 5 * *'"
+        ) from error
+    with _server() as address:
+        runner = _Runner(name=f"{name} {cron}", limit=1)
+        runner.add_flow(
+            monthly,
+            name=f"{name} {cron}",
+            cron=cron,
+            parameters={"name": name, "model_bucket": model_bucket, "seed": seed},
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+        console.err.print(
+            f"{name} is trained at {cron!r} (UTC), as {address} shows; Ctrl-C ends it", markup=False
+        )
+        asyncio.run(_until_stopped(runner))
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    """The server that PREFECT_API_URL names, or one of ours. One that Prefect starts by itself
+    makes no scheduled runs, and a Ctrl-C ends it before us."""
+    if named := PREFECT_API_URL.value():
+        yield named
+        return
+    port = local_server.free_port()
+    address = f"http://{local_server.HOST}:{port}"
+    options = ["--host", local_server.HOST, "--port", str(port)]
+    command = [sys.executable, "-m", "prefect", "server", "start", *options]
+    log = OUT / "prefect" / "server.log"
+    with (
+        local_server.running("Prefect's server", command, os.environ, f"{address}/api/health", log),
+        temporary_settings({PREFECT_API_URL: f"{address}/api"}),
+    ):
+        yield address
+
+
+class _Runner(Runner):
+    def handle_sigterm(self, *_: object) -> None:
+        """As orderly an end as Ctrl-C's; Prefect's own aborts the interpreter at times."""
+        signal.raise_signal(signal.SIGINT)
+
+
+async def _until_stopped(runner: Runner) -> NoReturn:
+    """Ends with the run that is under way, which Prefect would wait for."""
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stopped.set)
+    serving = asyncio.create_task(runner.start())
+    stopping = asyncio.create_task(stopped.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if runner.started:
+        await runner.astop()
+    elif stopped.is_set():
+        serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+    raise KeyboardInterrupt
+
+
+def _plain(found: msgspec.Struct) -> _Plain:
+    return dict(msgspec.to_builtins(found))
+
+
+def _plan(plan: _Plain) -> Plan:
+    return msgspec.convert(plan, Plan)

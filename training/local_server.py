@@ -1,0 +1,70 @@
+"""A server on this machine, in a process group of its own, for as long as it is needed."""
+
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from infra.console import UserError
+from infra.processes import Children
+from infra.reaper import end
+
+HOST: Final = "127.0.0.1"
+_START_SECONDS: Final = 120.0
+_STOP_SECONDS: Final = 6.0
+
+
+@contextmanager
+def running(
+    title: str, command: Sequence[str], environment: Mapping[str, str], health: str, log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Starts it, waits until it answers at the address `health`, and ends all its processes.
+
+    What it prints goes to `log`. Raises `UserError` where it does not start.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with Children() as children, log.open("wb") as output:
+        process = children.start(command, environment, output=output, errors=subprocess.STDOUT)
+        try:
+            if not _answers(process, health):
+                raise UserError(f"{title} does not start: {log} says why")
+            yield process
+        finally:
+            end({process.pid}, _STOP_SECONDS)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def require_free(port: int) -> None:
+    """Raises `UserError` where something else has the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise UserError(
+                f"port {port} of {HOST} cannot be used ({error.strerror}): name another with "
+                "--port or PORT=…"
+            ) from error
+
+
+def _answers(process: subprocess.Popen[bytes], health: str) -> bool:
+    deadline = time.monotonic() + _START_SECONDS
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            opener.open(health, timeout=1).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return True
+    return False

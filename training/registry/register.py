@@ -1,0 +1,188 @@
+"""A fitted model and all that is known of it in; a version in MLflow's registry out."""
+
+import contextlib
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import mlflow
+import msgspec
+import numpy as np
+import pandas as pd
+import sklearn
+import skops
+from mlflow import MlflowClient
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import infer_signature
+from mlflow.models.model import ModelInfo
+from skops.io import dump, get_untrusted_types
+
+from ride_scoring.model_store import GoldenRow
+from training import assess
+from training.assess import Assessment
+from training.data.report import DataReport
+from training.data.rules import COURSE_RULES, FUNCTION_RULES
+from training.datasets import Datasets
+from training.evaluation.card import CardFacts, card
+from training.evaluation.evaluation import Data
+from training.evaluation.profile import profile
+from training.evaluation.slices import pairs
+from training.models.boosted import Hyperparameters
+from training.models.catalogue import Fitted, feature_matrix
+from training.provenance import Provenance
+from training.registry import carried, versions
+
+_GOLDEN_ROWS: Final = 20
+_EXAMPLE_ROWS: Final = 5
+_RULES: Final = {"function": FUNCTION_RULES, "course": COURSE_RULES}
+_UNSEEN: Final = "The rides that it was measured on are none that it was trained on."
+
+
+@dataclass(frozen=True)
+class Making:
+    """How a model of a matrix of `features` was made. Seconds are those of fitting it alone."""
+
+    datasets: Datasets
+    hyperparameters: Hyperparameters
+    seed: int
+    seconds: float
+    fitted: Fitted
+    features: tuple[str, ...]
+    assessment: Assessment
+    origin: Provenance
+
+
+def register(client: MlflowClient, name: str, making: Making) -> ModelVersion:
+    """The new version, with all that it carries; no alias names it yet."""
+    with mlflow.start_run() as run:
+        run_id = run.info.run_id
+        _log_parameters(making)
+        _log_carried(client, run_id, making)
+        assess.log(client, run_id, making.assessment)
+        info = _log_model(making)
+    with contextlib.suppress(MlflowException):  # it is there already
+        client.create_registered_model(name)
+    version = client.create_model_version(
+        name,
+        source=info.model_uri,
+        run_id=info.run_id,
+        model_id=info.model_id,
+        tags=_tags(making),
+    )
+    client.log_text(run_id, card(_card_facts(version, making)), carried.CARD)
+    return version
+
+
+def _tags(making: Making) -> dict[str, str]:
+    lineage = making.datasets.lineage
+    return {
+        "train": lineage.train_name,
+        "train_sha256": " ".join(lineage.train_sha256),
+        "validate": making.datasets.validation.data.name,
+        "rules": lineage.rules,
+        "git_commit": making.origin.git_commit,
+        "environment_sha256": making.origin.environment_sha256,
+    }
+
+
+def _log_parameters(making: Making) -> None:
+    lineage = making.datasets.lineage
+    mlflow.log_params(
+        {
+            "train": lineage.train_name,
+            "validate": making.datasets.validation.data.name,
+            "rules": lineage.rules,
+            "rides": len(making.datasets.train),
+            "seed": making.seed,
+            **msgspec.structs.asdict(making.hyperparameters),
+        }
+    )
+    mlflow.log_metric("training_seconds", making.seconds)
+    mlflow.set_tag("mlflow.source.git.commit", making.origin.git_commit)
+    for context, reports in (("training", lineage.train), ("validation", lineage.validate)):
+        for report in reports:
+            mlflow.log_input(_dataset(report), context)
+
+
+def _dataset(report: DataReport) -> MetaDataset:
+    source = CodeDatasetSource(tags={"source": report.source, "sha256": report.sha256})
+    # MLflow makes it so itself; its types take it for abstract.
+    return MetaDataset(source, name=report.source, digest=report.sha256[:32])  # type: ignore[abstract]
+
+
+def _log_carried(client: MlflowClient, run_id: str, making: Making) -> None:
+    """What the version is later asked for, but by people."""
+    names, trips, fitted = making.features, making.datasets.train, making.fitted
+    files = {
+        carried.GOLDEN_ROWS: _golden_rows(making),
+        carried.TRAINING_PAIRS: np.unique(pairs(trips)).tolist(),
+        carried.PROFILE: profile(feature_matrix(names, trips), names, fitted.minutes(trips)),
+        carried.LINEAGE: making.datasets.lineage,
+    }
+    for file, content in files.items():
+        client.log_text(run_id, msgspec.json.encode(content).decode(), file)
+    client.log_text(run_id, "\n".join(making.origin.packages), carried.ENVIRONMENT)
+
+
+def _golden_rows(making: Making) -> list[GoldenRow]:
+    """Some rides spread over the validation data, with the minutes that a function must give."""
+    trips = making.datasets.validation.trips
+    chosen = trips.where(np.linspace(0, len(trips) - 1, _GOLDEN_ROWS).astype(np.int64))
+    minutes = making.fitted.estimator.predict(feature_matrix(making.features, chosen))
+    return [GoldenRow(*row) for row in zip(chosen.rides(), minutes.tolist(), strict=True)]
+
+
+def _log_model(making: Making) -> ModelInfo:
+    names, estimator = making.features, making.fitted.estimator
+    matrix = feature_matrix(names, making.datasets.train.where(slice(_EXAMPLE_ROWS)))
+    example = pd.DataFrame(matrix, columns=list(names))
+    with warnings.catch_warnings():
+        # MLflow tries the example as a frame. The signature puts its columns in order, which is all
+        # that a pipeline fitted on a matrix needs, but scikit-learn misses the names.
+        warnings.filterwarnings("ignore", "X has feature names", UserWarning)
+        info: ModelInfo = mlflow.sklearn.log_model(
+            estimator,
+            name="model",
+            serialization_format="skops",  # a pickle could run any code where it is read
+            skops_trusted_types=_types(making),
+            signature=infer_signature(example, estimator.predict(matrix)),
+            input_example=example,
+            pip_requirements=[
+                f"scikit-learn=={sklearn.__version__}",
+                f"skops=={skops.__version__}",
+            ],
+        )
+    return info
+
+
+def _types(making: Making) -> list[str]:
+    """The types in the estimator that skops does not trust by itself."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.skops"
+        dump(making.fitted.estimator, path)
+        return list(get_untrusted_types(file=path))
+
+
+def _card_facts(version: ModelVersion, making: Making) -> CardFacts:
+    lineage = making.datasets.lineage
+    return CardFacts(
+        name=version.name,
+        version=versions.number(version),
+        trained_at=datetime.now(UTC),
+        training_seconds=making.seconds,
+        git_commit=making.origin.git_commit,
+        training=Data(lineage.train_name, " ".join(lineage.train_sha256)),
+        training_rides=len(making.datasets.train),
+        rules=[rule.keeps for rule in _RULES[lineage.rules]],
+        hyperparameters=msgspec.structs.asdict(making.hyperparameters),
+        features=list(making.features),
+        evaluation=making.assessment.evaluation,
+        importance=making.assessment.importance,
+        checks=[_UNSEEN],
+    )

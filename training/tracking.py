@@ -2,13 +2,14 @@
 
 import logging
 import os
+import re
+from pathlib import Path
 from typing import Final
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.console import UserError
@@ -25,9 +26,18 @@ _DEFAULTS: Final = {
 }
 
 
+_SQLITE: Final = "sqlite:///"
+
+
 def uri() -> str:
-    """MLflow's own default, but in the checkout's root wherever a command is run from."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlflow.db'}"
+    """MLflow's own default, but in the checkout's root wherever a command is run from.
+
+    A relative path is one from here on: a page or a task may be started elsewhere.
+    """
+    named = os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{ROOT / 'mlflow.db'}"
+    if named.startswith(_SQLITE):
+        return f"{_SQLITE}{Path(named.removeprefix(_SQLITE)).absolute()}"
+    return named
 
 
 def client() -> MlflowClient:
@@ -44,7 +54,8 @@ def client() -> MlflowClient:
             mlflow.create_experiment(EXPERIMENT, _artifacts())
         mlflow.set_experiment(EXPERIMENT)
     except (MlflowException, ValueError) as error:
-        reason = str(error).strip().partition("(Caused by")[0].splitlines()[0].strip()
+        said = without_password(str(error)).strip()
+        reason = said.partition("(Caused by")[0].splitlines()[0].strip()
         raise UserError(
             f"MLflow at {shown()} cannot be used: {reason:.300}; start it, or mend "
             "MLFLOW_TRACKING_URI"
@@ -54,9 +65,12 @@ def client() -> MlflowClient:
 
 def shown() -> str:
     """The address without its password."""
-    if not is_database():
-        return uri()
-    return make_url(uri()).render_as_string(hide_password=True)
+    return without_password(uri())
+
+
+def without_password(text: str) -> str:
+    """The text, the addresses in it without the names and passwords that they may carry."""
+    return re.sub(r"//[^/\s]*@", "//", text)
 
 
 def is_database() -> bool:
@@ -87,6 +101,6 @@ def _artifacts() -> str | None:
         return None
     if named := os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"):
         return named
-    path = uri().removeprefix("sqlite:///")
-    folder = ROOT if path == uri() else (ROOT / path).parent
+    path = uri().removeprefix(_SQLITE)
+    folder = ROOT if path == uri() else Path(path).parent
     return (folder / ARTIFACTS).as_uri()

@@ -112,7 +112,7 @@ def test_a_version_that_was_never_registered_is_named(client: MlflowClient) -> N
     [
         ("sqlite:////nowhere/mlflow.db", "unable to open database file"),
         ("postgresql://me:secret@127.0.0.1:9/mlflow", "refused"),
-        ("http://127.0.0.1:9", "API request"),
+        ("http://me:secret@127.0.0.1:9", "API request"),
         ("http://[bad", "cannot be used"),
         ("wrong://place", "unsupported URI"),
     ],
@@ -127,3 +127,11 @@ def test_a_registry_that_is_away_is_said_in_one_sentence(
     assert "MLFLOW_TRACKING_URI" in said
     assert "\n" not in said
     assert "secret" not in said
+
+
+def test_a_relative_path_of_a_registry_is_one_from_where_the_command_is_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    assert tracking.uri() == f"sqlite:///{tmp_path}/mlflow.db"

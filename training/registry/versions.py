@@ -15,6 +15,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from infra.console import UserError
+from training import tracking
 from training.provenance import person
 
 Why = Literal["train", "evaluate", "promote", "forced", "rollback"]
@@ -177,4 +178,5 @@ def _registry_answers() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        raise UserError(f"the registry does not answer as it should: {error.message}") from error
+        said = tracking.without_password(str(error.message))
+        raise UserError(f"the registry does not answer as it should: {said}") from error

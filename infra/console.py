@@ -4,9 +4,11 @@ Standard output carries results, standard error carries progress and errors. An 
 can mend is one sentence and exit code 1; a bad option is exit code 2; Ctrl-C is 130.
 """
 
+import re
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, NoReturn
 
 import typer
@@ -56,6 +58,22 @@ def run(app: Callable[[], object]) -> NoReturn:
     except (ClientError, BotoCoreError) as error:
         fail(_aws_sentence(error), 1)
     sys.exit(0)
+
+
+def require_writable(path: Path) -> None:
+    """Raises `UserError` where a file cannot be written, before the work for it is done."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror}): name another file"
+        ) from error
+
+
+def without_password(text: str) -> str:
+    """The text, the addresses in it without the names and passwords that they may carry."""
+    return re.sub(r"//[^/\s]*@", "//", text)
 
 
 def fail(sentence: str, code: int) -> NoReturn:

@@ -1,5 +1,6 @@
 """The training side's command line: options in, sentences, tables and JSON out."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +28,9 @@ RequiredValidateOption = Annotated[
 CourseOption = Annotated[
     bool, typer.Option("--course", help="Keep what the MLOps Zoomcamp keeps: 1 to 60 minutes.")
 ]
-SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")]
+SeedOption = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same result.")
+]
 NameOption = Annotated[str, typer.Option(envvar="MODEL_NAME", help="Registered model.")]
 AliasOption = Annotated[str, typer.Option(envvar="MODEL_ALIAS", help="Alias that serves.")]
 WhichOption = Annotated[
@@ -78,7 +81,7 @@ def report_data(
     from training import data
     from training.data.report import table
 
-    reports = data.read(sources, course=course).reports
+    reports = data.reports_on(sources, course=course)
     if as_json:
         _print_json(reports)
     else:
@@ -109,6 +112,11 @@ def train(
     """
     from training import datasets
 
+    if alias == os.environ.get("MODEL_ALIAS", _CHAMPION):
+        raise console.UserError(
+            f"{alias} serves, and is moved by `python -m training promote` alone: name another "
+            "--alias"
+        )
     rules: datasets.Rules = "course" if course else "function"
     found = datasets.read(sources or [datasets.SYNTHETIC], validate or (), rules)
     from training import search  # after the input is known to be good: these are slow
@@ -146,6 +154,7 @@ def search(
     """
     from training import datasets
 
+    console.require_writable(out)
     found = datasets.read(train, validate, "course" if course else "function")
     from training.search import Budget
     from training.search import search as look
@@ -182,6 +191,7 @@ def compare(
     """
     from training import datasets
 
+    console.require_writable(page)
     found = datasets.read(train, validate, "course" if course else "function")
     from training.compare import compare as fit_all
     from training.compare import table

@@ -40,7 +40,8 @@ class Lineage(msgspec.Struct, frozen=True):
 
     def has_seen(self, other: "Validation") -> bool:
         """Whether the model was trained on rides that another one is validated on."""
-        if not self.validate and other.held_out_of == self.train_sha256:
+        held_out = not self.validate and other.held_out_of == self.train_sha256
+        if held_out and other.rules == self.rules:
             return False  # the same part was held out from both
         return bool(set(self.train_sha256) & {report.sha256 for report in other.reports})
 
@@ -52,6 +53,7 @@ class Validation:
 
     trips: Trips
     reports: tuple[DataReport, ...]
+    rules: Rules
     held_out_of: tuple[str, ...] | None = None
 
     @property
@@ -83,20 +85,24 @@ def read(train: Sequence[str], validate: Sequence[str], rules: Rules) -> Dataset
     learned = data.read(train, course=rules == "course")
     if validate:
         validation = read_validation(validate, rules)
-        return Datasets(
-            learned.trips, validation, Lineage(rules, learned.reports, validation.reports)
-        )
+        lineage = Lineage(rules, learned.reports, validation.reports)
+        if lineage.has_seen(validation):
+            raise UserError(
+                f"{validation.data.name} is among the data to train on: a model is measured on "
+                "rides that it has not seen; name other data with --validate"
+            )
+        return Datasets(learned.trips, validation, lineage)
     split = int(len(learned.trips) * (1 - HELD_OUT_SHARE))
     lineage = Lineage(rules, learned.reports, ())
     held_out = Validation(
-        learned.trips.where(slice(split, None)), learned.reports, lineage.train_sha256
+        learned.trips.where(slice(split, None)), learned.reports, rules, lineage.train_sha256
     )
     return Datasets(learned.trips.where(slice(split)), held_out, lineage)
 
 
 def read_validation(validate: Sequence[str], rules: Rules) -> Validation:
     found = data.read(validate, course=rules == "course")
-    return Validation(found.trips, found.reports)
+    return Validation(found.trips, found.reports, rules)
 
 
 def validation_of(lineage: Lineage) -> Validation:

@@ -36,6 +36,7 @@ def evaluate(
             if validate
             else datasets.validation_of(lineage)
         )
+        found.require_unseen(validation)
         assessment = assess.assess(found.fitted, validation, found.seen(validation.trips), seed)
     tags = {"mlflow.parentRunId": str(version.run_id)}
     with mlflow.start_run(run_name=f"evaluate version {version.version}", tags=tags) as run:

@@ -90,11 +90,19 @@ def promote(
 
 
 def _validation(challenger: LoadedVersion, validate: Sequence[str]) -> Validation:
+    """By the function's rules, whatever the challenger was trained by: those are what it serves."""
     lineage = challenger.lineage
-    if not validate:
-        return datasets.validation_of(lineage)
-    validation = datasets.read_validation(validate, lineage.rules)
-    _require_unseen(challenger, validation)
+    if validate or lineage.rules != "function":
+        names = validate or [report.source for report in lineage.validate]
+        if not names:
+            raise UserError(
+                f"version {challenger.version.version} was trained by the course's rules, and held "
+                "out rides that the function rejects: name data with --validate"
+            )
+        validation = datasets.read_validation(names, "function")
+    else:
+        validation = datasets.validation_of(lineage)
+    challenger.require_unseen(validation)
     return validation
 
 
@@ -108,7 +116,7 @@ def _champion_minutes(
         return constant, []
     try:
         with loaded(client, champion) as serving:
-            _require_unseen(serving, validation)
+            serving.require_unseen(validation)
             return serving.fitted.minutes(validation.trips), []
     except UserError as error:
         if force:
@@ -147,14 +155,6 @@ def _unfit(challenger: LoadedVersion, steps: Steps) -> list[str]:
         *([] if challenger.directory.compiled else [uncompiled]),
         *([] if fault is None else [fault]),
     ]
-
-
-def _require_unseen(version: LoadedVersion, validation: Validation) -> None:
-    if version.lineage.has_seen(validation):
-        raise UserError(
-            f"version {version.version.version} was trained on {validation.data.name}, on which it "
-            "would be compared: name other data with --validate"
-        )
 
 
 def _gain(verdict: Verdict) -> str:

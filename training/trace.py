@@ -3,6 +3,7 @@
 import contextlib
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
@@ -125,24 +126,36 @@ def decode(text: str) -> Prediction:
 
 
 def find(session: boto3.Session, stream: str, event_id: str, seconds: float) -> Prediction:
-    """The prediction of that event in the predictions stream. Raises `UserError` after a while."""
-    from stream_sim.reader import StreamReader  # noqa: PLC0415 - it forks, and sets how for all
-
+    """The prediction of that event in the predictions stream: the champion's, or after `seconds` a
+    shadow's where there is no other. Raises `UserError` where there is none."""
     session.client("kinesis").describe_stream_summary(StreamName=stream)
-    decoder = msgspec.json.Decoder(Prediction)
-    deadline = time.monotonic() + seconds
-    with StreamReader(stream, session) as reader:
-        while time.monotonic() < deadline:
-            for record in reader.arrived():
-                with contextlib.suppress(msgspec.DecodeError, kpl.DamagedAggregate):
-                    for content in record.contents():
-                        prediction = decoder.decode(content)
-                        if prediction.event_id == event_id:
-                            return prediction
+    shadow: Prediction | None = None
+    for prediction in _predictions(session, stream, time.monotonic() + seconds):
+        if prediction.event_id != event_id:
+            continue
+        if prediction.role == "champion":
+            return prediction
+        shadow = prediction
+    if shadow is not None:
+        return shadow
     raise UserError(
         f"no prediction of {event_id} was found in {stream} within {seconds:.0f} seconds: is it "
         "among the rejects, older than the stream keeps, or further behind than --deadline?"
     )
+
+
+def _predictions(session: boto3.Session, stream: str, deadline: float) -> Iterator[Prediction]:
+    """All predictions in the stream from its start, as they come, until the deadline."""
+    from stream_sim.reader import StreamReader  # noqa: PLC0415 - it forks, and sets how for all
+
+    decoder = msgspec.json.Decoder(Prediction)
+    with StreamReader(stream, session) as reader:
+        while time.monotonic() < deadline:
+            for record in reader.arrived():
+                # What is no prediction, or damaged, is none of ours.
+                with contextlib.suppress(msgspec.DecodeError, kpl.DamagedAggregate):
+                    for content in record.contents():
+                        yield decoder.decode(content)
 
 
 def _scored_again(client: MlflowClient, version: ModelVersion, prediction: Prediction) -> float:

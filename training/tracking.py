@@ -1,18 +1,19 @@
 """MLflow, quiet and configured: a local SQLite store, or what MLFLOW_TRACKING_URI names."""
 
+import fcntl
 import logging
 import os
-import re
 from pathlib import Path
 from typing import Final
 
 import mlflow
+from alembic.util.exc import CommandError
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from infra.console import UserError
+from infra.console import UserError, without_password
 from infra.paths import ROOT
 
 EXPERIMENT: Final = "ride-duration"
@@ -53,7 +54,7 @@ def client() -> MlflowClient:
         if mlflow.get_experiment_by_name(EXPERIMENT) is None:
             mlflow.create_experiment(EXPERIMENT, _artifacts())
         mlflow.set_experiment(EXPERIMENT)
-    except (MlflowException, ValueError) as error:
+    except (MlflowException, ValueError, SQLAlchemyError, CommandError) as error:
         said = without_password(str(error)).strip()
         reason = said.partition("(Caused by")[0].splitlines()[0].strip()
         raise UserError(
@@ -68,11 +69,6 @@ def shown() -> str:
     return without_password(uri())
 
 
-def without_password(text: str) -> str:
-    """The text, the addresses in it without the names and passwords that they may carry."""
-    return re.sub(r"//[^/\s]*@", "//", text)
-
-
 def is_database() -> bool:
     """Whether MLflow's tables are opened from here, and not by a tracking server."""
     return uri().split(":")[0].split("+")[0] in {"sqlite", "postgresql", "mysql", "mssql"}
@@ -83,15 +79,33 @@ def _require_database() -> None:
     if not is_database():
         return
     try:
+        _make_sqlite()
         engine = create_engine(uri())
         engine.connect().close()
         engine.dispose()
-    except (SQLAlchemyError, ImportError) as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        said = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
+        reason = str(said).strip().splitlines()[0]
         raise UserError(
             f"MLflow's database {shown()} cannot be used: {reason}; start it, or mend "
             "MLFLOW_TRACKING_URI"
         ) from error
+
+
+def _make_sqlite() -> None:
+    """MLflow's tables, whole or not at all: it cannot go on with a part of them, as a Ctrl-C leaves
+    it, or a second command that makes them at the same time."""
+    path = Path(uri().removeprefix(_SQLITE))
+    if not uri().startswith(_SQLITE) or path.exists():
+        return
+    with path.with_name(f"{path.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists():
+            return
+        draft = path.with_name(f"{path.name}.new")
+        draft.unlink(missing_ok=True)
+        MlflowClient(f"{_SQLITE}{draft}").search_experiments()
+        draft.replace(path)
 
 
 def _artifacts() -> str | None:

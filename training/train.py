@@ -38,6 +38,7 @@ def train(
     steps: Steps,
 ) -> TrainedModel:
     """Fits, measures, registers with all that a version carries, and sets the alias."""
+    versions.require_names(name, alias)
     client = tracking.client()
     validation = datasets.validation
     with steps.step("fit", f"fitted on {len(datasets.train):,} rides"):

@@ -72,7 +72,10 @@ def test_a_search_ends_with_its_minutes(small: datasets.Datasets, tmp_path: Path
     assert found.trials < 100
 
 
-@pytest.mark.parametrize("content", ['{"trees": "many"}', "no json", None])
+@pytest.mark.parametrize(
+    "content",
+    ['{"trees": "many"}', '{"trees": -5}', '{"folds": 1}', '{"treees": 5}', "no json", None],
+)
 def test_a_file_that_holds_no_hyperparameters_is_named(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "best.json"
     if content is not None:
@@ -99,6 +102,18 @@ def test_models_are_compared_on_the_same_rides_and_the_page_shows_all(
     assert all(f">{model['name']}<" in text for model in plain["models"])
     assert text.count("data:image/png;base64,") > 20
     assert not re.search(r'(src|href)="(https?:)?//', text)
+
+
+def test_a_model_is_not_measured_on_what_it_was_trained_on(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="synthetic:1000:2 is among the data to train on"):
+        datasets.read(["synthetic:1000:1", "synthetic:1000:2"], ["synthetic:1000:2"], "function")
+    one, copy = (str(tmp_path / name) for name in ("one.parquet", "copy.parquet"))
+    for path in (one, copy):
+        trip_files.write(Path(path), trip_files.columns(1_000))
+    with pytest.raises(UserError, match="is among the data to train on"):
+        datasets.read([one], [copy], "function")
+    with pytest.raises(UserError, match="hold the same trips, which would count twice"):
+        datasets.read([one, copy], (), "function")
 
 
 def test_the_courses_filter_keeps_what_the_function_would_reject(tmp_path: Path) -> None:

@@ -98,8 +98,6 @@ def test_a_database_that_is_away_is_said_without_its_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:secret@127.0.0.1:9/mlflow")
-    with pytest.raises(
-        UserError, match=r"postgresql://me:\*\*\*@127.0.0.1:9/mlflow cannot"
-    ) as said:
+    with pytest.raises(UserError, match=r"postgresql://127.0.0.1:9/mlflow cannot") as said:
         tracking.client()
     assert "secret" not in str(said.value)

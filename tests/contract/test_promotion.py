@@ -14,7 +14,7 @@ from infra.steps import Steps
 from ride_scoring.events import Prediction, RideDuration
 from tests import registered, trip_files
 from tests.registered import NAME, WORSE
-from training import history, trace, tracking
+from training import datasets, history, trace, tracking
 from training.compiler import NotCompilable
 from training.evaluate import evaluate
 from training.promote import Promotion, promote
@@ -22,7 +22,7 @@ from training.registry import carried, versions
 from training.store.bucket import Bucket
 from training.store.publish import publish
 from training.store.rollback import follow, roll_back
-from training.train import TrainedModel
+from training.train import TrainedModel, train
 
 # MLflow is warned by newer pandas and SQLAlchemy of what is its own to mend.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -119,6 +119,16 @@ def test_neither_is_compared_on_what_it_was_trained_on(client: Client) -> None:
     assert promoted(client, other.version, force=True).forced
 
 
+def test_a_course_model_is_compared_on_what_the_function_scores(client: Client) -> None:
+    course = datasets.read(["synthetic:3000:11"], ["synthetic:1500:12"], "course")
+    version = train(course, NAME, "course", registered.SMALL, 0, Steps(quiet=True)).version
+    assert promoted(client, version).verdict.rides < 1_500
+    held_out = datasets.read(["synthetic:3000:11"], (), "course")
+    version = train(held_out, NAME, "course", registered.SMALL, 0, Steps(quiet=True)).version
+    with pytest.raises(UserError, match="out rides that the function rejects"):
+        promoted(client, version)
+
+
 def test_data_that_changed_since_are_not_compared_on(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "trips.parquet"
     trip_files.write(path, trip_files.columns(1_000, seed=5))
@@ -142,7 +152,7 @@ def test_what_does_not_compile_is_refused(client: Client, monkeypatch: pytest.Mo
 
 def test_what_the_function_scores_otherwise_is_refused(client: Client) -> None:
     client.delete_registered_model_alias(NAME, "champion")
-    lying = registered.trained("synthetic:1000:3", alias="lying")
+    lying = registered.trained("synthetic:3000:3", alias="lying")
     rows = carried.golden_rows(versions.by_number(client, NAME, lying.version))
     rows[3] = msgspec.structs.replace(rows[3], ride_duration=rows[3].ride_duration + 1)
     client.log_text(lying.run_id, msgspec.json.encode(rows).decode(), carried.GOLDEN_ROWS)
@@ -191,6 +201,19 @@ def test_a_rollback_brings_store_and_registry_back(client: Client, aws: boto3.Se
         ("store", "2", "1", "rollback"),
         ("registry", "2", "1", "rollback"),
     ]
+
+
+def test_a_registry_that_has_another_version_of_the_number_does_not_follow(
+    client: Client, aws: boto3.Session
+) -> None:
+    s3 = aws.client("s3")
+    publish(client, s3, "models", NAME, "champion")
+    client.set_registered_model_alias(NAME, "champion", "2")
+    publish(client, s3, "models", NAME, "champion")
+    foreign = msgspec.structs.replace(roll_back(s3, "models", NAME, "champion"), run_id="another")
+    with pytest.raises(UserError, match="version 1 of ride-duration is another model"):
+        follow(client, foreign)
+    assert champion(client) == "2"
 
 
 def prediction(model: TrainedModel, minutes: float | None = None) -> Prediction:
@@ -252,6 +275,25 @@ def test_an_event_id_is_looked_for_in_the_stream(
         trace.given("shard:2", "ride-predictions", 1.0)
     with pytest.raises(UserError, match="name it with --stream"):
         trace.given("shard:2", None, 1.0)
+
+
+def test_the_champions_prediction_is_traced_before_a_shadows(
+    models: dict[str, TrainedModel], aws: boto3.Session
+) -> None:
+    kinesis = aws.client("kinesis")
+    served = prediction(models["good"])
+    shadow = msgspec.structs.replace(served, role="shadow", version="2")
+    alone = msgspec.structs.replace(shadow, event_id="shard:9")
+    for said in (shadow, served, alone):
+        data = msgspec.json.encode(said)
+        kinesis.put_record(StreamName="ride-predictions", Data=data, PartitionKey="7")
+    assert trace.given("shard:1", "ride-predictions", 20.0) == served
+    assert trace.given("shard:9", "ride-predictions", 3.0) == alone
+
+
+def test_a_version_is_not_measured_on_what_it_was_trained_on(client: Client) -> None:
+    with pytest.raises(UserError, match="version 1 was trained on synthetic:3000:4"):
+        evaluate(client, NAME, "champion", [registered.DATA], seed=0)
 
 
 def test_a_version_is_measured_on_any_data_in_a_run_of_its_own(

@@ -124,6 +124,19 @@ def test_publishing_a_version_again_does_not_make_it_its_own_past(store: Bucket)
     assert named(store).previous == "1"
 
 
+def test_publishing_the_same_again_writes_nothing(store: Bucket) -> None:
+    publish(store, "1", "2")
+    before = store.get(KEY)
+    publish(store, *["2"] * 3)
+    assert store.get(KEY) == before
+
+
+def test_a_name_that_no_bucket_can_have_is_said(aws: boto3.Session) -> None:
+    for name in ("", "a b"):
+        with pytest.raises(UserError, match="cannot be a bucket's name"):
+            Bucket(aws.client("s3"), name).get("a")
+
+
 def test_a_version_that_comes_back_goes_back_to_what_was_before(
     store: Bucket, aws: boto3.Session
 ) -> None:

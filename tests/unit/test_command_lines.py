@@ -107,6 +107,27 @@ def test_what_the_registry_does_not_know(tmp_path: Path) -> None:
     assert "no version 99 of a model 'ride-duration'" in said
 
 
+def test_what_promotion_alone_may_do() -> None:
+    said = sentence("training", "train", "synthetic:300:0", "--alias", "champion")
+    assert "champion serves, and is moved by `python -m training promote` alone" in said
+
+
+def test_a_place_that_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:
+    both = ("--train", "synthetic:300:0", "--validate", "synthetic:300:1")
+    assert "cannot be written" in sentence("training", "compare", *both, "--page", str(tmp_path))
+    assert "cannot be written" in sentence("training", "search", *both, "--out", "/proc/x/y")
+
+
+def test_a_password_in_an_address_is_not_told(tmp_path: Path) -> None:
+    environment = {
+        "TRIP_DATA_URL": "http://me:secret@127.0.0.1:9",
+        "TRIP_DATA_DIR": str(tmp_path),
+    }
+    said = sentence("training", "data", "fetch", "2023-01", environment=environment)
+    assert "http://127.0.0.1:9/green_tripdata_2023-01.parquet cannot be downloaded" in said
+    assert not any(b"secret" in file.read_bytes() for file in tmp_path.iterdir())
+
+
 def test_what_is_no_prediction_to_trace() -> None:
     assert "this is no prediction" in sentence("training", "trace", "{}")
     assert "name it with --stream" in sentence("training", "trace", "shardId-000000000000:1")

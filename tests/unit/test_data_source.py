@@ -27,11 +27,11 @@ def test_a_month_is_fetched_once_and_read(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(source.records) == 300
 
 
-def test_a_path_is_named_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_is_named_from_the_root_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = trip_files.write(tmp_path / "trips.parquet", trip_files.columns(20))
     monkeypatch.chdir(tmp_path)
     source = open_source("trips.parquet")
-    assert (source.name, source.month) == ("trips.parquet", None)
+    assert (source.name, source.month) == (str(path), None)
     assert source.sha256 == cache.digest(path)
     assert len(source.records) == 20
 

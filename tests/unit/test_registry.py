@@ -1,6 +1,10 @@
 """Aliases of the registry: who moved them, and two who move one at once."""
 
+import os
+import subprocess
+import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -98,6 +102,34 @@ def test_a_claim_of_a_process_that_was_killed_is_forgotten(client: MlflowClient)
     assert client.get_registered_model(NAME).tags == {}
 
 
+def test_an_alias_that_did_not_move_is_in_no_history(client: MlflowClient) -> None:
+    version = registered(client)
+    with pytest.raises(UserError, match="Invalid alias name"):
+        versions.move_alias(client, version, "a b", "train")
+    assert versions.moves(client, NAME) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "alias"),
+    [("a/b", "challenger"), ("", "challenger"), (NAME, "a b"), (NAME, "v3"), (NAME, "12")],
+)
+def test_names_that_the_registry_does_not_take_are_refused_before_anything_is_done(
+    name: str, alias: str
+) -> None:
+    with pytest.raises(UserError, match="name another"):
+        versions.require_names(name, alias)
+
+
+def test_a_claim_that_others_may_take_for_a_dead_one_moves_nothing(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = registered(client)
+    monkeypatch.setattr(versions, "_CLAIM_LASTS", timedelta(0))
+    with pytest.raises(UserError, match="the registry is too slow"):
+        versions.move_alias_from(client, None, version, "champion", "promote", "")
+    assert versions.find_alias(client, NAME, "champion") is None
+
+
 def test_a_version_that_was_never_registered_is_named(client: MlflowClient) -> None:
     with pytest.raises(UserError, match="no version 99 of a model 'ride-duration'"):
         versions.chosen(client, NAME, "99")
@@ -110,7 +142,7 @@ def test_a_version_that_was_never_registered_is_named(client: MlflowClient) -> N
 @pytest.mark.parametrize(
     ("uri", "complaint"),
     [
-        ("sqlite:////nowhere/mlflow.db", "unable to open database file"),
+        ("sqlite:////nowhere/mlflow.db", "No such file or directory"),
         ("postgresql://me:secret@127.0.0.1:9/mlflow", "refused"),
         ("http://me:secret@127.0.0.1:9", "API request"),
         ("http://[bad", "cannot be used"),
@@ -135,3 +167,24 @@ def test_a_relative_path_of_a_registry_is_one_from_where_the_command_is_run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     assert tracking.uri() == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+_OPEN = "from training import tracking; tracking.client(); print('open')"
+
+
+def test_a_database_whose_making_was_stopped_is_made_again(tmp_path: Path) -> None:
+    """At any moment: MLflow itself cannot go on with some of its tables."""
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    begun = subprocess.Popen([sys.executable, "-c", _OPEN], env=environment)
+    while begun.poll() is None and not (tmp_path / "mlflow.db.new").exists():
+        time.sleep(0.01)
+    begun.kill()
+    begun.wait()
+    said = subprocess.check_output([sys.executable, "-c", _OPEN], env=environment, text=True)
+    assert said == "open\n"
+
+
+def test_two_commands_at_once_make_one_database(tmp_path: Path) -> None:
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    both = [subprocess.Popen([sys.executable, "-c", _OPEN], env=environment) for _ in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]

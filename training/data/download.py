@@ -13,8 +13,9 @@ from typing import Final
 import requests
 from requests import Response, Session
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from requests.utils import get_auth_from_url
 
-from infra.console import UserError
+from infra.console import UserError, without_password
 from ride_scoring.backoff import full_jitter, system_random
 from training.data import parts
 from training.data.parts import Begun
@@ -66,8 +67,11 @@ def download(
 
     Raises `Unreachable` once several attempts failed, and leaves in `part` what came;
     `NotPublished`; `UserError` for any other refusal; `OSError` where the part cannot be written.
+    A name and password in the address are used, and neither told nor kept.
     """
     with Session() as session:
+        session.auth = get_auth_from_url(url) if "@" in url else None
+        url = without_password(url)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return _attempt(session, url, part, progress)

@@ -16,7 +16,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 from infra import console
-from infra.console import UserError
+from infra.console import UserError, without_password
 from training.data import cache, parts
 from training.data.cache import Sidecar
 from training.data.download import NotPublished, Progress, download, no_progress
@@ -69,10 +69,11 @@ def _download(
     progress: Progress,
     sleep: Callable[[float], None],
 ) -> Sidecar:
-    url = month.url(url_base)
+    asked = month.url(url_base)
+    url = without_password(asked)
     part = path.with_name(f"{path.name}.part")
     try:
-        etag = download(url, part, progress, sleep)
+        etag = download(asked, part, progress, sleep)
     except NotPublished as error:
         raise UserError(
             f"TLC has no {month.taxi} trips of {month.calendar_month} at {url}: it publishes a "

@@ -46,14 +46,18 @@ def read(
     same pickup stay in the order of their sources. Raises `UserError`, also where fewer than
     `FEWEST_TRIPS` trips are left.
     """
-    names = _distinct(sources)
-    read_ones = [_read_one(name, folder, course=course) for name in names]
-    data = TrainingData(
-        _in_order([trips for trips, _ in read_ones]), tuple(report for _, report in read_ones)
-    )
+    read_ones = [_read_one(name, folder, course=course) for name in _distinct(sources)]
+    reports = tuple(report for _, report in read_ones)
+    _require_other_content(reports)
+    data = TrainingData(_in_order([trips for trips, _ in read_ones]), reports)
     if len(data.trips) < FEWEST_TRIPS:
         raise UserError(_too_few(data))
     return data
+
+
+def reports_on(sources: Sequence[str], *, course: bool = False) -> tuple[DataReport, ...]:
+    """What each source holds, however little the rules keep of it. Raises `UserError`."""
+    return tuple(_read_one(name, None, course=course)[1] for name in _distinct(sources))
 
 
 def _distinct(sources: Sequence[str]) -> list[str]:
@@ -64,6 +68,18 @@ def _distinct(sources: Sequence[str]) -> list[str]:
         if names.count(name) > 1:
             raise UserError(f"{name} is named twice: its trips would count twice; name it once")
     return names
+
+
+def _require_other_content(reports: Sequence[DataReport]) -> None:
+    """A ride that is there twice sees its own duration through its twin's encodings."""
+    names: dict[str, str] = {}
+    for report in reports:
+        if report.sha256 in names:
+            raise UserError(
+                f"{names[report.sha256]} and {report.source} hold the same trips, which would "
+                "count twice; name one of them"
+            )
+        names[report.sha256] = report.source
 
 
 def _read_one(name: str, folder: Path | None, *, course: bool) -> tuple[Trips, DataReport]:

@@ -55,8 +55,15 @@ def open_source(text: str, folder: Path | None = None) -> Source:
 
 
 def canonical_name(text: str) -> str:
-    """One name for what can be written in several ways. Raises `UserError` for what is no month."""
-    return str(Month.parse(text)) if is_like_a_month(text) else text
+    """One name for what can be written in several ways: a path is one from anywhere.
+
+    Raises `UserError` for what is no month.
+    """
+    if is_like_a_month(text):
+        return str(Month.parse(text))
+    if text.startswith((s3.SCHEME, "synthetic:")):
+        return text
+    return str(Path(text).resolve())
 
 
 def require_sensible(text: str) -> None:

@@ -5,10 +5,11 @@ zone is encoded with the borough at the other end, and the trees see where the z
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
@@ -38,22 +39,22 @@ _FASTEST_MILES_AN_HOUR: Final = 60.0
 """A broken meter writes thousands of miles: one such ride must not make its zones fast ones."""
 
 
-class Hyperparameters(msgspec.Struct, frozen=True):
+class Hyperparameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much is learnt, and how carefully."""
 
-    trees: int = 80
+    trees: Annotated[int, Meta(ge=1, le=10_000)] = 80
     """Number of trees: the time to score a ride is in proportion to it."""
-    learning_rate: float = 0.15
+    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.15
     """Share of its correction that each tree makes, above 0 and at most 1."""
-    leaves: int = 63
+    leaves: Annotated[int, Meta(ge=2, le=65_536)] = 63
     """At most so many in a tree."""
-    rides_per_leaf: int = 40
+    rides_per_leaf: Annotated[int, Meta(ge=1)] = 40
     """At least so many of the rides learnt from."""
-    features_per_split: float = 0.5
+    features_per_split: Annotated[float, Meta(gt=0, le=1)] = 0.5
     """Share of the columns that a split is chosen among, above 0 and at most 1."""
-    l2_regularization: float = 0.0
+    l2_regularization: Annotated[float, Meta(ge=0)] = 0.0
     """Added to the number of rides in a leaf: draws the corrections of small leaves to 0."""
-    folds: int = 10
+    folds: Annotated[int, Meta(ge=2, le=200)] = 10
     """Parts that the rides are cut into for the encodings, of which each is encoded by the rest."""
 
 

@@ -15,7 +15,7 @@ from ride_scoring import model
 from ride_scoring.errors import ModelRefused, ModelUnavailable
 from ride_scoring.model_files import Directory
 from stream_sim.trips import Trips
-from training.datasets import Lineage
+from training.datasets import Lineage, Validation
 from training.evaluation.slices import seen_pairs
 from training.models.catalogue import Fitted
 from training.registry import carried, model_directory
@@ -33,6 +33,14 @@ class LoadedVersion:
     @property
     def lineage(self) -> Lineage:
         return msgspec.json.decode(carried.text(self.version, carried.LINEAGE), type=Lineage)
+
+    def require_unseen(self, validation: Validation) -> None:
+        """Raises `UserError` where the version was trained on the rides to measure it on."""
+        if self.lineage.has_seen(validation):
+            raise UserError(
+                f"version {self.version.version} was trained on {validation.data.name}, on which "
+                "it would be measured: name other data with --validate"
+            )
 
     def seen(self, trips: Trips) -> NDArray[np.bool_]:
         """Which of n trips go between zones that the version learned from, shape (n,)."""

@@ -4,6 +4,7 @@ A version is compiled once. What was compared with its source, and passed the ga
 is kept with the version, and is byte for byte what is published.
 """
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from training.registry import carried
 
 PARITY_FILE: Final = "compiled_parity.json"
 """The whole report, beside the compiled model."""
+_ALLOWED: Final = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,12 @@ def _compile(path: Path) -> None:
         raise NotCompilable(
             "its signature asks for single precision, where a compiled model has double"
         )
+    flavor = description.flavors["sklearn"]
+    if flavor.get("serialization_format") != "skops" and not _pickles_are_allowed():
+        raise NotCompilable(
+            "it is a pickle, which can run any code where it is read: set "
+            f"{_ALLOWED}=true where you trust it"
+        )
     sources = ("MLmodel", str(description.flavors["sklearn"]["pickled_model"]))
     estimator = mlflow.sklearn.load_model(str(path))
     content, report = compile_checked(
@@ -110,6 +118,10 @@ def _compile(path: Path) -> None:
     (path / PARITY_FILE).write_bytes(
         msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
     )
+
+
+def _pickles_are_allowed() -> bool:
+    return os.environ.get(_ALLOWED, "").strip().lower() in {"1", "true"}
 
 
 def _said(path: Path) -> str:

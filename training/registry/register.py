@@ -1,6 +1,5 @@
 """A fitted model and all that is known of it in; a version in MLflow's registry out."""
 
-import contextlib
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from mlflow.models import infer_signature
 from mlflow.models.model import ModelInfo
 from skops.io import dump, get_untrusted_types
 
+from ride_scoring.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES
 from ride_scoring.model_store import GoldenRow
 from training import assess
 from training.assess import Assessment
@@ -66,8 +66,7 @@ def register(client: MlflowClient, name: str, making: Making) -> ModelVersion:
         _log_carried(client, run_id, making)
         assess.log(client, run_id, making.assessment)
         info = _log_model(making)
-    with contextlib.suppress(MlflowException):  # it is there already
-        client.create_registered_model(name)
+    _require_model(client, name)
     version = client.create_model_version(
         name,
         source=info.model_uri,
@@ -77,6 +76,14 @@ def register(client: MlflowClient, name: str, making: Making) -> ModelVersion:
     )
     client.log_text(run_id, card(_card_facts(version, making)), carried.CARD)
     return version
+
+
+def _require_model(client: MlflowClient, name: str) -> None:
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
 
 
 def _tags(making: Making) -> dict[str, str]:
@@ -131,8 +138,15 @@ def _log_carried(client: MlflowClient, run_id: str, making: Making) -> None:
 
 
 def _golden_rows(making: Making) -> list[GoldenRow]:
-    """Some rides spread over the validation data, with the minutes that a function must give."""
+    """Some rides spread over the validation data, with the minutes that a function must give.
+
+    The course's rules keep rides that the function rejects: none of those.
+    """
     trips = making.datasets.validation.trips
+    scored = (trips.distance_miles >= 0) & (trips.distance_miles <= MAX_DISTANCE_MILES)
+    for zone in (trips.pickup_zone, trips.dropoff_zone):
+        scored &= (zone >= FIRST_ZONE) & (zone <= LAST_ZONE)
+    trips = trips.where(scored)
     chosen = trips.where(np.linspace(0, len(trips) - 1, _GOLDEN_ROWS).astype(np.int64))
     minutes = making.fitted.estimator.predict(feature_matrix(making.features, chosen))
     return [GoldenRow(*row) for row in zip(chosen.rides(), minutes.tolist(), strict=True)]

@@ -3,7 +3,8 @@
 MLflow keeps no history of aliases, so each move is a tag on the version that it went to.
 """
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
@@ -13,9 +14,13 @@ import msgspec
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
+from mlflow.utils.validation import (
+    _validate_model_alias_name,
+    _validate_model_alias_name_reserved,
+    _validate_model_name,
+)
 
-from infra.console import UserError
-from training import tracking
+from infra.console import UserError, without_password
 from training.provenance import person
 
 Why = Literal["train", "evaluate", "promote", "forced", "rollback"]
@@ -38,6 +43,18 @@ class Move(msgspec.Struct, frozen=True):
     before: str | None
     version: str
     note: str = ""
+
+
+def require_names(name: str, alias: str) -> None:
+    """Raises `UserError` where MLflow would take one of them for no name, or another thing."""
+    try:
+        _validate_model_name(name)
+        _validate_model_alias_name(alias)  # type: ignore[no-untyped-call]
+        _validate_model_alias_name_reserved(alias)  # type: ignore[no-untyped-call]
+    except MlflowException as error:
+        raise UserError(f"{str(error.message).rstrip('.')}: name another") from error
+    if alias.isdecimal():
+        raise UserError(f"the alias {alias} would be taken for a version's number: name another")
 
 
 def by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion:
@@ -95,14 +112,14 @@ def move_alias(
     move = Move(
         datetime.now(UTC), person(), why, alias, number(named) if named else None, version, note
     )
+    tag = f"{_MOVE_TAG}{move.at:%Y%m%dT%H%M%S.%f}"
     with _registry_answers():
-        client.set_model_version_tag(
-            name,
-            version,
-            f"{_MOVE_TAG}{move.at:%Y%m%dT%H%M%S.%f}",
-            msgspec.json.encode(move).decode(),
-        )
-        client.set_registered_model_alias(name, alias, version)
+        client.set_model_version_tag(name, version, tag, msgspec.json.encode(move).decode())
+        try:
+            client.set_registered_model_alias(name, alias, version)
+        except BaseException:  # an alias that MLflow does not take, or Ctrl-C: it did not move
+            client.delete_model_version_tag(name, version, tag)
+            raise
     return move
 
 
@@ -119,7 +136,7 @@ def move_alias_from(
     The registry has no conditional write. A claim is written before the alias is looked at, so of
     two who move it at once one sees the other's claim, or both do: never neither.
     """
-    with _claimed(client, move_to.name, alias):
+    with _claimed(client, move_to.name, alias) as still_holds:
         named = find_alias(client, move_to.name, alias)
         if (named and number(named)) != (before and number(before)):
             raise UserError(
@@ -128,27 +145,38 @@ def move_alias_from(
                 f"{f'version {number(before)}' if before else 'none'}: run this again, to compare "
                 "it with what stands now"
             )
+        still_holds()
         return move_alias(client, move_to, alias, why, note)
 
 
 @contextmanager
-def _claimed(client: MlflowClient, name: str, alias: str) -> Iterator[None]:
-    mine = f"{_CLAIM_TAG}{alias}.{uuid4().hex}"
+def _claimed(client: MlflowClient, name: str, alias: str) -> Iterator[Callable[[], None]]:
+    """Gives what raises `UserError` once others may take the claim for a dead process's."""
+    mine, claimed_at = f"{_CLAIM_TAG}{alias}.{uuid4().hex}", datetime.now(UTC)
+
+    def still_holds() -> None:
+        if datetime.now(UTC) - claimed_at > _CLAIM_LASTS / 2:
+            raise UserError(f"{alias} of {name} was not moved: the registry is too slow; try again")
+
     with _registry_answers():
-        client.set_registered_model_tag(name, mine, datetime.now(UTC).isoformat())
-    try:
-        for tag, at in client.get_registered_model(name).tags.items():
-            if not tag.startswith(f"{_CLAIM_TAG}{alias}.") or tag == mine:
-                continue
-            if datetime.now(UTC) - datetime.fromisoformat(at) < _CLAIM_LASTS:
-                raise UserError(
-                    f"somebody else moves {alias} of {name} at this moment: run this again in a "
-                    "minute"
-                )
+        client.set_registered_model_tag(name, mine, claimed_at.isoformat())
+        try:
+            _require_no_other_claim(client, name, alias, mine)
+            yield still_holds
+        finally:
+            client.delete_registered_model_tag(name, mine)
+
+
+def _require_no_other_claim(client: MlflowClient, name: str, alias: str, mine: str) -> None:
+    for tag, at in client.get_registered_model(name).tags.items():
+        if not tag.startswith(f"{_CLAIM_TAG}{alias}.") or tag == mine:
+            continue
+        if datetime.now(UTC) - datetime.fromisoformat(at) < _CLAIM_LASTS:
+            raise UserError(
+                f"somebody else moves {alias} of {name} at this moment: run this again in a minute"
+            )
+        with contextlib.suppress(MlflowException):  # another one may clear it away as well
             client.delete_registered_model_tag(name, tag)
-        yield
-    finally:
-        client.delete_registered_model_tag(name, mine)
 
 
 def moves(client: MlflowClient, name: str) -> list[Move]:
@@ -178,5 +206,5 @@ def _registry_answers() -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        said = tracking.without_password(str(error.message))
+        said = without_password(str(error.message))
         raise UserError(f"the registry does not answer as it should: {said}") from error

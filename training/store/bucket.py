@@ -4,10 +4,12 @@ S3 checks the condition and writes in one step (its conditional writes, If-None-
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from infra.console import UserError
 
@@ -38,22 +40,21 @@ class Bucket:
         self._s3 = s3
 
     def get(self, key: str) -> Stored | None:
-        try:
-            found = self._s3.get_object(Bucket=self.name, Key=key)
-        except ClientError as error:
-            if _code(error) == "NoSuchKey":
-                return None
-            raise self._explained(error) from error
-        return Stored(found["Body"].read(), found["ETag"])
+        with self._explained():
+            try:
+                found = self._s3.get_object(Bucket=self.name, Key=key)
+            except ClientError as error:
+                if _code(error) == "NoSuchKey":
+                    return None
+                raise
+            return Stored(found["Body"].read(), found["ETag"])
 
     def keys(self, prefix: str) -> list[str]:
-        try:
+        with self._explained():
             pages = self._s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self.name, Prefix=prefix
             )
             return [found["Key"] for page in pages for found in page.get("Contents", ())]
-        except ClientError as error:
-            raise self._explained(error) from error
 
     def create(self, key: str, body: bytes) -> bool:
         """Writes an object where there is none; False where there is one."""
@@ -66,21 +67,32 @@ class Bucket:
     def _put(self, key: str, body: bytes, condition: dict[str, str]) -> bool:
         for _ in range(_TRIES):
             try:
-                self._s3.put_object(Bucket=self.name, Key=key, Body=body, **condition)  # type: ignore[arg-type]
+                with self._explained():
+                    self._s3.put_object(Bucket=self.name, Key=key, Body=body, **condition)  # type: ignore[arg-type]
             except ClientError as error:
                 # Refused, or removed meanwhile; or another write of it is under way, and may fail.
                 if _code(error) in {"PreconditionFailed", "NoSuchKey"}:
                     return False
                 if _code(error) != "ConditionalRequestConflict":
-                    raise self._explained(error) from error
+                    raise
             else:
                 return True
             time.sleep(_PAUSE_SECONDS)
         return False
 
-    def _explained(self, error: ClientError) -> Exception:
-        hint = _HINTS.get(_code(error))
-        return UserError(f"the bucket {self.name} {hint}") if hint else error
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except ParamValidationError as error:
+            raise UserError(
+                f"{self.name!r} cannot be a bucket's name: name the one that `terraform output` "
+                "says, in MODEL_BUCKET or --model-bucket"
+            ) from error
+        except ClientError as error:
+            if hint := _HINTS.get(_code(error)):
+                raise UserError(f"the bucket {self.name} {hint}") from error
+            raise
 
 
 def _code(error: ClientError) -> str:

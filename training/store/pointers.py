@@ -49,7 +49,13 @@ class Pointer:
         self.named = _decode(stored.body) if stored else None
 
     def move(self, version: str, manifest_sha256: str, why: Why) -> MovedPointer:
-        """Names the version, its manifest's SHA-256 with it. Raises `UserError`."""
+        """Names the version, its manifest's SHA-256 with it. Raises `UserError`.
+
+        Where it names just these already, nothing is written.
+        """
+        named = self.named
+        if named and (named.version, named.manifest_sha256) == (version, manifest_sha256):
+            return named
         before = self.named.version if self.named else None
         move = Move(datetime.now(UTC), person(), why, before, version, manifest_sha256)
         moves = (*(self.named.moves if self.named else ()), move)[-_MOST_MOVES:]

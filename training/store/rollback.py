@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 
 class RolledBack(msgspec.Struct, frozen=True):
-    """`previous` is what a further rollback would go back to; `registry` what became of the alias
-    there."""
+    """`run_id` is that of the version that serves again, and `previous` what a further rollback
+    would go back to."""
 
     name: str
     alias: str
     rolled_back: str
     version: str
+    run_id: str
     previous: str | None
     bucket: str
 
@@ -42,8 +43,9 @@ def roll_back(s3: "S3Client", bucket: str, name: str, alias: str) -> RolledBack:
             f"version {pointer.named.version} is the first that {alias} named in s3://{bucket}: "
             "there is nothing to go back to"
         )
-    moved = pointer.move(version, _manifest_sha256(store, name, version), "rollback")
-    return RolledBack(name, alias, pointer.named.version, version, moved.previous, bucket)
+    sha256, run_id = _manifest(store, name, version)
+    moved = pointer.move(version, sha256, "rollback")
+    return RolledBack(name, alias, pointer.named.version, version, run_id, moved.previous, bucket)
 
 
 def follow(client: MlflowClient, rolled_back: RolledBack) -> None:
@@ -52,6 +54,12 @@ def follow(client: MlflowClient, rolled_back: RolledBack) -> None:
     Raises `UserError` where the registry does not have what the store has.
     """
     version = versions.by_number(client, rolled_back.name, rolled_back.version)
+    if version.run_id != rolled_back.run_id:
+        raise UserError(
+            f"this registry's version {rolled_back.version} of {rolled_back.name} is another model,"
+            f" of run {version.run_id} and not {rolled_back.run_id}: set MLFLOW_TRACKING_URI to the"
+            " registry that it was published from"
+        )
     versions.move_alias(
         client,
         version,
@@ -61,8 +69,8 @@ def follow(client: MlflowClient, rolled_back: RolledBack) -> None:
     )
 
 
-def _manifest_sha256(store: Bucket, name: str, version: str) -> str:
-    """Of the manifest in the store, which is of that version and whole."""
+def _manifest(store: Bucket, name: str, version: str) -> tuple[str, str]:
+    """Digest and run of the manifest in the store, which is of that version and whole."""
     key = manifest_key(name, version)
     there = store.get(key)
     if there is None:
@@ -73,4 +81,4 @@ def _manifest_sha256(store: Bucket, name: str, version: str) -> str:
         raise UserError(f"s3://{store.name}/{key} is damaged: {error}") from error
     if (manifest.name, manifest.version) != (name, version):
         raise UserError(f"s3://{store.name}/{key} is of another model or version")
-    return hashlib.sha256(there.body).hexdigest()
+    return hashlib.sha256(there.body).hexdigest(), manifest.run_id

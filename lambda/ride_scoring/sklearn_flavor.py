@@ -28,7 +28,7 @@ that runs text as code."""
 logger = logging.getLogger(__name__)
 
 
-class _Estimator(Protocol):
+class Estimator(Protocol):
     """What scikit-learn's regressors have."""
 
     def predict(self, X: object, /) -> object: ...  # noqa: N803 - scikit-learn's name
@@ -47,6 +47,11 @@ def load(
     files: ModelFiles, description: Description, *, allow_pickle: bool
 ) -> Callable[[Any], object]:
     """The estimator's `predict`. Raises `ModelRefused`."""
+    return _predict(estimator(files, description, allow_pickle=allow_pickle), description)
+
+
+def estimator(files: ModelFiles, description: Description, *, allow_pickle: bool) -> Estimator:
+    """What was fitted. Raises `ModelRefused`."""
     try:
         flavor = msgspec.convert(description.flavors["sklearn"], _Flavor)
     except msgspec.ValidationError as error:
@@ -61,7 +66,7 @@ def load(
     if content is None:
         raise ModelRefused(f"the model directory lacks {flavor.pickled_model}, which MLmodel names")
     _compare_versions(flavor.sklearn_version)
-    return _predict(_estimator(flavor, content), description)
+    return _read(flavor, content)
 
 
 def _compare_versions(trained_with: str | None) -> None:
@@ -76,14 +81,14 @@ def _compare_versions(trained_with: str | None) -> None:
         )
 
 
-def _estimator(flavor: _Flavor, content: bytes) -> _Estimator:
+def _read(flavor: _Flavor, content: bytes) -> Estimator:
     with warnings.catch_warnings():
         # scikit-learn's own word on versions, once for each part of the model.
         warnings.filterwarnings("ignore", "Trying to unpickle estimator", UserWarning)
         try:
             if flavor.serialization_format == "skops":
                 return _from_skops(content, flavor.skops_trusted_types or [])
-            return cast("_Estimator", pickle.loads(content))  # noqa: S301 - allowed by who deploys
+            return cast("Estimator", pickle.loads(content))  # noqa: S301 - allowed by who deploys
         except ModelRefused:
             raise
         except Exception as error:  # a damaged file can fail anywhere inside either
@@ -92,16 +97,16 @@ def _estimator(flavor: _Flavor, content: bytes) -> _Estimator:
             ) from error
 
 
-def _from_skops(content: bytes, named_types: Sequence[str]) -> _Estimator:
+def _from_skops(content: bytes, named_types: Sequence[str]) -> Estimator:
     import skops.io  # noqa: PLC0415 - a package without it can still hold the other ways
     from skops.io.exceptions import UntrustedTypesFoundException  # noqa: PLC0415
 
     trusted = [name for name in named_types if _is_class_of_scikit_learn(name)]
     try:
-        estimator: _Estimator = skops.io.loads(content, trusted=trusted)
+        found: Estimator = skops.io.loads(content, trusted=trusted)
     except UntrustedTypesFoundException as error:
         raise ModelRefused(f"the model holds types that are not trusted: {error}") from error
-    return estimator
+    return found
 
 
 def _is_class_of_scikit_learn(name: str) -> bool:
@@ -115,12 +120,12 @@ def _is_class_of_scikit_learn(name: str) -> bool:
     return isinstance(found, type) and found.__module__.startswith(_TRUSTED_ROOT)
 
 
-def _predict(estimator: _Estimator, description: Description) -> Callable[[Any], object]:
+def _predict(fitted: Estimator, description: Description) -> Callable[[Any], object]:
     """What takes a matrix, or the course's dicts, as pyfunc would hand them to the estimator."""
-    predict, names = estimator.predict, description.feature_names
+    predict, names = fitted.predict, description.feature_names
     if names is None:
         return predict
-    if hasattr(estimator, "feature_names_in_"):  # fitted on a frame, it may ask for names
+    if hasattr(fitted, "feature_names_in_"):  # fitted on a frame, it may ask for names
         import pandas as pd  # noqa: PLC0415 - most of the start-up, and not every model asks
 
         return lambda matrix: predict(pd.DataFrame(_rounded(matrix, description), columns=names))

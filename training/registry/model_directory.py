@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 import mlflow
 import msgspec
@@ -20,15 +20,17 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from infra.console import UserError
-from ride_scoring import compiled, features, mlmodel
+from ride_scoring import compiled, features, mlmodel, sklearn_flavor
 from ride_scoring.errors import ModelRefused
 from ride_scoring.model_files import Directory
 from training.compiler import NotCompilable, compile_checked
 from training.registry import carried
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
 PARITY_FILE: Final = "compiled_parity.json"
 """The whole report, beside the compiled model."""
-_ALLOWED: Final = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 
 
 @dataclass(frozen=True)
@@ -103,16 +105,17 @@ def _compile(path: Path) -> None:
         raise NotCompilable(
             "its signature asks for single precision, where a compiled model has double"
         )
-    flavor = description.flavors["sklearn"]
-    if flavor.get("serialization_format") != "skops" and not _pickles_are_allowed():
-        raise NotCompilable(
-            "it is a pickle, which can run any code where it is read: set "
-            f"{_ALLOWED}=true where you trust it"
-        )
     sources = ("MLmodel", str(description.flavors["sklearn"]["pickled_model"]))
-    estimator = mlflow.sklearn.load_model(str(path))
+    try:  # as the function would, which trusts less than MLflow
+        estimator = sklearn_flavor.estimator(
+            files, description, allow_pickle=_pickles_are_allowed()
+        )
+    except ModelRefused as error:
+        raise NotCompilable(str(error)) from error
     content, report = compile_checked(
-        estimator, names, {source: str(files.sha256(source)) for source in sources}
+        cast("BaseEstimator", estimator),
+        names,
+        {source: str(files.sha256(source)) for source in sources},
     )
     (path / compiled.FILE).write_bytes(content)
     (path / PARITY_FILE).write_bytes(
@@ -121,7 +124,7 @@ def _compile(path: Path) -> None:
 
 
 def _pickles_are_allowed() -> bool:
-    return os.environ.get(_ALLOWED, "").strip().lower() in {"1", "true"}
+    return os.environ.get(sklearn_flavor.ALLOW_PICKLE_VARIABLE, "").strip().lower() in {"1", "true"}
 
 
 def _said(path: Path) -> str:

@@ -81,6 +81,7 @@ class LocalStack:
             # Left alone, an idle mapping looks at its stream only every ten seconds.
             "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "1",
             "PROVIDER_OVERRIDE_KINESIS": "moto",
+            "PROVIDER_OVERRIDE_S3": "apart",
         }
 
     def _await_health(self, process: subprocess.Popen[bytes]) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those on LocalStack take the longest and each other's place, so one process starts with them
     and runs them one after the other; of all others a file stays together, with its fixtures."""

@@ -26,3 +26,15 @@ def kinesis_from_moto() -> Service:
         """All operations fall through to moto."""
 
     return Service.for_provider(MotoKinesis(), dispatch_table_factory=MotoFallbackDispatcher)
+
+
+@aws_provider(api="s3", name="apart")
+def s3_apart() -> Service:
+    """PROVIDER_OVERRIDE_S3=apart: its files lie in a folder of this LocalStack's own.
+
+    They all share one in /tmp otherwise, and with a bucket one deletes the other's of that name.
+    """
+    from localstack.services.s3.provider import S3Provider
+    from localstack.services.s3.storage.ephemeral import EphemeralS3ObjectStore
+
+    return Service.for_provider(S3Provider(EphemeralS3ObjectStore()))

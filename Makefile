@@ -54,7 +54,7 @@ bench: setup ## Measure the function, side by side with the naive way
 lock: setup ## Compile the pins anew, with hashes and without an index
 	@infra/lock.sh
 
-clean: ## Take down what stands, and remove all that was built, installed and written but models
+clean: ## Take down what stands, and remove all that was built, installed and written but models and trips
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m infra down
 	rm -rf .uv .venv .localstack build out .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf terraform/.terraform terraform/.terraform.lock.hcl

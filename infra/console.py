@@ -73,7 +73,9 @@ def require_writable(path: Path) -> None:
 
 def without_password(text: str) -> str:
     """The text, the addresses in it without the names and passwords that they may carry."""
-    return re.sub(r"//[^/\s]*@", "//", text)
+    text = re.sub(r"//[^\s@]*@", "//", text)
+    text = re.sub(r"(?<![/\w])[\w.%+-]+:[^\s@/]+@", "", text)  # the scheme was forgotten
+    return re.sub(r"([?&](?:password|passwd|pwd|token|sig)=)[^&\s'\"]*", r"\1…", text)
 
 
 def fail(sentence: str, code: int) -> NoReturn:

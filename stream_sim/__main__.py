@@ -1,7 +1,13 @@
 """python -m stream_sim"""
 
 from infra import console
-from stream_sim.cli import app
+
+
+def main() -> None:
+    from stream_sim.cli import app  # noqa: PLC0415 - a Ctrl-C while it is imported is one too
+
+    app()
+
 
 if __name__ == "__main__":
-    console.run(app)
+    console.run(main)

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import boto3
 import msgspec
+from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
 from infra.console import UserError
@@ -23,6 +24,8 @@ from training.evaluate import EvaluatedVersion, evaluate
 from training.models.boosted import Hyperparameters
 from training.promote import Promotion, promote
 from training.registry import carried, versions
+from training.store.bucket import Bucket
+from training.store.pointers import Pointer
 from training.store.publish import Published, publish
 from training.train import TrainedModel, train
 
@@ -51,7 +54,8 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Cycle(msgspec.Struct, frozen=True):
-    """What came of a plan. `published` is None where the champion stays, or no bucket is named."""
+    """What came of a plan. `published` is None where the store names the champion already, or no
+    bucket is named."""
 
     data: tuple[DataReport, ...]
     trained: TrainedModel
@@ -62,10 +66,12 @@ class Cycle(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """One sentence."""
         version = f"{self.trained.name} version {self.trained.version}"
-        if not self.promotion.promoted:
-            return f"{version} is not promoted: {'; '.join(self.promotion.reasons)}"
-        published = f", published to s3://{self.published.bucket}" if self.published else ""
-        return f"{version} is {self.promotion.alias}{published}"
+        alias, reasons = self.promotion.alias, "; ".join(self.promotion.reasons)
+        became = f"is {alias}" if self.promotion.promoted else f"is not promoted: {reasons}"
+        if self.published is None:
+            return f"{version} {became}"
+        served = f"version {self.published.version} is published to s3://{self.published.bucket}"
+        return f"{version} {became}; {served}"
 
 
 def of_month(validate: str, name: str, model_bucket: str | None, seed: int) -> Plan:
@@ -89,7 +95,7 @@ def run(plan: Plan) -> Cycle:
     trained = train_model(plan)
     evaluated = evaluate_model(plan, trained.version)
     promotion = promote_model(plan, trained.version)
-    published = publish_model(plan) if promotion.promoted and plan.model_bucket else None
+    published = publish_model(plan) if plan.model_bucket else None
     return Cycle(reports, trained, evaluated, promotion, published)
 
 
@@ -140,9 +146,24 @@ def promote_model(plan: Plan, version: str) -> Promotion:
     )
 
 
-def publish_model(plan: Plan) -> Published:
-    bucket = plan.model_bucket or ""
-    return publish(tracking.client(), boto3.client("s3"), bucket, plan.name, plan.champion)
+def publish_model(plan: Plan) -> Published | None:
+    """The champion, where the store does not name it: a publish may have failed the last time."""
+    client, s3, bucket = tracking.client(), boto3.client("s3"), plan.model_bucket or ""
+    if not _store_is_behind(client, Pointer(Bucket(s3, bucket), plan.name, plan.champion), plan):
+        return None
+    return publish(client, s3, bucket, plan.name, plan.champion)
+
+
+def _store_is_behind(client: MlflowClient, pointer: Pointer, plan: Plan) -> bool:
+    champion = versions.find_alias(client, plan.name, plan.champion)
+    if champion is None:
+        return False
+    version, named = versions.number(champion), pointer.named
+    if named is None or not named.moves:
+        return named is None or named.version != version
+    last = named.moves[-1]
+    was_taken_back = last.why == "rollback" and last.before == version
+    return named.version != version and not was_taken_back
 
 
 def _last_promotion(version: ModelVersion, alias: str) -> Promotion | None:

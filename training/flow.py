@@ -103,8 +103,9 @@ def promote_model(plan: _Plain, version: str) -> _Plain:
 
 
 @task(**_ANEW)
-def publish_model(plan: _Plain) -> _Plain:
-    return _plain(cycle.publish_model(_plan(plan)))
+def publish_model(plan: _Plain) -> _Plain | None:
+    published = cycle.publish_model(_plan(plan))
+    return None if published is None else _plain(published)
 
 
 @flow(name="ride-duration")
@@ -118,7 +119,7 @@ def life_of_a_version(plan: _Plain) -> _Plain:
     measured_by = {"run_id": run_id, "sha256": digests, "seed": planned.seed}
     evaluated = evaluate_model(plan, version, measured_by)
     promotion = promote_model(plan, version)
-    published = publish_model(plan) if promotion["promoted"] and planned.model_bucket else None
+    published = publish_model(plan) if planned.model_bucket else None
     return {
         "data": reports,
         "trained": trained,

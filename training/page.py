@@ -21,7 +21,7 @@ _SETTINGS: Final = {
 def serve(port: int) -> NoReturn:
     """Runs until it is stopped. Raises `UserError` where it does not start or ends by itself."""
     if not tracking.is_database():
-        raise UserError(f"MLFLOW_TRACKING_URI={tracking.uri()} has a page of its own: open that")
+        raise UserError(f"MLFLOW_TRACKING_URI={tracking.shown()} has a page of its own: open that")
     local_server.require_free(port)
     tracking.client()  # makes the tables, or says why not
     address, log = f"http://{HOST}:{port}", OUT / "mlflow" / f"{port}.log"

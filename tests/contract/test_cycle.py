@@ -26,6 +26,8 @@ from training import cli, cycle, flow_settings, tracking
 from training.cycle import Cycle, Plan
 from training.data import download
 from training.provenance import provenance
+from training.store.bucket import Bucket
+from training.store.pointers import Pointer
 from training.train import TrainedModel
 
 # MLflow and Prefect are warned by newer libraries of what is their own to mend.
@@ -106,7 +108,7 @@ def assert_whole(done: Cycle, aws: boto3.Session, bucket: str) -> None:
     assert done.published is not None
     assert done.published.compiled
     assert served(aws, bucket) == done.trained.version == "1"
-    assert str(done) == f"{NAME} version 1 is champion, published to s3://{bucket}"
+    assert str(done) == f"{NAME} version 1 is champion; version 1 is published to s3://{bucket}"
 
 
 @pytest.mark.usefixtures("registry", "server")
@@ -120,6 +122,28 @@ def test_a_version_that_is_no_better_is_not_published(aws: boto3.Session) -> Non
     assert refused.published is None
     assert str(refused).startswith(f"{NAME} version 1 is not promoted: it is not better")
     assert aws.client("s3").list_objects_v2(Bucket="models")["KeyCount"] == 0
+
+
+@pytest.mark.usefixtures("registry", "server")
+def test_a_champion_that_could_not_be_published_is_the_next_time(aws: boto3.Session) -> None:
+    with pytest.raises(UserError, match="bucket later is not there"):
+        cycle.run(plan("later"))
+    aws.client("s3").create_bucket(Bucket="later")
+    again = cycle.run(plan("later"))
+    assert not again.promotion.promoted  # it is as good as the champion, which is the same
+    assert served(aws, "later") == "1"
+    assert "is not promoted" in str(again)
+    assert "version 1 is published to s3://later" in str(again)
+
+
+@pytest.mark.usefixtures("registry", "server")
+def test_a_champion_that_was_taken_back_is_not_published_again(aws: boto3.Session) -> None:
+    pointer = Pointer(Bucket(aws.client("s3"), "models"), NAME, "champion")
+    pointer.move("0", "0" * 64, "publish")
+    assert cycle.run(plan()).published is not None
+    Pointer(Bucket(aws.client("s3"), "models"), NAME, "champion").move("0", "0" * 64, "rollback")
+    assert cycle.publish_model(plan()) is None
+    assert served(aws, "models") == "0"
 
 
 @pytest.mark.usefixtures("registry", "server")
@@ -137,7 +161,7 @@ def test_a_flow_goes_on_where_it_failed(
     (version,) = client.search_model_versions(f"name = '{NAME}'")
     experiment = client.get_run(str(version.run_id)).info.experiment_id
     assert len(client.search_runs([experiment])) == 2  # one that trained, and one that evaluated
-    assert flow.run(plan("later")) == done
+    assert flow.run(plan("later")) == msgspec.structs.replace(done, published=None)
 
 
 @pytest.mark.parametrize(

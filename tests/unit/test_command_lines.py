@@ -128,6 +128,13 @@ def test_a_password_in_an_address_is_not_told(tmp_path: Path) -> None:
     assert not any(b"secret" in file.read_bytes() for file in tmp_path.iterdir())
 
 
+def test_an_address_of_trips_that_is_none(tmp_path: Path) -> None:
+    environment = {"TRIP_DATA_URL": "http://me:secret@[bad", "TRIP_DATA_DIR": str(tmp_path)}
+    said = sentence("training", "data", "fetch", "2023-01", environment=environment)
+    assert "is TRIP_DATA_URL right?" in said
+    assert "secret" not in said
+
+
 def test_what_is_no_prediction_to_trace() -> None:
     assert "this is no prediction" in sentence("training", "trace", "{}")
     assert "name it with --stream" in sentence("training", "trace", "shardId-000000000000:1")

@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from infra.console import UserError
+from infra.console import UserError, without_password
 from training import tracking
 from training.registry import versions
 
@@ -167,6 +167,20 @@ def test_a_relative_path_of_a_registry_is_one_from_where_the_command_is_run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     assert tracking.uri() == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("http://me:secret@host/x failed", "http://host/x failed"),
+        ("http://me:se/cret@host/x", "http://host/x"),
+        ("me:secret@host/x", "host/x"),
+        ("postgresql://host/x?user=me&password=secret", "postgresql://host/x?user=me&password=…"),
+        ("models:/ride-duration@champion", "models:/ride-duration@champion"),
+    ],
+)
+def test_a_password_is_taken_out_of_what_is_told(text: str, told: str) -> None:
+    assert without_password(text) == told
 
 
 _OPEN = "from training import tracking; tracking.client(); print('open')"

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests import Response, Session
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 from requests.utils import get_auth_from_url
 
-from infra.console import UserError, without_password
+from infra.console import UserError
 from ride_scoring.backoff import full_jitter, system_random
 from training.data import parts
 from training.data.parts import Begun
@@ -70,8 +71,7 @@ def download(
     A name and password in the address are used, and neither told nor kept.
     """
     with Session() as session:
-        session.auth = get_auth_from_url(url) if "@" in url else None
-        url = without_password(url)
+        session.auth, url = _auth(url), bare(url)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return _attempt(session, url, part, progress)
@@ -83,6 +83,21 @@ def download(
                     ) from error
             sleep(full_jitter(_BASE_WAIT_SECONDS, attempt, system_random))
     raise AssertionError("the last attempt returns or raises")
+
+
+def bare(url: str) -> str:
+    """The address without the name and password that it may carry. Raises `UserError`."""
+    try:
+        parts_of = urlsplit(url)
+    except ValueError as error:
+        raise UserError(
+            f"an address of trips cannot be read: {error}; is TRIP_DATA_URL right?"
+        ) from error
+    return urlunsplit(parts_of._replace(netloc=parts_of.netloc.rpartition("@")[2]))
+
+
+def _auth(url: str) -> tuple[str, str] | None:
+    return get_auth_from_url(url) if urlsplit(url).username else None
 
 
 def _attempt(session: Session, url: str, part: Path, progress: Progress) -> str:

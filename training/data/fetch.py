@@ -16,10 +16,10 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 from infra import console
-from infra.console import UserError, without_password
+from infra.console import UserError
 from training.data import cache, parts
 from training.data.cache import Sidecar
-from training.data.download import NotPublished, Progress, download, no_progress
+from training.data.download import NotPublished, Progress, bare, download, no_progress
 from training.data.months import Month
 
 
@@ -70,7 +70,7 @@ def _download(
     sleep: Callable[[float], None],
 ) -> Sidecar:
     asked = month.url(url_base)
-    url = without_password(asked)
+    url = bare(asked)
     part = path.with_name(f"{path.name}.part")
     try:
         etag = download(asked, part, progress, sleep)

@@ -16,6 +16,7 @@ from training.datasets import Validation
 from training.evaluation.evaluation import Evaluation, evaluate
 from training.evaluation.figures import figures
 from training.evaluation.importance import Importance, importance
+from training.evaluation.metrics import Minutes
 from training.models.catalogue import Fitted, feature_matrix
 from training.registry import carried
 
@@ -40,20 +41,20 @@ def assess(
     trips = validation.trips
     # Threads that wait for each other on a busy machine take twenty times as long as one alone.
     with threadpool_limits(limits=1):
-        predicted = fitted.minutes(trips)
-        worth = _importance(fitted, trips, seed)
+        predicted, worth = _scored(fitted, trips, seed)
     evaluation = evaluate(trips, predicted, seen, validation.data, seed)
     drawn = figures(trips.duration_minutes, predicted, evaluation, worth)
     return Assessment(evaluation, worth, drawn)
 
 
-def _importance(fitted: Fitted, trips: Trips, seed: int) -> Importance | None:
+def _scored(fitted: Fitted, trips: Trips, seed: int) -> tuple[Minutes, Importance | None]:
+    """Minutes of n trips, shape (n,), and the importance where the model takes a matrix."""
     if fitted.features is None:
-        return None
+        return fitted.minutes(trips), None
     matrix = feature_matrix(fitted.features, trips)
-    groups = _groups(fitted.features)
-    actual = trips.duration_minutes
-    return importance(fitted.served, matrix, fitted.features, actual, groups, seed)
+    groups, actual = _groups(fitted.features), trips.duration_minutes
+    worth = importance(fitted.served, matrix, fitted.features, actual, groups, seed)
+    return fitted.served(matrix), worth
 
 
 def log(client: MlflowClient, run_id: str, assessment: Assessment) -> None:

@@ -30,7 +30,7 @@ from prefect.tasks import Task
 from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
-from infra import console
+from infra import console, emulator
 from infra.console import UserError
 from infra.paths import OUT
 from training import cycle, local_server, tracking
@@ -202,9 +202,9 @@ def _server() -> Iterator[str]:
     if named := PREFECT_API_URL.value():
         yield named
         return
-    port = local_server.free_port()
-    address = f"http://{local_server.HOST}:{port}"
-    options = ["--host", local_server.HOST, "--port", str(port)]
+    port = emulator.free_port()
+    address = f"http://{emulator.HOST}:{port}"
+    options = ["--host", emulator.HOST, "--port", str(port)]
     command = [sys.executable, "-m", "prefect", "server", "start", *options]
     log = OUT / "prefect" / "server.log"
     with (

@@ -1,6 +1,5 @@
 """A server on this machine, in a process group of its own, for as long as it is needed."""
 
-import socket
 import subprocess
 import time
 import urllib.request
@@ -13,7 +12,6 @@ from infra.console import UserError
 from infra.processes import Children
 from infra.reaper import end
 
-HOST: Final = "127.0.0.1"
 _START_SECONDS: Final = 120.0
 _STOP_SECONDS: Final = 6.0
 
@@ -35,26 +33,6 @@ def running(
             yield process
         finally:
             end({process.pid}, _STOP_SECONDS)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        port: int = free.getsockname()[1]
-    return port
-
-
-def require_free(port: int) -> None:
-    """Raises `UserError` where something else has the port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise UserError(
-                f"port {port} of {HOST} cannot be used ({error.strerror}): name another with "
-                "--port or PORT=…"
-            ) from error
 
 
 def _answers(process: subprocess.Popen[bytes], health: str) -> bool:

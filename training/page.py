@@ -5,11 +5,11 @@ import sys
 import webbrowser
 from typing import Final, NoReturn
 
-from infra import console
+from infra import console, emulator
 from infra.console import UserError
+from infra.emulator import HOST
 from infra.paths import OUT
 from training import local_server, tracking
-from training.local_server import HOST
 
 _SETTINGS: Final = {
     # Seven processes that have nothing to do here: they judge language models.
@@ -22,7 +22,7 @@ def serve(port: int) -> NoReturn:
     """Runs until it is stopped. Raises `UserError` where it does not start or ends by itself."""
     if not tracking.is_database():
         raise UserError(f"MLFLOW_TRACKING_URI={tracking.shown()} has a page of its own: open that")
-    local_server.require_free(port)
+    emulator.require_free(port)
     tracking.client()  # makes the tables, or says why not
     address, log = f"http://{HOST}:{port}", OUT / "mlflow" / f"{port}.log"
     title = f"MLflow's page at {address}"

@@ -114,5 +114,5 @@ def test_a_port_in_use_is_said_in_one_sentence(environment: dict[str, str]) -> N
             timeout=60,
         )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"error: port {port} of 127.0.0.1 cannot be used (")
+    assert done.stderr.startswith(f"error: port {port} cannot be used (")
     assert done.stderr.count("\n") == 1

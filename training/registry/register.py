@@ -126,10 +126,11 @@ def _dataset(report: DataReport) -> MetaDataset:
 def _log_carried(client: MlflowClient, run_id: str, making: Making) -> None:
     """What the version is later asked for, but by people."""
     names, trips, fitted = making.features, making.datasets.train, making.fitted
+    matrix = feature_matrix(names, trips)
     files = {
         carried.GOLDEN_ROWS: _golden_rows(making),
         carried.TRAINING_PAIRS: np.unique(pairs(trips)).tolist(),
-        carried.PROFILE: profile(feature_matrix(names, trips), names, fitted.minutes(trips)),
+        carried.PROFILE: profile(matrix, names, fitted.served(matrix)),
         carried.LINEAGE: making.datasets.lineage,
     }
     for file, content in files.items():

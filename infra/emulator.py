@@ -18,7 +18,7 @@ from infra.processes import Children
 
 HOST: Final = "127.0.0.1"  # and not localhost, for which S3 clients go to virtual hosts
 VERSION: Final = "4.14.0"  # pinned in infra/localstack/pyproject.toml
-_SERVICES: Final = "s3,kinesis,sqs,iam,sts,logs,cloudwatch,lambda"
+_SERVICES: Final = "s3,kinesis,sqs,sns,iam,sts,kms,logs,cloudwatch,lambda"
 _START_SECONDS: Final = 90.0
 
 TEST_ACCOUNT: Final = {

@@ -4,6 +4,7 @@
 #   .venv                the project, on the Python that the function is deployed to
 #   .localstack/venv     LocalStack, whose pins clash with the project's
 #   .localstack/runtime  what runs the function as a process: AWS's runtime client and nothing else
+#   .localstack/checkov  what looks for mistakes in the HCL, whose pins clash too
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -63,4 +64,5 @@ mkdir -p .localstack
 make_environment .venv project .
 make_environment .localstack/venv localstack infra/localstack
 make_environment .localstack/runtime runtime
+make_environment .localstack/checkov checkov
 echo "$SECONDS" >.localstack/setup-seconds

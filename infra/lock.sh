@@ -18,5 +18,6 @@ compile image pyproject.toml --extra function --extra image --universal \
 compile project pyproject.toml --all-extras --group dev --group runtime --universal \
   --constraints infra/requirements/function.txt
 compile runtime --group runtime --universal
+compile checkov --group checkov --universal
 compile localstack infra/localstack/pyproject.toml
 compile uv infra/requirements/uv.in

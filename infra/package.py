@@ -19,7 +19,7 @@ from typing import Final, Literal
 import msgspec
 
 from infra.console import UserError
-from infra.paths import BUILD, FUNCTION_SOURCES, REQUIREMENTS, UV
+from infra.paths import BUILD, FUNCTION_SOURCES, REQUIREMENTS, ROOT, UV
 from infra.processes import Children
 
 Architecture = Literal["x86_64", "arm64"]
@@ -73,7 +73,8 @@ def build(architecture: Architecture) -> Package:
     path = package_path(architecture)
     wanted = _inputs_digest(architecture)
     stamp = path.with_suffix(".inputs")
-    rebuilt = not (path.exists() and stamp.exists() and stamp.read_text() == wanted)
+    stood = path.exists() and stamp.exists() and _sources_stamp(path).exists()
+    rebuilt = not (stood and stamp.read_text() == wanted)
     if rebuilt:
         path.parent.mkdir(parents=True, exist_ok=True)
         stamp.unlink(missing_ok=True)
@@ -82,8 +83,25 @@ def build(architecture: Architecture) -> Package:
         with tempfile.TemporaryDirectory(dir=BUILD, prefix=_FOLDER_PREFIX) as folder:
             _fill(Path(folder), architecture)
             _zip(Path(folder), path)
+        _sources_stamp(path).write_text(sources_digest() + "\n")
         stamp.write_text(wanted)
     return _described(path, rebuilt=rebuilt)
+
+
+def sources_digest() -> str:
+    """SHA-256 of what the zip is made of, as terraform/package.tf computes it: Terraform refuses to
+    deploy a zip that was built from other sources than those of the checkout.
+    """
+    files = [*_source_files(), REQUIREMENTS / "function.txt"]
+    lines = (
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()} {file.relative_to(ROOT).as_posix()}\n"
+        for file in files
+    )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _sources_stamp(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sources")
 
 
 def _inputs_digest(architecture: Architecture) -> str:
@@ -95,7 +113,7 @@ def _inputs_digest(architecture: Architecture) -> str:
 
 
 def _source_files() -> list[Path]:
-    return sorted(FUNCTION_SOURCES.rglob("*.py"))
+    return sorted(FUNCTION_SOURCES.rglob("*.py"), key=Path.as_posix)
 
 
 def _fill(folder: Path, architecture: Architecture) -> None:

@@ -1,4 +1,4 @@
-"""Runs Terraform (or OpenTofu) on terraform/: variables in, outputs out."""
+"""Runs Terraform (or OpenTofu) on a folder of HCL: variables in, outputs out."""
 
 import json
 import os
@@ -27,21 +27,36 @@ _NEVER_SEARCHED: Final = {
 
 
 class Terraform:
-    """Terraform with a state of its own in `folder`, in the given environment."""
+    """Terraform with a state of its own in `folder`, in the given environment.
 
-    def __init__(self, children: Children, folder: Path, environment: Mapping[str, str]) -> None:
+    `configuration` is the folder of HCL, `profile` names the values in its envs/, if any; `data` is
+    where Terraform keeps what it installs for the one configuration.
+    """
+
+    def __init__(
+        self,
+        children: Children,
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        configuration: Path = TERRAFORM,
+        profile: str | None = "local",
+        data: Path = _DATA,
+    ) -> None:
         self._children = children
         self._binary = find_binary()
-        self._state = folder / "terraform.tfstate"
+        self._configuration = configuration
+        self._profile = profile
+        self.state = folder / "terraform.tfstate"
         self.settings = {
-            "TF_DATA_DIR": str(_DATA),
+            "TF_DATA_DIR": str(data),
             "TF_IN_AUTOMATION": "1",
             "TF_INPUT": "0",
             "TF_REGISTRY_DISCOVERY_RETRY": "0",
-            "TF_CLI_ARGS_apply": f"-state={self._state} -backup=-",
-            "TF_CLI_ARGS_destroy": f"-state={self._state} -backup=-",
-            "TF_CLI_ARGS_plan": f"-state={self._state}",
-            "TF_CLI_ARGS_output": f"-state={self._state}",
+            "TF_CLI_ARGS_apply": f"-state={self.state} -backup=-",
+            "TF_CLI_ARGS_destroy": f"-state={self.state} -backup=-",
+            "TF_CLI_ARGS_plan": f"-state={self.state}",
+            "TF_CLI_ARGS_output": f"-state={self.state}",
         }
         # Terraform would warn of a file that is not there at every command.
         if (file := environment.get("TF_CLI_CONFIG_FILE")) and not Path(file).exists():
@@ -50,17 +65,17 @@ class Terraform:
 
     def check(self) -> None:
         """Whether the HCL is in shape and valid. Raises `UserError`."""
-        code, said = self._run("fmt", "-check", "-recursive", "-no-color")
+        code, said = self.run("fmt", "-check", "-recursive", "-no-color")
         if code != 0:
             raise UserError(f"not in Terraform's shape, mend with `make format`: {_one_line(said)}")
         self.init()
-        code, said = self._run("validate", "-no-color")
+        code, said = self.run("validate", "-no-color")
         if code != 0:
             raise UserError(f"terraform validate failed: {_one_line(said)}")
 
     def init(self) -> None:
         """Gets the provider: what is there already, the registry's, or a mirror's on the disk."""
-        code, said = self._run("init", "-no-color")
+        code, said = self.run("init", "-no-color")
         if code != 0 and "registry" in said:
             mirror = find_mirror(self._environment)
             if mirror is None:
@@ -73,7 +88,7 @@ class Terraform:
             self._environment["TF_CLI_CONFIG_FILE"] = str(
                 _write_config(f"filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}")
             )
-            code, said = self._run("init", "-no-color")
+            code, said = self.run("init", "-no-color")
         if code != 0:
             raise UserError(f"terraform init failed: {_one_line(said)}")
 
@@ -83,13 +98,19 @@ class Terraform:
     def destroy(self, variables: Mapping[str, str]) -> None:
         self._run_json("destroy", variables)
 
-    def outputs(self) -> dict[str, str]:
-        code, said = self._run("output", "-json", "-no-color")
+    def values(self, variables: Mapping[str, str]) -> list[str]:
+        """The flags that give the profile's values, and the variables over them."""
+        profile = [] if self._profile is None else [f"-var-file=envs/{self._profile}.tfvars"]
+        return [*profile, *(f"-var={name}={value}" for name, value in variables.items())]
+
+    def outputs(self) -> dict[str, Any]:
+        code, said = self.run("output", "-json", "-no-color")
         if code != 0:
             raise UserError(f"terraform output failed: {_one_line(said)}")
         return {name: output["value"] for name, output in json.loads(said).items()}
 
-    def _run(self, *arguments: str) -> tuple[int, str]:
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """The exit code of one of Terraform's commands, and what it said."""
         child = self._start(*arguments)
         said, _ = child.communicate()
         self._children.let_go(child.pid)
@@ -97,7 +118,7 @@ class Terraform:
 
     def _run_json(self, verb: str, variables: Mapping[str, str]) -> None:
         """Applies or destroys; raises `UserError` with Terraform's own diagnostics."""
-        child = self._start(verb, "-auto-approve", "-json", *_var_flags(variables))
+        child = self._start(verb, "-auto-approve", "-json", *self.values(variables))
         said, _ = child.communicate()
         self._children.let_go(child.pid)
         if child.returncode != 0:
@@ -105,7 +126,7 @@ class Terraform:
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         return self._children.start(
-            [self._binary, f"-chdir={TERRAFORM}", *arguments],
+            [self._binary, f"-chdir={self._configuration}", *arguments],
             self._environment,
             output=subprocess.PIPE,
             errors=subprocess.STDOUT,
@@ -190,13 +211,6 @@ def find_binary() -> str:
     raise UserError(
         "terraform is not on PATH: install Terraform 1.8 or later (or OpenTofu), then try again"
     )
-
-
-def _var_flags(variables: Mapping[str, str]) -> list[str]:
-    return [
-        "-var-file=envs/local.tfvars",
-        *(f"-var={name}={value}" for name, value in variables.items()),
-    ]
 
 
 def _diagnostics(said: bytes) -> list[str]:

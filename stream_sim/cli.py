@@ -14,13 +14,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from infra import console
-from infra.paths import OUT
+from infra.paths import OUT, TERRAFORM
 from ride_scoring import kpl
 from ride_scoring.events import Prediction
 from stream_sim import ledger, riders, trips
 from stream_sim.producer import Producer
 from stream_sim.reader import StreamReader
 from stream_sim.reconcile import Account, Reconciliation
+from stream_sim.redrive import command as redriving
+from stream_sim.redrive.options import Source
 from stream_sim.set_aside import SetAside
 
 app = console.new_app(
@@ -112,6 +114,77 @@ def verify(
             f"{len(account.unexpected)} unexpected",
             1,
         )
+
+
+@app.command()
+def redrive(
+    source: Annotated[Source, typer.Option("--from", help="What to send again.")],
+    stream: Annotated[str, typer.Option(envvar="EVENTS_STREAM_NAME", help="The events stream.")],
+    rejects_bucket: Annotated[
+        str, typer.Option(envvar="REJECTS_BUCKET", help="Bucket of rejected and failed rides.")
+    ],
+    reasons: Annotated[
+        list[str] | None,
+        typer.Option("--reason", help="Rejects of this reason alone; may be repeated."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Set aside since then: 2023-01-14T08:31:00Z, 90m, 2h or 3d.")
+    ] = None,
+    rate: Annotated[
+        float, typer.Option(min=0.1, max=1e6, help="Records of up to 1 KiB a second.")
+    ] = 500.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be sent; send and write nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Send what was set aside to the events stream again, once, however often this is run.
+
+    Only records whose answer could not be written down are sent again by the next run: those of the
+    one call that a killed run was at, and those whose answer the network lost.
+
+    Example: python -m stream_sim redrive --from rejects --reason model_output --since 2h
+    """
+    redriving.run(
+        redriving.Request(
+            source, stream, rejects_bucket, reasons or [], since, rate, dry_run, as_json
+        ),
+        _progress(),
+    )
+
+
+@app.command()
+def plan(
+    rides_per_second: Annotated[
+        float, typer.Option(help="Rate to plan for, up to 1,000,000, all month long.")
+    ] = 100.0,
+    tfvars: Annotated[
+        Path,
+        typer.Option(
+            help="Terraform's variables of the deployment.",
+            show_default="terraform/envs/prod.tfvars",
+        ),
+    ] = TERRAFORM / "envs" / "prod.tfvars",
+    rejects: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of rides that can never be scored.")
+    ] = 0.01,
+    aggregate_input: Annotated[
+        bool, typer.Option("--aggregate-input", help="Producers pack many rides in a record.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(help="Folder for the drawing.", show_default="out/plan")
+    ] = OUT / "plan",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+) -> None:
+    """Price a deployment on AWS, and say what it needs and which limit it reaches first.
+
+    Example: python -m stream_sim plan --rides-per-second 4000 --tfvars terraform/envs/prod.tfvars
+    """
+    from stream_sim.plan import command as planning
+    from stream_sim.plan.basis import Traffic
+
+    traffic = Traffic(rejects, aggregate_input)
+    planning.run(rides_per_second, tfvars, traffic, out, as_json=as_json)
 
 
 def _await_outcomes(

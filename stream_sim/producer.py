@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
@@ -33,31 +33,61 @@ class OutgoingRide(msgspec.Struct, frozen=True):
     data: bytes
     reason: RejectReason | None
 
+    @property
+    def partition_key(self) -> str:
+        return self.ride_id
+
 
 class Producer:
     """Sends to one stream and keeps the ledger."""
 
     def __init__(self, kinesis: "KinesisClient", stream_name: str, ledger: Ledger) -> None:
-        self._kinesis = kinesis
-        self._stream_name = stream_name
+        self._puts = Puts(kinesis, stream_name)
         self._ledger = ledger
 
     def send(self, rides: Sequence[OutgoingRide], rate: float, sent: Callable[[int], None]) -> None:
         """Sends at `rate` rides a second and calls `sent` with each number that the stream took."""
+
+        def note(taken: Sequence[tuple[OutgoingRide, str]], sent_at: float) -> None:
+            self._ledger.write(Taken(ride.ride_id, event_id, sent_at) for ride, event_id in taken)
+            sent(len(taken))
+
         started = time.monotonic()
         for first, chunk in _chunks(rides, rate):
             time.sleep(max(0.0, started + first / rate - time.monotonic()))
             self._ledger.write(Intended(ride.ride_id, ride.reason) for ride in chunk)
-            self._put(chunk, sent)
+            self._puts.put(chunk, note)
 
-    def _put(self, chunk: Sequence[OutgoingRide], sent: Callable[[int], None]) -> None:
+
+class Outgoing(Protocol):
+    """What a stream is given: bytes, and the key that says which shard they go to."""
+
+    @property
+    def partition_key(self) -> str: ...
+    @property
+    def data(self) -> bytes: ...
+
+
+class Puts:
+    """PutRecords on one stream, again with what was refused, until it was refused for too long."""
+
+    def __init__(self, kinesis: "KinesisClient", stream_name: str) -> None:
+        self._kinesis = kinesis
+        self._stream_name = stream_name
+
+    def put[R: Outgoing](
+        self, records: Sequence[R], taken: Callable[[Sequence[tuple[R, str]], float], None]
+    ) -> None:
+        """Puts what one call holds, and calls `taken` after each call that was answered: with the
+        records that the stream took, the `event_id` of each, and when the call began, in seconds
+        since the epoch. Raises `UserError`, and boto3's errors where waiting mends nothing.
+        """
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        pending, attempt = list(chunk), 0
+        pending, attempt = list(records), 0
         while pending:
             sent_at = time.time()
-            taken, pending, refusal = self._put_once(pending, sent_at)
-            self._ledger.write(taken)
-            sent(len(taken))
+            held, pending, refusal = self._put_once(pending)
+            taken(held, sent_at)
             if pending and time.monotonic() > deadline:
                 raise UserError(
                     f"{self._stream_name} refused rides for {_PATIENCE_SECONDS:.0f} s: {refusal}"
@@ -67,31 +97,30 @@ class Producer:
                 time.sleep(random.uniform(0, most))  # noqa: S311 - jitter, not a secret
                 attempt += 1
 
-    def _put_once(
-        self, rides: Sequence[OutgoingRide], sent_at: float
-    ) -> tuple[list[Taken], list[OutgoingRide], str]:
+    def _put_once[R: Outgoing](
+        self, records: Sequence[R]
+    ) -> tuple[list[tuple[R, str]], list[R], str]:
         """What the stream took, what it did not, and the last refusal."""
         entries: list[PutRecordsRequestEntryTypeDef] = [
-            {"Data": ride.data, "PartitionKey": ride.ride_id} for ride in rides
+            {"Data": record.data, "PartitionKey": record.partition_key} for record in records
         ]
         try:
             response = self._kinesis.put_records(Records=entries, StreamName=self._stream_name)
         except ClientError as error:
             if error.response["Error"]["Code"] not in _RETRIED_CODES:
                 raise
-            return [], list(rides), str(error)
+            return [], list(records), str(error)
         except BotoCoreError as error:
-            return [], list(rides), str(error)
-        taken: list[Taken] = []
-        refused: list[OutgoingRide] = []
+            return [], list(records), str(error)
+        taken: list[tuple[R, str]] = []
+        refused: list[R] = []
         refusal = ""
-        for ride, result in zip(rides, response["Records"], strict=True):
+        for record, result in zip(records, response["Records"], strict=True):
             if result.get("ErrorCode"):
-                refused.append(ride)
+                refused.append(record)
                 refusal = f"{result['ErrorCode']}: {result['ErrorMessage']}"
             else:
-                event_id = f"{result['ShardId']}:{result['SequenceNumber']}"
-                taken.append(Taken(ride.ride_id, event_id, sent_at))
+                taken.append((record, f"{result['ShardId']}:{result['SequenceNumber']}"))
         return taken, refused, refusal
 
 

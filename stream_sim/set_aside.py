@@ -1,8 +1,7 @@
 """A rejects bucket in, what was set aside out: rejects, and batches whose retries are spent."""
 
-import base64
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -41,13 +40,7 @@ class SetAside:
     def new_failures(self) -> Iterator[FailedRecord]:
         """The records in the mapping's failure documents that are new since the last call."""
         for body in self._new_objects(FAILURES_PREFIX):
-            document = msgspec.json.decode(body)
-            for record in _payload(document).get("Records", ()):
-                yield FailedRecord(
-                    event_id=record["eventID"],
-                    partition_key=record["kinesis"]["partitionKey"],
-                    data=base64.b64decode(record["kinesis"]["data"]),
-                )
+            yield from failed_records(body)
 
     def _new_objects(self, prefix: str) -> Iterator[bytes]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(
@@ -61,7 +54,32 @@ class SetAside:
                     yield body
 
 
-def _payload(document: dict[str, Any]) -> dict[str, Any]:
-    """AWS writes the invocation's event as part of the document; a JSON string is read as well."""
-    payload = document.get("payload", {})
-    return dict(msgspec.json.decode(payload) if isinstance(payload, str) else payload)
+class _Kinesis(msgspec.Struct, frozen=True):
+    partition_key: str = msgspec.field(name="partitionKey")
+    data: bytes
+
+
+class _Record(msgspec.Struct, frozen=True):
+    event_id: str = msgspec.field(name="eventID")
+    kinesis: _Kinesis
+
+
+class _Payload(msgspec.Struct, frozen=True):
+    records: tuple[_Record, ...] = msgspec.field(name="Records", default=())
+
+
+class _Document(msgspec.Struct, frozen=True):
+    payload: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+def failed_records(document: bytes) -> Sequence[FailedRecord]:
+    """The records in one of the mapping's failure documents. Raises `msgspec.DecodeError`.
+
+    AWS writes the invocation's event as part of the document; a JSON string is read as well.
+    """
+    payload = bytes(msgspec.json.decode(document, type=_Document).payload)
+    text = msgspec.json.decode(payload, type=str) if payload.startswith(b'"') else payload
+    return [
+        FailedRecord(record.event_id, record.kinesis.partition_key, record.kinesis.data)
+        for record in msgspec.json.decode(text, type=_Payload).records
+    ]

@@ -1,34 +1,54 @@
 output "events_stream_name" {
   description = "Stream that takes ride events."
-  value       = aws_kinesis_stream.this[local.events_stream].name
+  value       = module.events_stream.name
 }
 
 output "predictions_stream_name" {
   description = "Stream that predictions come out of."
-  value       = aws_kinesis_stream.this[local.predictions_stream].name
+  value       = module.predictions_stream.name
 }
 
 output "model_bucket" {
   description = "Bucket of the model store."
-  value       = aws_s3_bucket.models.id
+  value       = module.models_bucket.name
 }
 
 output "rejects_bucket" {
   description = "Bucket of rejected and failed rides."
-  value       = aws_s3_bucket.rejects.id
+  value       = module.rejects_bucket.name
 }
 
 output "function_name" {
   description = "The function."
-  value       = aws_lambda_function.scoring.function_name
+  value       = module.scoring_function.name
+}
+
+output "function_version" {
+  description = "Version of the function that serves: what canary.stable_version is set to before a new one is tried."
+  value       = module.scoring_function.live_version
+}
+
+output "newest_function_version" {
+  description = "Version of the function that was published last."
+  value       = module.scoring_function.newest_version
+}
+
+output "policy_arns" {
+  description = "Policies for those around the function: producer, reader, publisher, redriver."
+  value       = { for name, policy in aws_iam_policy.around : name => policy.arn }
+}
+
+output "alarm_topic_arn" {
+  description = "Topic that alarms go to."
+  value       = module.observability.topic_arn
 }
 
 output "environment" {
   description = "What the simulator and the publisher read: eval \"$(terraform output -raw environment)\"."
   value       = <<-EOT
-    export EVENTS_STREAM_NAME=${aws_kinesis_stream.this[local.events_stream].name}
-    export PREDICTIONS_STREAM_NAME=${aws_kinesis_stream.this[local.predictions_stream].name}
-    export MODEL_BUCKET=${aws_s3_bucket.models.id}
-    export REJECTS_BUCKET=${aws_s3_bucket.rejects.id}
+    export EVENTS_STREAM_NAME=${module.events_stream.name}
+    export PREDICTIONS_STREAM_NAME=${module.predictions_stream.name}
+    export MODEL_BUCKET=${module.models_bucket.name}
+    export REJECTS_BUCKET=${module.rejects_bucket.name}
   EOT
 }

@@ -2,6 +2,7 @@ variable "name" {
   description = "Name of the deployment: every resource's name starts with it."
   type        = string
   default     = "ride"
+  nullable    = false
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,19}$", var.name))
@@ -9,154 +10,308 @@ variable "name" {
   }
 }
 
-variable "package" {
-  description = "Path of the function's zip; what `make package` builds for the architecture unless set."
+variable "tags" {
+  description = "Tags of every resource that takes tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "kms_key_arn" {
+  description = "Customer managed key that encrypts streams, buckets, logs, the function's environment, queue and alarm topic. Keys that AWS keeps unless set; examples/complete has a key with the policy that it needs."
   type        = string
   default     = null
-}
-
-variable "architecture" {
-  description = "Processor the function runs on, and its package was built for: x86_64 or arm64."
-  type        = string
-  default     = "x86_64"
 
   validation {
-    condition     = contains(["x86_64", "arm64"], var.architecture)
-    error_message = "architecture is x86_64 or arm64."
+    condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn))
+    error_message = "kms_key_arn is a key's ARN, arn:aws:kms:region:account:key/id: an alias would make the role's rights depend on where it points."
   }
 }
 
-variable "shards" {
-  description = "Shards of each stream. One takes 1,000 records or 1 MiB a second."
+# Streams
+
+variable "events_shards" {
+  description = "Shards of the events stream, each of which takes 1,000 records or 1 MiB a second; null for on-demand, where Kinesis adds shards by itself."
   type        = number
   default     = 1
+}
 
-  validation {
-    condition     = var.shards >= 1 && floor(var.shards) == var.shards
-    error_message = "shards is a whole number from 1 on."
-  }
+variable "predictions_shards" {
+  description = "Shards of the predictions stream; null for on-demand. A prediction has about four times the bytes of a ride event."
+  type        = number
+  default     = 1
+}
+
+variable "retention_hours" {
+  description = "How long both streams keep a record. Rides that wait for a model must not expire: longer than record_age_seconds."
+  type        = number
+  default     = 24
+  nullable    = false
+}
+
+variable "shard_metrics" {
+  description = "Metrics that Kinesis gives shard by shard, at CloudWatch's price for custom metrics; none unless set. Those that tell a hot shard: IncomingBytes, IncomingRecords, WriteProvisionedThroughputExceeded."
+  type        = set(string)
+  default     = []
+  nullable    = false
 }
 
 variable "encrypt_streams" {
-  description = "Whether the streams are encrypted at rest, with the key that AWS keeps for Kinesis."
+  description = "Whether the streams are encrypted at rest with the key that AWS keeps for Kinesis, where kms_key_arn names no other."
   type        = bool
   default     = true
+  nullable    = false
 }
 
-variable "memory_mb" {
-  description = "Memory of the function in MB; its share of a processor grows with it."
+# Buckets
+
+variable "rejects_retention_days" {
+  description = "How long rejected and failed rides are kept; for good where null."
   type        = number
-  default     = 1024
-
-  validation {
-    condition     = var.memory_mb >= 128 && var.memory_mb <= 10240
-    error_message = "memory_mb is 128 to 10240."
-  }
+  default     = 90
 }
 
-variable "timeout_seconds" {
-  description = "What one batch may take, the load of the model at the first one included."
-  type        = number
-  default     = 60
-
-  validation {
-    condition     = var.timeout_seconds >= 10 && var.timeout_seconds <= 900
-    error_message = "timeout_seconds is 10 to 900: below that a model cannot be loaded."
-  }
-}
-
-variable "log_retention_days" {
-  description = "How long the function's log is kept."
-  type        = number
-  default     = 14
-}
-
-variable "model_name" {
-  description = "Registered model whose alias the function follows."
-  type        = string
-  default     = "ride-duration"
-}
-
-variable "model_alias" {
-  description = "Alias that the function follows."
-  type        = string
-  default     = "champion"
-}
-
-variable "model_refresh_seconds" {
-  description = "How often, at most, the function looks whether the alias has moved."
+variable "noncurrent_retention_days" {
+  description = "How long what was overwritten or deleted in a bucket can be brought back; for good where null. What an alias may still name is never deleted by its age."
   type        = number
   default     = 30
-
-  validation {
-    condition     = var.model_refresh_seconds >= 0 && var.model_refresh_seconds <= 86400
-    error_message = "model_refresh_seconds is 0 to 86400."
-  }
-}
-
-variable "shadow_alias" {
-  description = "Alias of a second model that scores the same rides beside the first; its predictions carry the role \"shadow\". None unless set."
-  type        = string
-  default     = ""
-}
-
-variable "output_aggregation" {
-  description = "How predictions are packed into records: none, one each, or kpl, many in one record of the Kinesis Producer Library's."
-  type        = string
-  default     = "none"
-
-  validation {
-    condition     = contains(["none", "kpl"], var.output_aggregation)
-    error_message = "output_aggregation is none or kpl."
-  }
-}
-
-variable "batch_size" {
-  description = "Most records in one batch."
-  type        = number
-  default     = 500
-
-  validation {
-    condition     = var.batch_size >= 1 && var.batch_size <= 10000
-    error_message = "batch_size is 1 to 10000."
-  }
-}
-
-variable "batch_window_seconds" {
-  description = "How long Lambda may wait to fill a batch; 0 sends at once."
-  type        = number
-  default     = 0
-
-  validation {
-    condition     = var.batch_window_seconds >= 0 && var.batch_window_seconds <= 300
-    error_message = "batch_window_seconds is 0 to 300."
-  }
-}
-
-variable "retry_attempts" {
-  description = "How often a batch is tried again before it goes to the failures. Only transient causes fail a batch (no model yet, a throttled stream), so the default leaves the bound to the record's age."
-  type        = number
-  default     = 10000
-
-  validation {
-    condition     = var.retry_attempts >= 0 && var.retry_attempts <= 10000
-    error_message = "retry_attempts is 0 to 10000: without a bound, one record could hold its shard until it expires."
-  }
-}
-
-variable "record_age_seconds" {
-  description = "How old a record may get before it goes to the failures. Shorter than the stream's retention of 24 hours, or records expire unseen."
-  type        = number
-  default     = 21600
-
-  validation {
-    condition     = var.record_age_seconds >= 60 && var.record_age_seconds < 86400
-    error_message = "record_age_seconds is 60 to 86399: the stream itself forgets after 86400."
-  }
 }
 
 variable "discard_rejects" {
   description = "Whether `terraform destroy` may delete rejected and failed rides. Off, it stops at a bucket that holds some."
   type        = bool
   default     = false
+  nullable    = false
+}
+
+# The function
+
+variable "package" {
+  description = "Path of the function's zip; what `make package` builds for the architecture unless set."
+  type        = string
+  default     = null
+}
+
+variable "image_uri" {
+  description = "Container image of the function, by digest: repository@sha256:… In place of the zip where set."
+  type        = string
+  default     = null
+}
+
+variable "architecture" {
+  description = "Processor the function runs on, and its package was built for: x86_64 or arm64, a fifth cheaper."
+  type        = string
+  default     = "x86_64"
+  nullable    = false
+
+  validation { # here, as the default package's name is made of it
+    condition     = contains(["x86_64", "arm64"], var.architecture)
+    error_message = "architecture is x86_64 or arm64."
+  }
+}
+
+variable "memory_mb" {
+  description = "Memory of the function in MB; its share of a processor grows with it, one whole at 1,769."
+  type        = number
+  default     = 1024
+  nullable    = false
+}
+
+variable "timeout_seconds" {
+  description = "What one batch may take, the load of the model at the first one included."
+  type        = number
+  default     = 60
+  nullable    = false
+}
+
+variable "ephemeral_storage_mb" {
+  description = "Size of /tmp, where models of flavours other than scikit-learn's are unpacked."
+  type        = number
+  default     = 512
+  nullable    = false
+}
+
+variable "reserved_concurrency" {
+  description = "Most batches at once, taken from the account's share; null leaves the function unreserved. Below shards × parallelization_factor, some shards wait."
+  type        = number
+  default     = null
+}
+
+variable "provisioned_concurrency" {
+  description = "Environments that are kept warm; 0 for none. A stream keeps its own warm, so only bursts on new shards gain."
+  type        = number
+  default     = 0
+  nullable    = false
+}
+
+variable "snap_start" {
+  description = "Whether a version starts from a snapshot of its initialised memory. For zips, without provisioned concurrency."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "tracing" {
+  description = "Whether batches are traced by X-Ray. It costs a cold start some hundred milliseconds."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "log_retention_days" {
+  description = "How long the function's log is kept, in days that CloudWatch offers."
+  type        = number
+  default     = 14
+  nullable    = false
+}
+
+variable "canary" {
+  description = "While a new version of the function is tried: the version that goes on serving, and the share of batches, 0 to 1, that the newest one gets. Null, and the newest serves alone."
+  type        = object({ stable_version = string, weight = number })
+  default     = null
+}
+
+# The model
+
+variable "model_name" {
+  description = "Registered model whose alias the function follows."
+  type        = string
+  default     = "ride-duration"
+  nullable    = false
+
+  validation { # here, as it becomes part of the publisher's rights
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", var.model_name))
+    error_message = "model_name has up to 100 letters, digits, dots, underscores and hyphens: rights are given on what is below it."
+  }
+}
+
+variable "model_alias" {
+  description = "Alias that the function follows."
+  type        = string
+  default     = "champion"
+  nullable    = false
+}
+
+variable "model_refresh_seconds" {
+  description = "How often, at most, the function looks whether the alias has moved."
+  type        = number
+  default     = 30
+  nullable    = false
+}
+
+variable "shadow_alias" {
+  description = "Alias of a second model that scores the same rides beside the first; its predictions carry the role \"shadow\". None unless set."
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
+variable "shadow_stream" {
+  description = "Whether the shadow's predictions go to a stream of their own, with as many shards as the predictions stream."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.shadow_stream || var.shadow_alias != ""
+    error_message = "shadow_stream is of use with a shadow_alias alone: set that too, or neither."
+  }
+}
+
+variable "output_aggregation" {
+  description = "How predictions are packed into records: none, one each, or kpl, many in one record of the Kinesis Producer Library's."
+  type        = string
+  default     = "none"
+  nullable    = false
+}
+
+# The mapping from the stream to the function
+
+variable "mapping_enabled" {
+  description = "Whether rides are read from the stream. Off, they wait in it, up to its retention."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "batch_size" {
+  description = "Most records in one batch."
+  type        = number
+  default     = 500
+  nullable    = false
+}
+
+variable "batch_window_seconds" {
+  description = "How long Lambda may wait to fill a batch; 0 sends at once."
+  type        = number
+  default     = 0
+  nullable    = false
+}
+
+variable "parallelization_factor" {
+  description = "Batches of one shard at once, 1 to 10. Rides of one partition key keep their order."
+  type        = number
+  default     = 1
+  nullable    = false
+}
+
+variable "retry_attempts" {
+  description = "How often a batch is tried again before it is set aside. Only transient causes fail a batch (no model yet, a throttled stream), so the default leaves the bound to the record's age."
+  type        = number
+  default     = 10000
+  nullable    = false
+}
+
+variable "record_age_seconds" {
+  description = "How old a record may get before it is set aside. Shorter than the stream's retention, or records expire unseen."
+  type        = number
+  default     = 21600
+  nullable    = false
+
+  validation {
+    condition     = var.record_age_seconds < var.retention_hours * 3600
+    error_message = "record_age_seconds is shorter than retention_hours, or records expire in the stream before they are set aside."
+  }
+}
+
+variable "filter_patterns" {
+  description = "Patterns of Lambda's event filtering; records that match none are dropped unread. None unless set: every ride is scored."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "enhanced_fan_out" {
+  description = "Whether the mapping reads with 2 MiB/s a shard of its own, pushed within 70 ms. Of use where others read the events stream too."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "failure_queue" {
+  description = "Whether batches whose retries are spent are told to an SQS queue in place of the rejects bucket. A queue is told where in the stream they are, and the bucket is given the whole records."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+# Observability
+
+variable "alarm_emails" {
+  description = "Addresses that alarms are sent to; each has to confirm by the mail that it gets."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}
+
+variable "alarm_thresholds" {
+  description = "When alarms are raised; modules/observability says why each default is what it is."
+  type = object({
+    iterator_age_seconds = optional(number)
+    error_share          = optional(number)
+    reject_share         = optional(number)
+    silent_minutes       = optional(number)
+  })
+  default  = {}
+  nullable = false
 }

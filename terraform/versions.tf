@@ -1,5 +1,5 @@
 terraform {
-  required_version = ">= 1.8"
+  required_version = ">= 1.10"
 
   required_providers {
     aws = {
@@ -9,13 +9,5 @@ terraform {
   }
 }
 
-# No endpoint and no skip flag: the environment alone says whether this is AWS or LocalStack.
-provider "aws" {}
-
-data "aws_caller_identity" "current" {}
-data "aws_region" "current" {}
-
-locals {
-  # Bucket names are shared by all accounts of AWS.
-  unique_name = "${var.name}-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
-}
+# No provider block: the environment alone says which account and region, AWS or LocalStack, and so
+# this folder can be a module too (examples/).

@@ -61,7 +61,7 @@ def handler(event: Mapping[str, Any], context: "LambdaContext") -> Mapping[str, 
 @functools.cache
 def _wired() -> Function:
     config = settings.read(os.environ)
-    telemetry = Telemetry(tracing=config.tracing)
+    telemetry = Telemetry(config.powertools_service_name, tracing=config.tracing)
     services = aws.connect(os.environ)
     models = _models(config, services.s3, telemetry)
     sink = _sink(config, services.kinesis, config.predictions_stream_name)

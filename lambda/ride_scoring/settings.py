@@ -36,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True):
     reserved_seconds: Seconds = 2.0
     test_run: bool = False
     tracing: bool = False
+    powertools_service_name: str = "ride_scoring"
 
     @property
     def pinned_location(self) -> str | None:

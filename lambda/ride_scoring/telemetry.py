@@ -21,17 +21,22 @@ from ride_scoring.shadow import ShadowResult
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-SERVICE = "ride_scoring"
+PACKAGE = "ride_scoring"
 NAMESPACE = "RideScoring"
 
 
 class Telemetry:
-    """The one logger, the one metrics object, and a tracer where tracing is switched on."""
+    """The one logger, the one metrics object, and a tracer where tracing is switched on.
 
-    def __init__(self, *, tracing: bool = False) -> None:
-        self._logger = Logger(service=SERVICE)
-        self._metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
-        self._segment = _xray_segment() if tracing else nullcontext
+    `service` tells deployments in one account apart.
+    """
+
+    def __init__(self, service: str, *, tracing: bool = False) -> None:
+        self._service = service
+        self._logger = Logger(service=PACKAGE)  # by which it is named
+        self._logger.append_keys(service=service)
+        self._metrics = Metrics(namespace=NAMESPACE, service=service)
+        self._segment = _xray_segment(service) if tracing else nullcontext
         self._cold_starts = 1
 
     def segment(self) -> AbstractContextManager[Any]:
@@ -46,7 +51,7 @@ class Telemetry:
             value=milliseconds,
             namespace=NAMESPACE,
         ) as metric:
-            metric.add_dimension("service", SERVICE)
+            metric.add_dimension("service", self._service)
             metric.add_dimension("way", way)
 
     def model_refused(self) -> None:
@@ -80,15 +85,27 @@ class Telemetry:
         self._time("BatchTime", milliseconds)
         for name, waited in _waits(result):
             self._time(name, waited)
+        # Once for all versions, and once for this one, so that a new one can be told from the old.
+        self._metrics.add_dimensions(
+            service=self._service, function_version=context.function_version
+        )
         self._metrics.flush_metrics()
         for reason, count in reasons.items():
-            _count_by_reason(reason, count)
+            self._count_by_reason(reason, count)
 
     def _count(self, name: str, count: int) -> None:
         self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
 
     def _time(self, name: str, milliseconds: float) -> None:
         self._metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=milliseconds)
+
+    def _count_by_reason(self, reason: str, count: int) -> None:
+        """A set of metrics of its own, as a dimension holds for all metrics of a set."""
+        with single_metric(
+            name="RejectsByReason", unit=MetricUnit.Count, value=count, namespace=NAMESPACE
+        ) as metric:
+            metric.add_dimension("service", self._service)
+            metric.add_dimension("reason", reason)
 
     def _log(
         self,
@@ -126,20 +143,11 @@ def _waits(result: BatchResult) -> list[tuple[str, float]]:
     return [("ArrivalToScoredP50", statistics.median(waited)), ("ArrivalToScoredMax", max(waited))]
 
 
-def _count_by_reason(reason: str, count: int) -> None:
-    """A set of metrics of its own, as a dimension holds for all metrics of a set."""
-    with single_metric(
-        name="RejectsByReason", unit=MetricUnit.Count, value=count, namespace=NAMESPACE
-    ) as metric:
-        metric.add_dimension("service", SERVICE)
-        metric.add_dimension("reason", reason)
-
-
-def _xray_segment() -> Callable[[], AbstractContextManager[Any]]:
+def _xray_segment(service: str) -> Callable[[], AbstractContextManager[Any]]:
     # Imported here: hundreds of milliseconds of start-up for those alone who trace.
     from aws_lambda_powertools import Tracer  # noqa: PLC0415
 
-    tracer = Tracer(service=SERVICE)
+    tracer = Tracer(service=service)
 
     @contextmanager
     def segment() -> Iterator[None]:

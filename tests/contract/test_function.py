@@ -30,7 +30,9 @@ from tests.factories import ARRIVED_AT, event_json, kinesis_event, shared
 from tests.models import always_fails, compiled_directory, mlmodel, skops_flavor
 from tests.store import Publisher
 
-CONTEXT: Any = SimpleNamespace(aws_request_id="id-1", get_remaining_time_in_millis=lambda: 60_000)
+CONTEXT: Any = SimpleNamespace(
+    aws_request_id="id-1", function_version="7", get_remaining_time_in_millis=lambda: 60_000
+)
 COURSE_SEQUENCE_NUMBER = "49630081666084879290581185630324770398608704880802529282"
 
 
@@ -41,7 +43,9 @@ def little_time() -> Any:
     def left() -> int:
         return int((ends_at - time.monotonic()) * 1000)
 
-    return SimpleNamespace(aws_request_id="id-2", get_remaining_time_in_millis=left)
+    return SimpleNamespace(
+        aws_request_id="id-2", function_version="7", get_remaining_time_in_millis=left
+    )
 
 
 class World:
@@ -136,6 +140,18 @@ def versions(world: World) -> list[tuple[str, str]]:
 
 
 # What comes of a batch
+
+
+def test_metrics_tell_deployments_and_versions_of_the_function_apart(world: World) -> None:
+    world.configure(POWERTOOLS_SERVICE_NAME="ride-eu")
+    world.store.publish("1", 2.0)
+    world.score(event_json(), b"{")
+    lines = world.said()
+    (batch,) = [line for line in lines if line.get("function_version")]
+    (directive,) = batch["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["service"], ["service", "function_version"]]
+    assert batch["function_version"] == CONTEXT.function_version
+    assert {line["service"] for line in lines} == {"ride-eu"}
 
 
 def test_without_a_model_the_handler_reports_the_batch_and_says_so(world: World) -> None:
@@ -454,7 +470,7 @@ def score_in_a_process(**settings: str) -> str:
         "import json, sys, types\n"
         "from ride_scoring import handler\n"
         "context = types.SimpleNamespace(\n"
-        "    aws_request_id='1', get_remaining_time_in_millis=lambda: 60_000)\n"
+        "    aws_request_id='1', function_version='1', get_remaining_time_in_millis=lambda: 60_000)\n"
         "handler.handler(json.loads(sys.argv[1]), context)\n"
         "print('aws_xray_sdk' in sys.modules)"
     )

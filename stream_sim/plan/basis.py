@@ -1,0 +1,47 @@
+"""All that a plan rests on besides the rate and Terraform's variables, in one hand."""
+
+from typing import Annotated
+
+import msgspec
+
+from stream_sim.plan import emitted, measured, prices, sizes
+from stream_sim.plan.emitted import Emitted
+from stream_sim.plan.measured import Measured
+from stream_sim.plan.prices import Prices
+from stream_sim.plan.sizes import Sizes
+from stream_sim.plan.variables import Deployment
+
+
+class Traffic(msgspec.Struct, frozen=True):
+    """What rides come in as: the share that can never be scored, and whether a producer packs many
+    in a record as the Kinesis Producer Library does.
+    """
+
+    reject_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.01
+    aggregated: bool = False
+
+
+class Basis(msgspec.Struct, frozen=True):
+    """Prices, measured figures, sizes, telemetry with and without a shadow, and the traffic."""
+
+    prices: Prices
+    measured: Measured
+    sizes: Sizes
+    alone: Emitted
+    shadowed: Emitted
+    traffic: Traffic
+
+    def emitted(self, deployment: Deployment) -> Emitted:
+        return self.shadowed if deployment.shadows else self.alone
+
+
+def read(traffic: Traffic) -> Basis:
+    """Reads what is in files and measures what is in code. Raises `UserError`."""
+    return Basis(
+        prices=prices.read(),
+        measured=measured.read(),
+        sizes=sizes.measure(),
+        alone=emitted.measure(shadow=False),
+        shadowed=emitted.measure(shadow=True),
+        traffic=traffic,
+    )

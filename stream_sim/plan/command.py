@@ -1,0 +1,47 @@
+"""What `python -m stream_sim plan` does: options in, a table or JSON and a drawing out."""
+
+import math
+from pathlib import Path
+
+import msgspec
+
+from infra import console
+from infra.console import UserError
+from infra.paths import ROOT
+from stream_sim.plan import basis, drawing, report, variables
+from stream_sim.plan.basis import Traffic
+from stream_sim.plan.limits import MOST_RIDES_A_SECOND
+from stream_sim.plan.plan import plan
+
+
+def run(rides: float, tfvars: Path, traffic: Traffic, out: Path, *, as_json: bool) -> None:
+    """Prices the deployment and draws it. Raises `UserError`."""
+    if not (math.isfinite(rides) and 0 < rides <= MOST_RIDES_A_SECOND):
+        raise UserError(
+            f"--rides-per-second is {rides:,.10g}: plans are made for more than 0 "
+            f"and up to {MOST_RIDES_A_SECOND:,.0f}"
+        )
+    deployment = variables.read(tfvars)
+    image = out / f"{tfvars.stem}.png"
+    console.require_writable(image)
+    known = basis.read(traffic)
+    made = plan(rides, _shown(tfvars), deployment, known)
+    image.write_bytes(drawing.png(drawing.draw(made, deployment, known)))
+    if as_json:
+        console.out.print(msgspec.json.encode(made).decode(), markup=False)
+        return
+    console.out.print(f"{made.tfvars} at {rides:,.10g} rides/s", markup=False)
+    console.out.print(report.bill(made))
+    console.out.print(report.facts(made))
+    console.out.print(made.sentence, markup=False)
+    console.out.print(
+        f"Prices of {made.region} as known on {made.prices_known_as_of}, no free tier. "
+        f"Cost against rate: {_shown(image)}",
+        markup=False,
+    )
+
+
+def _shown(path: Path) -> str:
+    """As one would type it in the checkout."""
+    absolute = path.resolve()
+    return str(absolute.relative_to(ROOT) if absolute.is_relative_to(ROOT) else path)

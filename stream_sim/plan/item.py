@@ -1,0 +1,27 @@
+"""What an item of a bill is, and the units that all of them are counted in."""
+
+from typing import Final
+
+import msgspec
+
+MONTH_HOURS: Final = 730
+MONTH_SECONDS: Final = MONTH_HOURS * 3600
+GIB: Final = 1024**3
+"""Bytes of what AWS bills as a GB."""
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One line of the bill: whose, what for, how much of it in a month, US dollars a month."""
+
+    service: str
+    name: str
+    quantity: str
+    usd: float
+
+
+def amount(number: float) -> str:
+    """A number as one reads it: 262.8 million."""
+    for least, word in ((1e9, " billion"), (1e6, " million")):
+        if number >= least:
+            return f"{number / least:,.1f}{word}"
+    return f"{number:,.0f}"

@@ -1,0 +1,150 @@
+"""What `python -m stream_sim redrive` does: a request in, counts, sentences and exit codes out."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import boto3
+import msgspec
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from rich.progress import Progress
+
+from infra import console
+from infra.console import UserError
+from stream_sim.producer import Puts
+from stream_sim.redrive import documents
+from stream_sim.redrive.bucket import RejectsBucket
+from stream_sim.redrive.claim import Claim
+from stream_sim.redrive.documents import Document
+from stream_sim.redrive.marks import Marks
+from stream_sim.redrive.options import PREFIXES, Source, selection
+from stream_sim.redrive.run import Counts, redrive
+from stream_sim.redrive.sender import Sender
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+
+_PATIENCE: Final = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 3})
+_ONE_TRY: Final = _PATIENCE.merge(Config(retries={"total_max_attempts": 1}))
+"""`Puts` tries again itself; a try of boto3's on top could outlast the claim."""
+_MOST_DAMAGED_SHOWN: Final = 20
+_INTERRUPTED: Final = 130
+
+
+class Request(msgspec.Struct, frozen=True):
+    """The command's options, as they were given; `rate` is records of up to 1 KiB a second."""
+
+    source: Source
+    stream: str
+    rejects_bucket: str
+    reasons: Sequence[str]
+    since: str | None
+    rate: float
+    dry_run: bool
+    as_json: bool
+
+
+def run(request: Request, progress: Progress) -> None:
+    """Redrives, and prints what came of it. Raises `UserError` and boto3's errors."""
+    asked = selection(request.source, request.reasons, request.since, datetime.now(UTC))
+    kinesis = boto3.client("kinesis", config=_ONE_TRY)
+    _require_stream(kinesis, request.stream)
+    bucket = RejectsBucket(boto3.client("s3", config=_PATIENCE), request.rejects_bucket)
+    # Listed before anything is sent: what is rejected once more is not sent once more.
+    objects = documents.listed(bucket, asked)
+    found = documents.read(bucket, objects, asked)
+    counts = Counts()
+    try:
+        with progress:
+            task = progress.add_task("reading", total=len(objects))
+
+            def advance() -> None:
+                said = f"{counts.sent:,} records sent; objects"
+                progress.update(task, advance=1, description=said)
+
+            if request.dry_run:
+                marks = Marks(bucket, PREFIXES.values())
+                redrive(found, marks.event_ids, None, counts, advance)
+            else:
+                _redrive(
+                    found, bucket, Puts(kinesis, request.stream), request.rate, counts, advance
+                )
+    except KeyboardInterrupt:
+        console.fail(
+            f"stopped after {counts.sent:,} records were sent: run it again for the rest",
+            _INTERRUPTED,
+        )
+    except (ClientError, BotoCoreError, UserError):
+        if counts.sent:
+            console.err.print(f"{counts.sent:,} records were sent to {request.stream} before this:")
+        raise
+    _report(request, counts)
+
+
+def _redrive(
+    found: Iterable[Document],
+    bucket: RejectsBucket,
+    puts: Puts,
+    rate: float,
+    counts: Counts,
+    advance: Callable[[], None],
+) -> None:
+    claim = Claim(bucket)
+
+    def each() -> None:
+        claim.renew()
+        advance()
+
+    with _held(claim):
+        marks = Marks(bucket, PREFIXES.values(), each=claim.renew)
+        sender = Sender(puts, marks, claim, rate)
+        redrive(found, marks.event_ids, sender, counts, each)
+
+
+@contextlib.contextmanager
+def _held(claim: Claim) -> Iterator[None]:
+    claim.take()
+    try:
+        yield
+    finally:
+        # It is void soon in any case, and what went wrong before is what has to be said.
+        with contextlib.suppress(ClientError, BotoCoreError, UserError):
+            claim.release()
+
+
+def _require_stream(kinesis: "KinesisClient", stream: str) -> None:
+    """Fails before anything is claimed."""
+    try:
+        kinesis.describe_stream_summary(StreamName=stream)
+    except (ParamValidationError, kinesis.exceptions.ResourceNotFoundException) as error:
+        raise UserError(
+            f"the stream {stream!r} is not there: `terraform apply` makes it, and its output names "
+            "it, in EVENTS_STREAM_NAME or --stream"
+        ) from error
+
+
+def _report(request: Request, counts: Counts) -> None:
+    if request.as_json:
+        console.out.print(msgspec.json.encode(counts).decode(), markup=False)
+    else:
+        console.out.print(_sentence(request, counts), markup=False)
+    for damaged in counts.damaged[:_MOST_DAMAGED_SHOWN]:
+        console.err.print(damaged, markup=False)
+    if counts.damaged:
+        console.fail(
+            f"{len(counts.damaged)} objects in {request.rejects_bucket} are damaged, and what "
+            "cannot be read of them was not sent",
+            1,
+        )
+
+
+def _sentence(request: Request, counts: Counts) -> str:
+    before = f"; {counts.sent_before:,} had been sent before" if counts.sent_before else ""
+    if not counts.to_send:
+        return f"nothing to send: no other {request.source} are set aside as asked{before}"
+    number, verb = (counts.to_send, "would be sent") if request.dry_run else (counts.sent, "sent")
+    by_reason = ", ".join(f"{reason} {n:,}" for reason, n in sorted(counts.reasons.items()))
+    reasons = f" ({by_reason})" if by_reason else ""
+    return f"{number:,} records {verb} to {request.stream}{reasons}{before}"

@@ -1,0 +1,102 @@
+"""An object that was set aside in, the events in it that are asked for out, or what is damaged."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from ride_scoring.events import Reject, RejectReason
+from stream_sim.redrive.bucket import Listed, RejectsBucket
+from stream_sim.redrive.options import PREFIXES, Selection
+from stream_sim.set_aside import failed_records
+
+_CLOCKS_APART: Final = timedelta(minutes=15)
+"""What the function's clock, which a reject's time is of, may differ by from S3's: S3 takes no
+request whose own time is further off."""
+_PARTITION_KEY_CHARACTERS: Final = range(1, 257)
+"""https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecordsRequestEntry.html"""
+
+_reject_decoder = msgspec.json.Decoder(Reject)
+
+
+class Event(msgspec.Struct, frozen=True):
+    """What is sent again, as it came; `reason` is why it was rejected, None where it failed."""
+
+    event_id: str
+    partition_key: str
+    data: bytes
+    reason: RejectReason | None
+
+
+class Document(msgspec.Struct, frozen=True):
+    """One object: its events, and what in it cannot be read or sent."""
+
+    key: str
+    events: tuple[Event, ...]
+    damage: str | None
+
+
+def listed(bucket: RejectsBucket, selection: Selection) -> list[Listed]:
+    """The objects that may hold what is asked for, in the order of their keys."""
+    found = bucket.listed(PREFIXES[selection.source])
+    if selection.since is None:
+        return found
+    # A reject is older than its object, so an old object need not be read.
+    slack = _CLOCKS_APART if selection.source == "rejects" else timedelta()
+    return [entry for entry in found if entry.written_at + slack >= selection.since]
+
+
+def read(
+    bucket: RejectsBucket, objects: Sequence[Listed], selection: Selection
+) -> Iterator[Document]:
+    """What each of the objects holds, one read after the other."""
+    for entry in objects:
+        found = bucket.read(entry.key)
+        # One that was too old to be kept may be gone since it was listed.
+        yield document(entry.key, found.body, selection) if found else Document(entry.key, (), None)
+
+
+def document(key: str, body: bytes, selection: Selection) -> Document:
+    """What the object of that key holds."""
+    events: list[Event] = []
+    damages: list[str] = []
+    found = _rejects(body, selection) if selection.source == "rejects" else _failures(body)
+    for event in found:
+        if isinstance(event, str):
+            damages.append(event)
+        elif len(event.partition_key) not in _PARTITION_KEY_CHARACTERS:
+            damages.append(f"the partition key of {event.event_id} cannot be put into a stream")
+        else:
+            events.append(event)
+    return Document(key, tuple(events), _together(damages))
+
+
+def _rejects(body: bytes, selection: Selection) -> Iterator[Event | str]:
+    for number, line in enumerate(body.splitlines(), start=1):
+        try:
+            reject = _reject_decoder.decode(line)
+            if selection.takes(reject.reason, reject.rejected_at):
+                data = msgspec.convert(reject.data_base64, bytes)
+                yield Event(reject.event_id, reject.partition_key, data, reject.reason)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            yield f"line {number}: {error}"
+
+
+def _failures(body: bytes) -> Iterator[Event | str]:
+    try:
+        found = failed_records(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        yield str(error)
+        return
+    if not found:
+        yield "it holds no records of a stream"
+    for record in found:
+        yield Event(record.event_id, record.partition_key, record.data, None)
+
+
+def _together(damages: list[str]) -> str | None:
+    if not damages:
+        return None
+    more = f", and {len(damages) - 1} more such" if len(damages) > 1 else ""
+    return damages[0] + more

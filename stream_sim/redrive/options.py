@@ -1,0 +1,71 @@
+"""What is asked of a redrive: words in, reasons and times out. Pure."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from typing import Final, Literal, get_args
+
+import msgspec
+
+from infra.console import UserError
+from ride_scoring.events import RejectReason
+from ride_scoring.rejects import PREFIX as REJECTS_PREFIX
+from stream_sim.set_aside import FAILURES_PREFIX
+
+Source = Literal["rejects", "failures"]
+
+PREFIXES: Final[dict[Source, str]] = {"rejects": REJECTS_PREFIX, "failures": FAILURES_PREFIX}
+_REASONS: Final[tuple[RejectReason, ...]] = get_args(RejectReason)
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """What to send: of one source, of these reasons (all where empty), set aside since a time."""
+
+    source: Source
+    reasons: frozenset[RejectReason] = frozenset()
+    since: datetime | None = None
+
+    def takes(self, reason: RejectReason, rejected_at: datetime) -> bool:
+        """Whether a reject is asked for."""
+        wanted = not self.reasons or reason in self.reasons
+        return wanted and (self.since is None or in_utc(rejected_at) >= self.since)
+
+
+def selection(
+    source: Source, reasons: Sequence[str], since: str | None, now: datetime
+) -> Selection:
+    """The selection that words at a command line make. Raises `UserError`."""
+    if reasons and source == "failures":
+        raise UserError(
+            "--reason is for rejects: a failure has no reason of its own, leave it out or use "
+            "--from rejects"
+        )
+    chosen = frozenset(_reason(word) for word in reasons)
+    return Selection(source, chosen, None if since is None else _since(since, now))
+
+
+def in_utc(time: datetime) -> datetime:
+    """The time, in UTC where it says nothing else."""
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _reason(word: str) -> RejectReason:
+    for reason in _REASONS:
+        if reason == word:
+            return reason
+    near = get_close_matches(word, _REASONS, n=1, cutoff=0.0)[0]
+    raise UserError(f"{word!r} is no reason: is it {near}? There are {', '.join(_REASONS)}")
+
+
+def _since(text: str, now: datetime) -> datetime:
+    try:
+        if duration := re.fullmatch(r"([0-9]+)([mhd])", text):
+            return now - timedelta(**{_UNITS[duration[2]]: int(duration[1])})
+        return in_utc(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        raise UserError(
+            f"{text!r} is no time: --since takes one such as 2023-01-14T08:31:00Z (UTC unless it "
+            "says otherwise), or how long ago, such as 90m, 2h or 3d"
+        ) from None

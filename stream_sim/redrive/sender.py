@@ -1,0 +1,85 @@
+"""Events in, a stream out: paced so that live rides are not starved, and marked as they are taken.
+
+An event is marked after the stream took it. So what is sent again twice is what was put and never
+marked: of a redrive that is killed, or whose bucket is away, one call's records at most; and what a
+stream took whose answer was lost on the way.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from ride_scoring.put_records import MAX_BYTES_A_CALL, MAX_RECORDS_A_CALL
+from stream_sim.producer import Puts
+from stream_sim.redrive.claim import Claim
+from stream_sim.redrive.documents import Event
+from stream_sim.redrive.marks import Marks
+
+_CALL_SECONDS: Final = 1.0
+"""How much of a second's rate one call carries, up to what it takes."""
+_RECORD_BYTES: Final = 1024
+"""A shard takes 1,000 records or 1 MiB a second: a larger record counts for several.
+https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html"""
+
+
+class Sender:
+    """Sends at `rate` records of up to 1 KiB a second, while the claim holds."""
+
+    def __init__(
+        self,
+        puts: Puts,
+        marks: Marks,
+        claim: Claim,
+        rate: float,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._puts = puts
+        self._marks = marks
+        self._claim = claim
+        self._rate = rate
+        self._sleep = sleep
+        self._free_at = time.monotonic()
+
+    def send(self, key: str, events: Sequence[Event], sent: Callable[[int], None]) -> None:
+        """Sends the events of one object; calls `sent` with each number that the stream took.
+
+        Raises `UserError`, and boto3's errors where waiting mends nothing.
+        """
+        for chunk in _chunks(events, self._rate * _CALL_SECONDS):
+            self._pace(chunk)
+            self._claim.renew()
+            taken: list[str] = []
+            try:
+                self._puts.put(chunk, lambda pairs, _: taken.extend(e.event_id for e, _ in pairs))  # noqa: B023 - called at once
+            finally:
+                if taken:
+                    sent(len(taken))
+                    self._marks.add(key, taken)
+
+    def _pace(self, chunk: Sequence[Event]) -> None:
+        """Waits until what was sent before is paid for."""
+        now = time.monotonic()
+        self._sleep(max(0.0, self._free_at - now))
+        self._free_at = max(now, self._free_at) + sum(map(_weight, chunk)) / self._rate
+
+
+def _chunks(events: Sequence[Event], most_weight: float) -> Iterator[Sequence[Event]]:
+    """The events in runs for one call each, at least one in a run."""
+    start, weight, size = 0, 0, 0
+    for index, event in enumerate(events):
+        event_bytes = len(event.data) + 4 * len(event.partition_key)
+        full = (
+            index - start == MAX_RECORDS_A_CALL
+            or size + event_bytes > MAX_BYTES_A_CALL
+            or weight + _weight(event) > most_weight
+        )
+        if full and index > start:
+            yield events[start:index]
+            start, weight, size = index, 0, 0
+        weight, size = weight + _weight(event), size + event_bytes
+    if start < len(events):
+        yield events[start:]
+
+
+def _weight(event: Event) -> int:
+    return max(1, -(-len(event.data) // _RECORD_BYTES))

@@ -1,0 +1,108 @@
+# What those around the function may do, each for its own part: attach one to whoever plays it.
+locals {
+  roles_around = {
+    producer  = { does = "Sends ride events.", document = data.aws_iam_policy_document.producer.json }
+    reader    = { does = "Reads predictions, and what was set aside.", document = data.aws_iam_policy_document.reader.json }
+    publisher = { does = "Publishes models and takes them back.", document = data.aws_iam_policy_document.publisher.json }
+    redriver  = { does = "Sends what was set aside once more.", document = data.aws_iam_policy_document.redriver.json }
+  }
+}
+
+resource "aws_iam_policy" "around" {
+  for_each = local.roles_around
+
+  name        = "${var.name}-${each.key}"
+  description = each.value.does
+  policy      = each.value.document
+  tags        = var.tags
+}
+
+# With a key of one's own, whoever writes or reads needs it too, by way of the services alone.
+data "aws_iam_policy_document" "key" {
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+
+    content {
+      sid       = "UseKey"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = [for service in ["kinesis", "s3"] : "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+      }
+    }
+  }
+}
+
+data "aws_iam_policy_document" "producer" {
+  source_policy_documents = [data.aws_iam_policy_document.key.json]
+
+  statement {
+    sid       = "SendRides"
+    actions   = ["kinesis:DescribeStreamSummary", "kinesis:PutRecord", "kinesis:PutRecords"]
+    resources = [module.events_stream.arn]
+  }
+}
+
+data "aws_iam_policy_document" "reader" {
+  source_policy_documents = [data.aws_iam_policy_document.key.json]
+
+  statement {
+    sid       = "ReadPredictions"
+    actions   = ["kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"]
+    resources = concat([module.predictions_stream.arn], module.shadow_stream[*].arn)
+  }
+
+  statement {
+    sid       = "ListSetAside"
+    actions   = ["s3:ListBucket"]
+    resources = [module.rejects_bucket.arn]
+  }
+
+  statement {
+    sid       = "ReadSetAside"
+    actions   = ["s3:GetObject"]
+    resources = ["${module.rejects_bucket.arn}/rejects/*", "${module.rejects_bucket.arn}/aws/lambda/*"]
+  }
+}
+
+data "aws_iam_policy_document" "publisher" {
+  source_policy_documents = [data.aws_iam_policy_document.key.json]
+
+  # To list is to be told what is missing: S3 answers AccessDenied in its place otherwise.
+  statement {
+    sid       = "ListStore"
+    actions   = ["s3:ListBucket"]
+    resources = [module.models_bucket.arn]
+  }
+
+  statement {
+    sid       = "WriteStore"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${module.models_bucket.arn}/models/${var.model_name}/*"]
+  }
+}
+
+data "aws_iam_policy_document" "redriver" {
+  source_policy_documents = [data.aws_iam_policy_document.producer.json]
+
+  statement {
+    sid       = "ListSetAside"
+    actions   = ["s3:ListBucket"]
+    resources = [module.rejects_bucket.arn]
+  }
+
+  statement {
+    sid       = "ReadSetAside"
+    actions   = ["s3:GetObject"]
+    resources = ["${module.rejects_bucket.arn}/rejects/*", "${module.rejects_bucket.arn}/aws/lambda/*", "${module.rejects_bucket.arn}/redriven/*"]
+  }
+
+  statement {
+    sid       = "NoteRedriven"
+    actions   = ["s3:PutObject"]
+    resources = ["${module.rejects_bucket.arn}/redriven/*"]
+  }
+}

@@ -1,0 +1,265 @@
+variable "name" {
+  description = "Name of the function, its role and its log."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9_-]{1,64}$", var.name))
+    error_message = "name has 1 to 64 letters, digits, underscores and hyphens: Lambda and IAM take no other."
+  }
+}
+
+variable "package" {
+  description = "The function's zip, and the SHA-256 of the sources that it has to be built from: it is compared with the one that the packager wrote to <path>.sources. Not compared unless set."
+  type        = object({ path = string, sources_sha256 = optional(string) })
+  default     = null
+}
+
+variable "package_bucket" {
+  description = "Bucket by way of which the zip reaches Lambda."
+  type        = string
+  nullable    = false
+}
+
+variable "image_uri" {
+  description = "Container image of the function, by digest, in place of the zip."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.image_uri == null ? true : can(regex("^[^@\\s]+@sha256:[0-9a-f]{64}$", var.image_uri))
+    error_message = "image_uri names an image by its digest, repository@sha256:… with 64 hexadecimal digits: what a tag names can change unseen."
+  }
+}
+
+variable "architecture" {
+  description = "Processor that the function runs on: x86_64 or arm64."
+  type        = string
+  default     = "x86_64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["x86_64", "arm64"], var.architecture)
+    error_message = "architecture is x86_64 or arm64."
+  }
+}
+
+variable "memory_mb" {
+  description = "Memory in MB."
+  type        = number
+  default     = 1024
+  nullable    = false
+
+  validation {
+    condition     = var.memory_mb >= 128 && var.memory_mb <= 10240 && floor(var.memory_mb) == var.memory_mb
+    error_message = "memory_mb is a whole number from 128 to 10240."
+  }
+}
+
+variable "timeout_seconds" {
+  description = "What one batch may take."
+  type        = number
+  default     = 60
+  nullable    = false
+
+  validation {
+    condition     = var.timeout_seconds >= 10 && var.timeout_seconds <= 900 && floor(var.timeout_seconds) == var.timeout_seconds
+    error_message = "timeout_seconds is a whole number from 10 to 900: below that a model cannot be loaded."
+  }
+}
+
+variable "ephemeral_storage_mb" {
+  description = "Size of /tmp in MB."
+  type        = number
+  default     = 512
+  nullable    = false
+
+  validation {
+    condition     = var.ephemeral_storage_mb >= 512 && var.ephemeral_storage_mb <= 10240 && floor(var.ephemeral_storage_mb) == var.ephemeral_storage_mb
+    error_message = "ephemeral_storage_mb is a whole number from 512 to 10240."
+  }
+}
+
+variable "reserved_concurrency" {
+  description = "Most batches at once; null leaves the function unreserved."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.reserved_concurrency == null ? true : var.reserved_concurrency >= 1 && floor(var.reserved_concurrency) == var.reserved_concurrency
+    error_message = "reserved_concurrency is a whole number from 1 on, or null: 0 would stop the function, which mapping_enabled = false does in order."
+  }
+}
+
+variable "provisioned_concurrency" {
+  description = "Environments that are kept warm."
+  type        = number
+  default     = 0
+  nullable    = false
+
+  validation {
+    condition     = var.provisioned_concurrency >= 0 && floor(var.provisioned_concurrency) == var.provisioned_concurrency
+    error_message = "provisioned_concurrency is a whole number from 0 on."
+  }
+
+  validation {
+    condition     = var.provisioned_concurrency <= try(coalesce(var.reserved_concurrency), var.provisioned_concurrency)
+    error_message = "provisioned_concurrency is at most reserved_concurrency: what is kept warm is part of it."
+  }
+}
+
+# https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html
+variable "snap_start" {
+  description = "Whether a version starts from a snapshot."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.snap_start || (var.image_uri == null && var.provisioned_concurrency == 0 && var.ephemeral_storage_mb == 512)
+    error_message = "snap_start takes a zip, no provisioned_concurrency and 512 MB of ephemeral storage: Lambda offers it with nothing else."
+  }
+}
+
+variable "tracing" {
+  description = "Whether batches are traced by X-Ray."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "log_retention_days" {
+  description = "How long the log is kept."
+  type        = number
+  default     = 14
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days is 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653: CloudWatch keeps logs for no other."
+  }
+}
+
+variable "canary" {
+  description = "Version that goes on serving while the newest one is tried, and the share of batches, 0 to 1, that the newest one gets."
+  type        = object({ stable_version = string, weight = number })
+  default     = null
+
+  validation {
+    condition     = var.canary == null ? true : can(regex("^[1-9][0-9]*$", var.canary.stable_version)) && var.canary.weight >= 0 && var.canary.weight <= 1
+    error_message = "canary has a published version's number as stable_version, and a weight of 0 to 1."
+  }
+}
+
+variable "kms_key_arn" {
+  description = "Customer managed key of the function's environment and log, and of what it reads and writes."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kms_key_arn == null ? true : can(regex("^arn:[a-z-]+:kms:", var.kms_key_arn))
+    error_message = "kms_key_arn is the ARN of a KMS key."
+  }
+}
+
+variable "model" {
+  description = "The model: the store's bucket, the registered name, the alias that is followed, how often at most it is looked at, and the alias of a shadow, empty for none."
+  type = object({
+    bucket          = string
+    bucket_arn      = string
+    name            = string
+    alias           = string
+    refresh_seconds = number
+    shadow_alias    = optional(string, "")
+  })
+  nullable = false
+
+  validation {
+    condition     = alltrue([for alias in [var.model.alias, coalesce(var.model.shadow_alias, "none")] : can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", alias))])
+    error_message = "An alias has up to 100 letters, digits, dots, underscores and hyphens: model_alias and shadow_alias are parts of keys in the store."
+  }
+
+  validation {
+    condition     = var.model.alias != var.model.shadow_alias
+    error_message = "shadow_alias names another alias than model_alias: the same model would score twice."
+  }
+
+  validation {
+    condition     = var.model.refresh_seconds >= 0 && var.model.refresh_seconds <= 86400
+    error_message = "model_refresh_seconds is 0 to 86400."
+  }
+}
+
+variable "output_aggregation" {
+  description = "How predictions are packed into records: none or kpl."
+  type        = string
+  default     = "none"
+  nullable    = false
+
+  validation {
+    condition     = contains(["none", "kpl"], var.output_aggregation)
+    error_message = "output_aggregation is none or kpl."
+  }
+}
+
+variable "events_stream" {
+  description = "ARN of the stream that is read, and of the consumer that reads it with enhanced fan-out."
+  type        = object({ arn = string, consumer_arn = optional(string) })
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:kinesis:", var.events_stream.arn))
+    error_message = "events_stream.arn is the ARN of a Kinesis stream."
+  }
+}
+
+variable "predictions_stream" {
+  description = "Stream that is written to."
+  type        = object({ name = string, arn = string })
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:kinesis:", var.predictions_stream.arn))
+    error_message = "predictions_stream.arn is the ARN of a Kinesis stream."
+  }
+}
+
+variable "shadow_stream" {
+  description = "Stream of the shadow's predictions, where it is another."
+  type        = object({ name = string, arn = string })
+  default     = null
+
+  validation {
+    condition     = var.shadow_stream == null ? true : can(regex("^arn:[a-z-]+:kinesis:", var.shadow_stream.arn))
+    error_message = "shadow_stream.arn is the ARN of a Kinesis stream."
+  }
+}
+
+variable "rejects_bucket" {
+  description = "Bucket of what can never be scored, and of batches whose retries are spent."
+  type        = object({ name = string, arn = string })
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:s3:::", var.rejects_bucket.arn))
+    error_message = "rejects_bucket.arn is the ARN of a bucket."
+  }
+}
+
+variable "failure_queue_arn" {
+  description = "Queue that is told of batches whose retries are spent, in place of the bucket."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.failure_queue_arn == null ? true : can(regex("^arn:[a-z-]+:sqs:", var.failure_queue_arn))
+    error_message = "failure_queue_arn is the ARN of a queue."
+  }
+}
+
+variable "tags" {
+  description = "Tags of all that takes tags."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

@@ -1,0 +1,158 @@
+"""An account on moto that enforces IAM, as AWS does, and credentials in it for a policy.
+
+moto checks actions against policies, and knows the resources of S3 and SQS alone. It is taught here
+which ones the other calls are about, and that a statement counts only where its conditions are met.
+Its mapping would run the function in Docker, inside PutRecords, and is left out.
+"""
+
+import json
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import boto3
+import pytest
+from moto.awslambda.models import LambdaBackend
+from moto.iam.access_control import IAMPolicyStatement, PermissionResult
+from moto.kinesis.responses import KinesisResponse
+from moto.kinesis.utils import decompose_shard_iterator
+from moto.kms.responses import KmsResponse
+from moto.logs.responses import LogsResponse
+from moto.server import ThreadedMotoServer
+
+from infra import emulator
+
+ACCOUNT: Final = "123456789012"
+REGION: Final = emulator.TEST_ACCOUNT["AWS_REGION"]
+_MET: Final = {
+    ("Bool", "aws:SecureTransport"): "true",  # AWS is spoken to over TLS
+    ("StringEquals", "kms:ViaService"): f"s3.{REGION}.amazonaws.com",  # the calls that S3 makes
+    ("StringEquals", "aws:SourceAccount"): ACCOUNT,
+}
+
+_NAMES: Final = {
+    "xray:TraceSegments": "xray:PutTraceSegments",  # moto takes the path for the action
+    "xray:TelemetryRecords": "xray:PutTelemetryRecords",
+}
+
+
+class MotoAccount:
+    """moto's one account; `enforcing` switches IAM on for a while."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self.environment = {**emulator.TEST_ACCOUNT, "AWS_ENDPOINT_URL": endpoint}
+        everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        self._administrator = self.assume("administrator", statements(everything))
+
+    def client(self, service: Any, keys: Mapping[str, str] | None = None) -> Any:
+        settings = {**self.environment, **(keys or {})}
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=settings.get("AWS_SESSION_TOKEN"),
+        )
+
+    def administrator(self, service: Any) -> Any:
+        """A client of someone who may do everything."""
+        return self.client(service, self._administrator)
+
+    def assume(self, role: str, policy: str) -> dict[str, str]:
+        """Credentials of a role with the policy as its only one, as an environment holds them."""
+        iam = self.client("iam")
+        trust = statements()
+        arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        iam.put_role_policy(RoleName=role, PolicyName="only", PolicyDocument=policy)
+        given = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+        return {
+            "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": given["SessionToken"],
+        }
+
+    @contextmanager
+    def enforcing(self) -> Iterator[None]:
+        """Every call is checked against the policies of whoever makes it."""
+        self._unchecked_calls("0")
+        try:
+            yield
+        finally:
+            self._unchecked_calls("inf")
+
+    def _unchecked_calls(self, count: str) -> None:
+        """https://docs.getmoto.org/en/latest/docs/iam.html"""
+        request = urllib.request.Request(  # noqa: S310 - moto's own address
+            f"{self.endpoint}/moto-api/reset-auth",
+            data=count.encode(),
+            headers={"Content-Type": "text/plain"},
+        )
+        urllib.request.urlopen(request).close()  # noqa: S310 - moto's own address
+
+
+def statements(*all_of_them: Mapping[str, Any]) -> str:
+    """A policy of these statements."""
+    return json.dumps({"Version": "2012-10-17", "Statement": all_of_them})
+
+
+@contextmanager
+def moto_account() -> Iterator[MotoAccount]:
+    with pytest.MonkeyPatch.context() as patch:
+        _teach(patch)
+        server = ThreadedMotoServer(ip_address=emulator.HOST, port=0, verbose=False)
+        server.start()
+        try:
+            host, port = server.get_host_and_port()
+            yield MotoAccount(f"http://{host}:{port}")
+        finally:
+            server.stop()
+
+
+def _teach(patch: pytest.MonkeyPatch) -> None:
+    for response, resource in (
+        (KinesisResponse, _stream_arn),
+        (KmsResponse, _key_arn),
+        (LogsResponse, _log_arn),
+    ):
+        patch.setattr(response, "_determine_resource", resource, raising=False)
+    patch.setattr(LambdaBackend, "send_kinesis_message", lambda *_, **__: None)
+    decided = IAMPolicyStatement.is_action_permitted
+
+    def is_action_permitted(self: Any, action: str, *others: Any, **named: Any) -> PermissionResult:
+        if not _conditions_met(self._statement):
+            return PermissionResult.NEUTRAL
+        plain = {name: part for name, part in self._statement.items() if name != "Condition"}
+        return decided(IAMPolicyStatement(plain), _NAMES.get(action, action), *others, **named)
+
+    patch.setattr(IAMPolicyStatement, "is_action_permitted", is_action_permitted)
+
+
+def _conditions_met(statement: Mapping[str, Any]) -> bool:
+    return all(
+        _MET[test, key] in ([values] if isinstance(values, str) else values)
+        for test, conditions in statement.get("Condition", {}).items()
+        for key, values in conditions.items()
+    )
+
+
+def _stream_arn(self: Any) -> str:
+    asked = json.loads(self.body)
+    if named := asked.get("ConsumerARN") or asked.get("StreamARN"):
+        return str(named)
+    iterator = asked.get("ShardIterator")
+    name = decompose_shard_iterator(iterator)[0] if iterator else asked.get("StreamName", "*")
+    return f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{name}"
+
+
+def _key_arn(self: Any) -> str:
+    key = json.loads(self.body).get("KeyId", "*")
+    return key if key.startswith("arn:") else f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{key}"
+
+
+def _log_arn(self: Any) -> str:
+    asked = json.loads(self.body)
+    group, stream = asked.get("logGroupName", "*"), asked.get("logStreamName", "*")
+    return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group}:log-stream:{stream}"

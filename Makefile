@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON := .venv/bin/python
 export KEEP RIDES PORT ARCH EVENT
 
-.PHONY: help setup demo up down mlflow package invoke test test-fast lint format bench lock clean
+.PHONY: help setup demo up down mlflow package invoke test test-terraform test-fast lint format bench lock clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -34,6 +34,10 @@ invoke: setup ## Run the function here on one event, on AWS's runtime client  EV
 test: lint ## Run every check and test
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup
 
+test-terraform: setup ## Check the HCL, and plan, apply, change and destroy it on moto and LocalStack
+	@$(PYTHON) -m infra check-terraform
+	@$(PYTHON) -m pytest --numprocesses 4 --dist loadgroup tests/terraform
+
 test-fast: setup ## Run the tests that need no LocalStack
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup -m "not integration"
 
@@ -57,5 +61,5 @@ lock: setup ## Compile the pins anew, with hashes and without an index
 clean: ## Take down what stands, and remove all that was built, installed and written but models and trips
 	@[ ! -x $(PYTHON) ] || $(PYTHON) -m infra down
 	rm -rf .uv .venv .localstack build out .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	rm -rf terraform/.terraform terraform/.terraform.lock.hcl
+	find terraform -name .terraform -prune -exec rm -rf {} + -o -name .terraform.lock.hcl -exec rm -f {} +
 	find . -name __pycache__ -prune -exec rm -rf {} +

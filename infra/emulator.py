@@ -82,6 +82,7 @@ class LocalStack:
             "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "1",
             "PROVIDER_OVERRIDE_KINESIS": "moto",
             "PROVIDER_OVERRIDE_S3": "apart",
+            "PROVIDER_OVERRIDE_LAMBDA": "weighted",
         }
 
     def _await_health(self, process: subprocess.Popen[bytes]) -> None:

@@ -4,6 +4,7 @@ No Docker: wheels for Lambda's platform are chosen by name, so it works on any m
 is packed with them: compiling it at the first start can take longer than Lambda lets a start take.
 """
 
+import fcntl
 import fnmatch
 import hashlib
 import os
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
@@ -70,13 +72,26 @@ def package_path(architecture: Architecture) -> Path:
 
 def build(architecture: Architecture) -> Package:
     """Builds the zip, unless the one that is there was built from the same inputs."""
+    with _alone():
+        return _build(architecture)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Two at once wait for each other: what one has unfinished the other would take for remains."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(architecture: Architecture) -> Package:
     path = package_path(architecture)
     wanted = _inputs_digest(architecture)
     stamp = path.with_suffix(".inputs")
     stood = path.exists() and stamp.exists() and _sources_stamp(path).exists()
     rebuilt = not (stood and stamp.read_text() == wanted)
     if rebuilt:
-        path.parent.mkdir(parents=True, exist_ok=True)
         stamp.unlink(missing_ok=True)
         for left_by_a_kill in BUILD.glob(f"{_FOLDER_PREFIX}*"):
             shutil.rmtree(left_by_a_kill)

@@ -1,4 +1,5 @@
-# An account to learn in: `terraform destroy` takes everything away, rejected rides too.
+# An account to learn in: `terraform destroy` takes everything away, rejected rides too, so nothing
+# has to be deleted by its age.
 discard_rejects           = true
-noncurrent_retention_days = 1
-rejects_retention_days    = 7
+noncurrent_retention_days = null
+rejects_retention_days    = null

@@ -18,7 +18,6 @@ class Context:
     """What Lambda tells a handler of its call."""
 
     aws_request_id = "c0ffee00-0000-4000-8000-000000000000"
-    function_version = "1"
     function_name = "ride-scoring"
     function_version = "1"
     memory_limit_in_mb = "512"

@@ -470,7 +470,8 @@ def score_in_a_process(**settings: str) -> str:
         "import json, sys, types\n"
         "from ride_scoring import handler\n"
         "context = types.SimpleNamespace(\n"
-        "    aws_request_id='1', function_version='1', get_remaining_time_in_millis=lambda: 60_000)\n"
+        "    aws_request_id='1', function_version='1',\n"
+        "    get_remaining_time_in_millis=lambda: 60_000)\n"
         "handler.handler(json.loads(sys.argv[1]), context)\n"
         "print('aws_xray_sdk' in sys.modules)"
     )

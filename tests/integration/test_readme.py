@@ -2,25 +2,19 @@
 
 import itertools
 import json
-import os
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from localstack_client.session import Session
 
 from infra import stack
 from infra.paths import LOCALSTACK, OUT, ROOT
-from infra.processes import Children
 from infra.stack import Endpoint
-from infra.steps import Steps
-from infra.terraform import Terraform
 from stream_sim import ledger
 from tests.factories import SHARED_DATA
-from tests.integration.shell import Shell, readme_commands
+from tests.shell import Shell, readme_commands
 
 _SECTIONS = ("Run it", "Look around", "The life of a model", "On AWS")
 
@@ -101,25 +95,6 @@ def trace_a_prediction(shell: Shell, folder: Path, version: str) -> None:
     assert traced["reproduced"] is True
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", traced["git_commit"])
     assert all(report["sha256"] for report in traced["lineage"]["train"])
-
-
-@pytest.fixture
-def account(newcomer: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
-    """What stands in for an AWS account: the README's commands know nothing of it."""
-    for name in set(os.environ) - set(newcomer):
-        monkeypatch.delenv(name)
-    folder = LOCALSTACK / "test"
-    with Children() as children:
-        endpoint = stack.open_endpoint(children, folder, None, Steps())
-        terraform = Terraform(children, folder, endpoint.environment(newcomer))
-        terraform.init()
-        for name, value in terraform.settings.items():
-            endpoint.settings[name] = value
-        # There is nobody to say yes.
-        for verb in ("apply", "destroy"):
-            endpoint.settings[f"TF_CLI_ARGS_{verb}"] += " -auto-approve"
-        yield endpoint
-        stack.close_endpoint(folder, endpoint)
 
 
 def test_on_aws(account: Endpoint, newcomer: dict[str, str], tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """A configuration applied to an emulator, and what Terraform would change about it."""
 
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from infra import package
 from infra.paths import TERRAFORM
 from infra.processes import Children
+from infra.stack import local_architecture
 from infra.terraform import Terraform
 
 
@@ -97,6 +100,15 @@ def unexplained(
         if left or change.actions != ("update",):
             found.append((change.address, left))
     return found
+
+
+def a_changed_package(folder: Path) -> Path:
+    """The function with one more file in it: another version for Lambda."""
+    changed = folder / "changed.zip"
+    changed.write_bytes(package.package_path(local_architecture()).read_bytes())
+    with zipfile.ZipFile(changed, "a") as archive:
+        archive.writestr("changed.txt", "a new version")
+    return changed
 
 
 def _change(entry: dict[str, Any]) -> Change:

@@ -85,17 +85,19 @@ class MotoAccount:
 
     def _unchecked_calls(self, count: str) -> None:
         """https://docs.getmoto.org/en/latest/docs/iam.html"""
-        request = urllib.request.Request(  # noqa: S310 - moto's own address
-            f"{self.endpoint}/moto-api/reset-auth",
-            data=count.encode(),
-            headers={"Content-Type": "text/plain"},
-        )
-        urllib.request.urlopen(request).close()  # noqa: S310 - moto's own address
+        _post(f"{self.endpoint}/moto-api/reset-auth", count)
 
 
 def statements(*all_of_them: Mapping[str, Any]) -> str:
     """A policy of these statements."""
     return json.dumps({"Version": "2012-10-17", "Statement": all_of_them})
+
+
+def _post(url: str, text: str = "") -> None:
+    request = urllib.request.Request(  # noqa: S310 - moto's own address
+        url, data=text.encode(), headers={"Content-Type": "text/plain"}
+    )
+    urllib.request.urlopen(request).close()  # noqa: S310 - moto's own address
 
 
 @contextmanager
@@ -104,10 +106,11 @@ def moto_account() -> Iterator[MotoAccount]:
         _teach(patch)
         server = ThreadedMotoServer(ip_address=emulator.HOST, port=0, verbose=False)
         server.start()
+        host, port = server.get_host_and_port()
         try:
-            host, port = server.get_host_and_port()
             yield MotoAccount(f"http://{host}:{port}")
         finally:
+            _post(f"http://{host}:{port}/moto-api/reset")  # moto's state is its process's
             server.stop()
 
 

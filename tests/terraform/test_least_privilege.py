@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +19,7 @@ from tests import registered
 from tests.factories import event_json
 from tests.store import Publisher
 from tests.terraform import role_calls
-from tests.terraform.deployment import Deployment, unexplained
+from tests.terraform.deployment import Deployment, a_changed_package, unexplained
 from tests.terraform.moto_account import MotoAccount, moto_account, statements
 from tests.terraform.role_calls import Refused, Surroundings
 from training.cli import app as training
@@ -271,13 +270,10 @@ def run(account: MotoAccount, environment: Mapping[str, str], *command: str) -> 
 def test_an_environment_that_is_changed_keeps_its_streams_and_buckets(
     deployed: Deployment, world: Surroundings, tmp_path: Path
 ) -> None:
-    other = tmp_path / "other.zip"
-    with zipfile.ZipFile(other, "w") as archive:
-        archive.writestr("ride_scoring/handler.py", "def handler(event, context): ...\n")
     changed = {
         "events_shards": "2",
         "batch_size": "100",
-        "package": str(other),
+        "package": str(a_changed_package(tmp_path)),
         "failure_queue": "true",
     }
     changes = {change.address: change for change in deployed.plan(**changed)}

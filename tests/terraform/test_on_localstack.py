@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +19,7 @@ from infra.processes import Children
 from infra.stack import local_architecture
 from ride_scoring import aws
 from tests.store import Publisher
-from tests.terraform.deployment import Deployment, unexplained
+from tests.terraform.deployment import Deployment, a_changed_package, unexplained
 
 FORGETS: Final = {
     # Tags that come with the call that makes them.
@@ -262,15 +261,6 @@ def watched_metrics(standing: Standing) -> set[tuple[str, tuple[str, ...]]]:
         (name, tuple(dimension for dimension, _ in dimensions))
         for name, dimensions in named_dimensions(standing)
     }
-
-
-def a_changed_package(folder: Path) -> Path:
-    """The function with one more file in it: another version for Lambda."""
-    changed = folder / "changed.zip"
-    changed.write_bytes(package.package_path(local_architecture()).read_bytes())
-    with zipfile.ZipFile(changed, "a") as archive:
-        archive.writestr("changed.txt", "a new version")
-    return changed
 
 
 def eventually[T](look: Callable[[], list[T]]) -> list[T]:

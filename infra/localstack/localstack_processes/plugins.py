@@ -38,3 +38,21 @@ def s3_apart() -> Service:
     from localstack.services.s3.storage.ephemeral import EphemeralS3ObjectStore
 
     return Service.for_provider(S3Provider(EphemeralS3ObjectStore()))
+
+
+@aws_provider(api="lambda", name="weighted")
+def lambda_weighted() -> Service:
+    """PROVIDER_OVERRIDE_LAMBDA=weighted: an alias's weights can be changed, and not only made."""
+    from localstack.services.lambda_.invocation.lambda_models import AliasRoutingConfig
+    from localstack.services.lambda_.provider import LambdaProvider
+
+    class WeightedLambda(LambdaProvider):
+        def _create_routing_config_model(
+            self, routing_config_dict: dict[str, float], function_version: object = None
+        ) -> AliasRoutingConfig:
+            """LocalStack 4.14.0 forgets the version where an alias is changed, and fails."""
+            if function_version is None:
+                return AliasRoutingConfig(version_weights=routing_config_dict)
+            return super()._create_routing_config_model(routing_config_dict, function_version)
+
+    return Service.for_provider(WeightedLambda())

@@ -56,9 +56,13 @@ class Shell:
         raise AssertionError(f"bash ended in {command}\n{said}")
 
 
-def readme_commands(section: str) -> list[str]:
-    """The commands in the `sh` blocks of one of the README's sections."""
-    text = (ROOT / "README.md").read_text()
+def commands_in(page: str, section: str) -> list[str]:
+    """The commands in the `sh` blocks of one section of a page."""
+    text = (ROOT / page).read_text()
     (body,) = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     blocks = re.findall(r"^```sh\n(.*?)^```", body, re.MULTILINE | re.DOTALL)
     return [line for block in blocks for line in block.splitlines()]
+
+
+def readme_commands(section: str) -> list[str]:
+    return commands_in("README.md", section)

@@ -209,7 +209,7 @@ def find_binary() -> str:
         if found := shutil.which(name):
             return found
     raise UserError(
-        "terraform is not on PATH: install Terraform 1.8 or later (or OpenTofu), then try again"
+        "terraform is not on PATH: install Terraform 1.10 or later (or OpenTofu), then try again"
     )
 
 

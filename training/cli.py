@@ -349,9 +349,9 @@ def history(
     from training import tracking
     from training.history import history as look
     from training.history import lines
-    from training.store.bucket import Bucket
+    from training.store.bucket import store_bucket
 
-    store = Bucket(boto3.client("s3"), model_bucket) if model_bucket else None
+    store = store_bucket(boto3.client("s3"), model_bucket) if model_bucket else None
     entries = look(tracking.client(), store, name)
     if as_json:
         _print_json(entries)

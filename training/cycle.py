@@ -24,7 +24,7 @@ from training.evaluate import EvaluatedVersion, evaluate
 from training.models.boosted import Hyperparameters
 from training.promote import Promotion, promote
 from training.registry import carried, versions
-from training.store.bucket import Bucket
+from training.store.bucket import store_bucket
 from training.store.pointers import Pointer
 from training.store.publish import Published, publish
 from training.train import TrainedModel, train
@@ -149,7 +149,9 @@ def promote_model(plan: Plan, version: str) -> Promotion:
 def publish_model(plan: Plan) -> Published | None:
     """The champion, where the store does not name it: a publish may have failed the last time."""
     client, s3, bucket = tracking.client(), boto3.client("s3"), plan.model_bucket or ""
-    if not _store_is_behind(client, Pointer(Bucket(s3, bucket), plan.name, plan.champion), plan):
+    if not _store_is_behind(
+        client, Pointer(store_bucket(s3, bucket), plan.name, plan.champion), plan
+    ):
         return None
     return publish(client, s3, bucket, plan.name, plan.champion)
 

@@ -6,8 +6,8 @@ from typing import Literal
 import msgspec
 from mlflow import MlflowClient
 
+from infra.bucket import Bucket
 from training.registry import versions
-from training.store.bucket import Bucket
 from training.store.pointers import Pointer, aliases
 
 

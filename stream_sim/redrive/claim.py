@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
+from infra.bucket import Bucket, Stored
 from infra.console import UserError
-from stream_sim.redrive.bucket import RejectsBucket, Stored
 
 KEY: Final = "redriven/claim.json"
 VOID_SECONDS: Final = 120.0
@@ -32,7 +32,7 @@ class Note(msgspec.Struct, frozen=True):
 class Claim:
     """A claim of this process's on one bucket; another's is void after `void_seconds`."""
 
-    def __init__(self, bucket: RejectsBucket, void_seconds: float = VOID_SECONDS) -> None:
+    def __init__(self, bucket: Bucket, void_seconds: float = VOID_SECONDS) -> None:
         self._bucket = bucket
         self._void_seconds = void_seconds
         self._etag: str | None = None
@@ -40,7 +40,7 @@ class Claim:
 
     def take(self) -> None:
         """Raises `UserError` where another redrive holds it, or comes first."""
-        found = self._bucket.read(KEY)
+        found = self._bucket.get(KEY)
         if found and found.age_seconds < self._void_seconds and (holder := _holder(found)):
             raise UserError(
                 f"a redrive of {self._bucket.name} by {holder} is under way: wait for its end, or "

@@ -12,10 +12,11 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from rich.progress import Progress
 
 from infra import console
+from infra.bucket import Bucket
 from infra.console import UserError
 from stream_sim.producer import Puts
 from stream_sim.redrive import documents
-from stream_sim.redrive.bucket import RejectsBucket
+from stream_sim.redrive.bucket import rejects_bucket
 from stream_sim.redrive.claim import Claim
 from stream_sim.redrive.documents import Document
 from stream_sim.redrive.marks import Marks
@@ -51,7 +52,7 @@ def run(request: Request, progress: Progress) -> None:
     asked = selection(request.source, request.reasons, request.since, datetime.now(UTC))
     kinesis = boto3.client("kinesis", config=_ONE_TRY)
     _require_stream(kinesis, request.stream)
-    bucket = RejectsBucket(boto3.client("s3", config=_PATIENCE), request.rejects_bucket)
+    bucket = rejects_bucket(boto3.client("s3", config=_PATIENCE), request.rejects_bucket)
     # Listed before anything is sent: what is rejected once more is not sent once more.
     objects = documents.listed(bucket, asked)
     found = documents.read(bucket, objects, asked)
@@ -85,7 +86,7 @@ def run(request: Request, progress: Progress) -> None:
 
 def _redrive(
     found: Iterable[Document],
-    bucket: RejectsBucket,
+    bucket: Bucket,
     puts: Puts,
     rate: float,
     counts: Counts,

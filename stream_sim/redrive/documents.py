@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
+from infra.bucket import Bucket, Listed
 from ride_scoring.events import Reject, RejectReason
-from stream_sim.redrive.bucket import Listed, RejectsBucket
 from stream_sim.redrive.options import PREFIXES, Selection
 from stream_sim.set_aside import failed_records
 
@@ -37,7 +37,7 @@ class Document(msgspec.Struct, frozen=True):
     damage: str | None
 
 
-def listed(bucket: RejectsBucket, selection: Selection) -> list[Listed]:
+def listed(bucket: Bucket, selection: Selection) -> list[Listed]:
     """The objects that may hold what is asked for, in the order of their keys."""
     found = bucket.listed(PREFIXES[selection.source])
     if selection.since is None:
@@ -47,12 +47,10 @@ def listed(bucket: RejectsBucket, selection: Selection) -> list[Listed]:
     return [entry for entry in found if entry.written_at + slack >= selection.since]
 
 
-def read(
-    bucket: RejectsBucket, objects: Sequence[Listed], selection: Selection
-) -> Iterator[Document]:
+def read(bucket: Bucket, objects: Sequence[Listed], selection: Selection) -> Iterator[Document]:
     """What each of the objects holds, one read after the other."""
     for entry in objects:
-        found = bucket.read(entry.key)
+        found = bucket.get(entry.key)
         # One that was too old to be kept may be gone since it was listed.
         yield document(entry.key, found.body, selection) if found else Document(entry.key, (), None)
 

@@ -9,8 +9,8 @@ from typing import Final
 
 import msgspec
 
+from infra.bucket import Bucket
 from infra.console import UserError
-from stream_sim.redrive.bucket import RejectsBucket
 
 PREFIX: Final = "redriven/"
 _SUFFIX: Final = ".json"
@@ -27,7 +27,7 @@ class Marks:
 
     def __init__(
         self,
-        bucket: RejectsBucket,
+        bucket: Bucket,
         prefixes: Iterable[str],
         each: Callable[[], None] = lambda: None,
     ) -> None:
@@ -55,7 +55,7 @@ class Marks:
         self._etags[key], self._marks[key] = etag, mark
 
     def _read(self, key: str) -> None:
-        found = self._bucket.read(key)
+        found = self._bucket.get(key)
         if found is None:
             return
         try:

@@ -26,7 +26,7 @@ from training import cli, cycle, flow_settings, tracking
 from training.cycle import Cycle, Plan
 from training.data import download
 from training.provenance import provenance
-from training.store.bucket import Bucket
+from training.store.bucket import store_bucket
 from training.store.pointers import Pointer
 from training.train import TrainedModel
 
@@ -138,10 +138,12 @@ def test_a_champion_that_could_not_be_published_is_the_next_time(aws: boto3.Sess
 
 @pytest.mark.usefixtures("registry", "server")
 def test_a_champion_that_was_taken_back_is_not_published_again(aws: boto3.Session) -> None:
-    pointer = Pointer(Bucket(aws.client("s3"), "models"), NAME, "champion")
+    pointer = Pointer(store_bucket(aws.client("s3"), "models"), NAME, "champion")
     pointer.move("0", "0" * 64, "publish")
     assert cycle.run(plan()).published is not None
-    Pointer(Bucket(aws.client("s3"), "models"), NAME, "champion").move("0", "0" * 64, "rollback")
+    Pointer(store_bucket(aws.client("s3"), "models"), NAME, "champion").move(
+        "0", "0" * 64, "rollback"
+    )
     assert cycle.publish_model(plan()) is None
     assert served(aws, "models") == "0"
 

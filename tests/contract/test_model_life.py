@@ -12,6 +12,7 @@ import msgspec
 import pandas as pd
 import pytest
 
+from infra.bucket import Bucket
 from infra.console import UserError
 from ride_scoring import compiled, features
 from ride_scoring.aws import connect
@@ -26,7 +27,6 @@ from training.compiler import NotCompilable
 from training.models import boosted
 from training.models.catalogue import feature_matrix
 from training.registry.model_directory import PARITY_FILE
-from training.store.bucket import Bucket
 from training.store.publish import Published, publish
 from training.train import TrainedModel
 
@@ -266,16 +266,22 @@ def test_a_publish_that_was_cut_short_anywhere_is_repeated_safely(
     registry: mlflow.MlflowClient, aws: boto3.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At each of its writes in turn: until the last, no reader finds anything."""
-    create = Bucket.create
+    write = Bucket.write
     for lived in itertools.count():
         left = iter(range(lived))
 
-        def create_some(bucket: Bucket, key: str, body: bytes, left: Iterator[int] = left) -> bool:
+        def write_some(
+            bucket: Bucket,
+            key: str,
+            body: bytes,
+            etag: str | None = None,
+            left: Iterator[int] = left,
+        ) -> str | None:
             if next(left, None) is None:
                 raise CutShort(key)
-            return create(bucket, key, body)
+            return write(bucket, key, body, etag)
 
-        monkeypatch.setattr(Bucket, "create", create_some)
+        monkeypatch.setattr(Bucket, "write", write_some)
         try:
             publish(registry, aws.client("s3"), "models", NAME, "champion")
         except CutShort:
@@ -291,13 +297,13 @@ def test_of_two_registries_that_publish_one_version_at_once_neither_mixes(
     registry: mlflow.MlflowClient, aws: boto3.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other's files come between ours: whoever wrote the first file goes on, alone."""
-    create = Bucket.create
+    write = Bucket.write
 
-    def other_first(bucket: Bucket, key: str, body: bytes) -> bool:
-        create(bucket, key, b"another registry's " + body)
-        return create(bucket, key, body)
+    def other_first(bucket: Bucket, key: str, body: bytes, etag: str | None = None) -> str | None:
+        write(bucket, key, b"another registry's " + body)
+        return write(bucket, key, body, etag)
 
-    monkeypatch.setattr(Bucket, "create", other_first)
+    monkeypatch.setattr(Bucket, "write", other_first)
     with pytest.raises(UserError, match="MLmodel is another model's"):
         publish(registry, aws.client("s3"), "models", NAME, "champion")
     written = aws.client("s3").list_objects_v2(Bucket="models")["Contents"]
@@ -308,14 +314,14 @@ def test_of_two_publishers_of_one_version_both_are_done(
     registry: mlflow.MlflowClient, aws: boto3.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same files from the same registry: the second finds them as they are to be."""
-    create = Bucket.create
+    write = Bucket.write
 
-    def twin_first(bucket: Bucket, key: str, body: bytes) -> bool:
+    def twin_first(bucket: Bucket, key: str, body: bytes, etag: str | None = None) -> str | None:
         if "/versions/" in key:
-            assert create(bucket, key, body)
-        return create(bucket, key, body)
+            assert write(bucket, key, body)
+        return write(bucket, key, body, etag)
 
-    monkeypatch.setattr(Bucket, "create", twin_first)
+    monkeypatch.setattr(Bucket, "write", twin_first)
     publish(registry, aws.client("s3"), "models", NAME, "champion")
     assert loader().current().version == "1"
 

@@ -19,7 +19,7 @@ from training.compiler import NotCompilable
 from training.evaluate import evaluate
 from training.promote import Promotion, promote
 from training.registry import carried, versions
-from training.store.bucket import Bucket
+from training.store.bucket import store_bucket
 from training.store.publish import publish
 from training.store.rollback import follow, roll_back
 from training.train import TrainedModel, train
@@ -191,7 +191,7 @@ def test_a_rollback_brings_store_and_registry_back(client: Client, aws: boto3.Se
     assert champion(client) == "1"
     told = [
         (entry.where, entry.before, entry.version, entry.why)
-        for entry in history.history(client, Bucket(s3, "models"), NAME)
+        for entry in history.history(client, store_bucket(s3, "models"), NAME)
         if entry.alias == "champion"
     ]
     assert told[-5:] == [

@@ -25,7 +25,7 @@ from ride_scoring.events import Reject, RejectReason
 from ride_scoring.rejects import RejectStore
 from stream_sim.redrive import claim as claims
 from stream_sim.redrive import command
-from stream_sim.redrive.bucket import RejectsBucket
+from stream_sim.redrive.bucket import rejects_bucket
 from stream_sim.redrive.claim import Claim
 from stream_sim.redrive.run import Counts
 from tests.contract.conftest import moto_settings
@@ -378,7 +378,7 @@ def test_of_two_at_once_the_second_stands_back(
 def test_a_redrive_that_stood_still_sends_nothing_once_another_took_its_place(
     aws: boto3.Session,
 ) -> None:
-    bucket = RejectsBucket(aws.client("s3"), "rejects")
+    bucket = rejects_bucket(aws.client("s3"), "rejects")
     stood_still, other = Claim(bucket), Claim(bucket)
     stood_still.take()
     let_claims_grow_old()
@@ -393,7 +393,7 @@ def test_a_redrive_that_stood_still_sends_nothing_once_another_took_its_place(
 def test_of_two_writes_where_nothing_was_one_is_told_that_it_came_second(
     aws: boto3.Session,
 ) -> None:
-    bucket = RejectsBucket(aws.client("s3"), "rejects")
+    bucket = rejects_bucket(aws.client("s3"), "rejects")
     first = bucket.write("redriven/x", b"one", None)
     assert first
     assert bucket.write("redriven/x", b"two", None) is None

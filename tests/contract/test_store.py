@@ -6,9 +6,10 @@ import boto3
 import msgspec
 import pytest
 
+from infra.bucket import Bucket
 from infra.console import UserError
 from ride_scoring.model_store import AliasPointer, Manifest, manifest_key, pointer_key
-from training.store.bucket import Bucket
+from training.store.bucket import store_bucket
 from training.store.pointers import MovedPointer, Pointer, aliases
 from training.store.rollback import roll_back
 
@@ -18,7 +19,7 @@ KEY = pointer_key(NAME, "champion")
 
 @pytest.fixture
 def store(aws: boto3.Session) -> Bucket:
-    return Bucket(aws.client("s3"), "models")
+    return store_bucket(aws.client("s3"), "models")
 
 
 def manifest(version: str) -> bytes:
@@ -29,7 +30,7 @@ def manifest(version: str) -> bytes:
 
 def publish(store: Bucket, *versions: str) -> None:
     for version in versions:
-        store.create(manifest_key(NAME, version), manifest(version))
+        store.write(manifest_key(NAME, version), manifest(version))
         Pointer(store, NAME, "champion").move(version, "0" * 64, "publish")
 
 
@@ -44,28 +45,28 @@ def named(store: Bucket) -> MovedPointer:
 
 
 def test_an_object_is_created_once(store: Bucket) -> None:
-    assert store.create("a", b"one")
-    assert not store.create("a", b"two")
+    assert store.write("a", b"one")
+    assert not store.write("a", b"two")
     found = store.get("a")
     assert found is not None
     assert found.body == b"one"
 
 
 def test_an_object_is_replaced_only_as_it_was_read(store: Bucket) -> None:
-    store.create("a", b"one")
+    store.write("a", b"one")
     found = store.get("a")
     assert found is not None
-    assert store.replace("a", b"two", found.etag)
-    assert not store.replace("a", b"three", found.etag)
+    assert store.write("a", b"two", found.etag)
+    assert not store.write("a", b"three", found.etag)
     assert store.get("a").body == b"two"  # type: ignore[union-attr]
 
 
 def test_a_bucket_that_is_not_there_is_named(aws: boto3.Session) -> None:
-    nowhere = Bucket(aws.client("s3"), "nowhere")
+    nowhere = store_bucket(aws.client("s3"), "nowhere")
     for used in (
         lambda: nowhere.get("a"),
-        lambda: nowhere.create("a", b""),
-        lambda: nowhere.keys(""),
+        lambda: nowhere.write("a", b""),
+        lambda: nowhere.listed(""),
     ):
         with pytest.raises(UserError, match="bucket nowhere is not there: `terraform apply`"):
             used()
@@ -134,7 +135,7 @@ def test_publishing_the_same_again_writes_nothing(store: Bucket) -> None:
 def test_a_name_that_no_bucket_can_have_is_said(aws: boto3.Session) -> None:
     for name in ("", "a b"):
         with pytest.raises(UserError, match="cannot be a bucket's name"):
-            Bucket(aws.client("s3"), name).get("a")
+            store_bucket(aws.client("s3"), name).get("a")
 
 
 def test_a_version_that_comes_back_goes_back_to_what_was_before(

@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from infra.bucket import Listed
 from infra.console import UserError
 from ride_scoring.events import Reject, RejectReason
 from stream_sim.producer import Puts
-from stream_sim.redrive.bucket import Listed
 from stream_sim.redrive.documents import Event, document, listed
 from stream_sim.redrive.options import Selection, Source, selection
 from stream_sim.redrive.sender import Sender

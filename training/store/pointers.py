@@ -9,10 +9,10 @@ from typing import Final, Literal
 
 import msgspec
 
+from infra.bucket import Bucket
 from infra.console import UserError
 from ride_scoring.model_store import AliasPointer, pointer_key
 from training.provenance import person
-from training.store.bucket import Bucket
 
 Why = Literal["publish", "rollback"]
 
@@ -61,11 +61,7 @@ class Pointer:
         moves = (*(self.named.moves if self.named else ()), move)[-_MOST_MOVES:]
         moved = MovedPointer(version, manifest_sha256, _previous(moves), move.at, moves)
         body = msgspec.json.encode(moved)
-        if self._etag is None:
-            done = self._bucket.create(self.key, body)
-        else:
-            done = self._bucket.replace(self.key, body, self._etag)
-        if not done:
+        if self._bucket.write(self.key, body, self._etag) is None:
             raise UserError(
                 f"somebody else moved {self._alias} in s3://{self._bucket.name} meanwhile: look at "
                 "`python -m training history`, then run this again"
@@ -76,7 +72,7 @@ class Pointer:
 def aliases(bucket: Bucket, name: str) -> list[str]:
     """All aliases of a model in the store."""
     prefix = pointer_key(name, "").removesuffix(".json")
-    return [key.removeprefix(prefix).removesuffix(".json") for key in bucket.keys(prefix)]
+    return [found.key.removeprefix(prefix).removesuffix(".json") for found in bucket.listed(prefix)]
 
 
 def _decode(body: bytes) -> MovedPointer | None:

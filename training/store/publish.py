@@ -15,12 +15,13 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
+from infra.bucket import Bucket
 from infra.console import UserError
 from ride_scoring import compiled
 from ride_scoring.model_store import Manifest, file_key, manifest_key
 from training.registry import carried, model_directory, versions
 from training.registry.model_directory import ModelDirectory
-from training.store.bucket import Bucket
+from training.store.bucket import store_bucket
 from training.store.pointers import Pointer
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def publish(client: MlflowClient, s3: "S3Client", bucket: str, name: str, alias:
     """
     registered = versions.by_alias(client, name, alias)
     version = versions.number(registered)
-    store = Bucket(s3, bucket)
+    store = store_bucket(s3, bucket)
     pointer = Pointer(store, name, alias)
     with model_directory.opened(client, registered) as directory:
         manifest = _manifest_there(store, registered)
@@ -95,10 +96,7 @@ def _write(
 
 def _create(store: Bucket, key: str, body: bytes) -> None:
     """Writes it, or finds it as it is to be: of a publish that was cut short, or of one beside."""
-    if store.create(key, body):
-        return
-    there = store.get(key)
-    if there is None or there.body != body:
+    if store.write(key, body) is None:
         raise UserError(_other(store, key))
 
 

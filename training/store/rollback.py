@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from mlflow import MlflowClient
 
+from infra.bucket import Bucket
 from infra.console import UserError
 from ride_scoring.model_store import Manifest, manifest_key
 from training.registry import versions
-from training.store.bucket import Bucket
+from training.store.bucket import store_bucket
 from training.store.pointers import Pointer
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class RolledBack(msgspec.Struct, frozen=True):
 
 def roll_back(s3: "S3Client", bucket: str, name: str, alias: str) -> RolledBack:
     """Moves the store's pointer to its previous version. Raises `UserError`."""
-    store = Bucket(s3, bucket)
+    store = store_bucket(s3, bucket)
     pointer = Pointer(store, name, alias)
     if pointer.named is None:
         raise UserError(

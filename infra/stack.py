@@ -28,12 +28,13 @@ _RECORD: Final = "endpoint.json"
 _STOP_SECONDS: Final = 10.0
 _ANSWER_SECONDS: Final = 10.0
 """A busy LocalStack can take some seconds to say that it is healthy."""
-_OUTPUTS: Final = (
+OUTPUTS: Final = (
     "events_stream_name",
     "predictions_stream_name",
     "model_bucket",
     "rejects_bucket",
 )
+"""Of Terraform's outputs those that the project's commands read, in upper case."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -234,7 +235,7 @@ class Stack:
             terraform.init()
             terraform.apply(self._variables())
             outputs = terraform.outputs()
-        settings = self.endpoint.settings | {name.upper(): outputs[name] for name in _OUTPUTS}
+        settings = self.endpoint.settings | {name.upper(): outputs[name] for name in OUTPUTS}
         self.endpoint = msgspec.structs.replace(self.endpoint, settings=settings)
         _write(self._folder, self.endpoint)
 

@@ -17,27 +17,49 @@ resource "aws_iam_policy" "around" {
   tags        = var.tags
 }
 
-# With a key of one's own, whoever writes or reads needs it too, by way of the services alone.
-data "aws_iam_policy_document" "key" {
+# With a key of one's own, who writes needs it, and who reads; by way of the services alone.
+locals {
+  key_users = [for service in ["kinesis", "s3"] : "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+}
+
+data "aws_iam_policy_document" "writes_with_key" {
   dynamic "statement" {
     for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
 
     content {
-      sid       = "UseKey"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      sid       = "WriteWithKey"
+      actions   = ["kms:GenerateDataKey"]
       resources = [statement.value]
 
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
-        values   = [for service in ["kinesis", "s3"] : "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+        values   = local.key_users
+      }
+    }
+  }
+}
+
+data "aws_iam_policy_document" "reads_with_key" {
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null && length(var.former_kms_key_arns) == 0 ? [] : [concat(var.kms_key_arn == null ? [] : [var.kms_key_arn], var.former_kms_key_arns)]
+
+    content {
+      sid       = "ReadWithKey"
+      actions   = ["kms:Decrypt"]
+      resources = statement.value
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = local.key_users
       }
     }
   }
 }
 
 data "aws_iam_policy_document" "producer" {
-  source_policy_documents = [data.aws_iam_policy_document.key.json]
+  source_policy_documents = [data.aws_iam_policy_document.writes_with_key.json]
 
   statement {
     sid       = "SendRides"
@@ -47,7 +69,7 @@ data "aws_iam_policy_document" "producer" {
 }
 
 data "aws_iam_policy_document" "reader" {
-  source_policy_documents = [data.aws_iam_policy_document.key.json]
+  source_policy_documents = [data.aws_iam_policy_document.reads_with_key.json]
 
   statement {
     sid       = "ReadPredictions"
@@ -69,7 +91,7 @@ data "aws_iam_policy_document" "reader" {
 }
 
 data "aws_iam_policy_document" "publisher" {
-  source_policy_documents = [data.aws_iam_policy_document.key.json]
+  source_policy_documents = [data.aws_iam_policy_document.writes_with_key.json, data.aws_iam_policy_document.reads_with_key.json]
 
   # To list is to be told what is missing: S3 answers AccessDenied in its place otherwise.
   statement {
@@ -86,7 +108,7 @@ data "aws_iam_policy_document" "publisher" {
 }
 
 data "aws_iam_policy_document" "redriver" {
-  source_policy_documents = [data.aws_iam_policy_document.producer.json]
+  source_policy_documents = [data.aws_iam_policy_document.producer.json, data.aws_iam_policy_document.reads_with_key.json]
 
   statement {
     sid       = "ListSetAside"

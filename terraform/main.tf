@@ -59,7 +59,7 @@ module "models_bucket" {
   kms_key_arn     = var.kms_key_arn
   noncurrent_days = var.noncurrent_retention_days
   tier_days       = var.noncurrent_retention_days == null ? {} : { "models/" = 30 }
-  force_destroy   = true # holds copies: of what MLflow and `make package` can give again
+  force_destroy   = var.discard_models
   tags            = var.tags
 }
 
@@ -97,6 +97,7 @@ module "scoring_function" {
   log_retention_days      = var.log_retention_days
   canary                  = var.canary
   kms_key_arn             = var.kms_key_arn
+  former_kms_key_arns     = var.former_kms_key_arns
   output_aggregation      = var.output_aggregation
   failure_queue_arn       = one(aws_sqs_queue.failures[*].arn)
   tags                    = var.tags
@@ -155,7 +156,12 @@ module "observability" {
   predictions_stream = module.predictions_stream.name
   canary             = var.canary == null ? null : { version = module.scoring_function.newest_version }
   alarm_emails       = var.alarm_emails
-  thresholds         = var.alarm_thresholds
-  kms_key_arn        = var.kms_key_arn
-  tags               = var.tags
+  thresholds = {
+    iterator_age_seconds = lookup(var.alarm_thresholds, "iterator_age_seconds", null)
+    error_share          = lookup(var.alarm_thresholds, "error_share", null)
+    reject_share         = lookup(var.alarm_thresholds, "reject_share", null)
+    silent_minutes       = lookup(var.alarm_thresholds, "silent_minutes", null)
+  }
+  kms_key_arn = var.kms_key_arn
+  tags        = var.tags
 }

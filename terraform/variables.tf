@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Name of the deployment: every resource's name starts with it."
+  description = "Name of the deployment, one of its kind in the account, as roles have no region: every resource's name starts with it. A change makes all anew."
   type        = string
   default     = "ride"
   nullable    = false
@@ -25,6 +25,18 @@ variable "kms_key_arn" {
   validation {
     condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn))
     error_message = "kms_key_arn is a key's ARN, arn:aws:kms:region:account:key/id: an alias would make the role's rights depend on where it points."
+  }
+}
+
+variable "former_kms_key_arns" {
+  description = "Keys that were kms_key_arn before: they may still be decrypted with, for as long as anything is kept that they encrypted."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.former_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
+    error_message = "former_kms_key_arns are keys' ARNs, arn:aws:kms:region:account:key/id."
   }
 }
 
@@ -72,9 +84,16 @@ variable "rejects_retention_days" {
 }
 
 variable "noncurrent_retention_days" {
-  description = "How long what was overwritten or deleted in a bucket can be brought back; for good where null. What an alias may still name is never deleted by its age."
+  description = "How long what was overwritten or deleted in a bucket can be brought back; for good where null, and then nothing is moved to cheaper storage either. What an alias may still name is never deleted by its age."
   type        = number
   default     = 30
+}
+
+variable "discard_models" {
+  description = "Whether `terraform destroy` may delete models, and who moved their aliases when. Off, it stops at a bucket that holds some."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "discard_rejects" {
@@ -305,13 +324,13 @@ variable "alarm_emails" {
 }
 
 variable "alarm_thresholds" {
-  description = "When alarms are raised; modules/observability says why each default is what it is."
-  type = object({
-    iterator_age_seconds = optional(number)
-    error_share          = optional(number)
-    reject_share         = optional(number)
-    silent_minutes       = optional(number)
-  })
-  default  = {}
-  nullable = false
+  description = "When alarms are raised, where other than by default: iterator_age_seconds, error_share, reject_share, silent_minutes. modules/observability says why each default is what it is."
+  type        = map(number)
+  default     = {}
+  nullable    = false
+
+  validation { # a map, as an object would drop a name that is misspelt
+    condition     = length(setsubtract(keys(var.alarm_thresholds), ["iterator_age_seconds", "error_share", "reject_share", "silent_minutes"])) == 0
+    error_message = "alarm_thresholds has iterator_age_seconds, error_share, reject_share and silent_minutes, and no other."
+  }
 }

@@ -35,7 +35,8 @@ def account(newcomer: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterat
     folder = LOCALSTACK / f"test-{os.getpid()}"
     with Children() as children:
         endpoint = stack.open_endpoint(children, folder, None, Steps())
-        terraform = Terraform(children, folder, endpoint.environment(newcomer))
+        environment = endpoint.environment(newcomer)
+        terraform = Terraform(children, folder, environment, data=folder / "terraform")
         terraform.init()
         for name, value in terraform.settings.items():
             endpoint.settings[name] = value

@@ -1,4 +1,5 @@
 # LocalStack on this machine: nothing here is worth keeping, and nothing is secret.
+discard_models        = true
 discard_rejects       = true
 model_refresh_seconds = 1 # whoever plays with aliases here wants to see them move
 

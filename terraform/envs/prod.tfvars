@@ -1,4 +1,4 @@
-# Real traffic: up to 4,000 rides a second, and room to look back a week.
+# Real traffic: 3,000 rides a second, with room for uneven ones, and a week to look back.
 name         = "ride-prod"
 architecture = "arm64" # a fifth cheaper
 
@@ -16,3 +16,5 @@ tracing                = true
 log_retention_days     = 90
 
 rejects_retention_days = 365
+
+# alarm_emails = ["on-call@example.com"] # nobody is told otherwise: name someone

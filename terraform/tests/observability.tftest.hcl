@@ -49,7 +49,7 @@ run "defaults" {
   }
 
   assert {
-    condition     = { for key, alarm in aws_cloudwatch_metric_alarm.ratio : key => [alarm.threshold, alarm.evaluation_periods] } == { errors = [5, 3], rejects = [5, 5], silence = [0, 10] }
+    condition     = { for key, alarm in aws_cloudwatch_metric_alarm.ratio : key => [alarm.threshold, alarm.datapoints_to_alarm, alarm.evaluation_periods] } == { errors = [5, 3, 3], rejects = [5, 5, 5], silence = [0, 10, 15] }
     error_message = "Five per cent of calls or rides, and ten minutes of silence."
   }
 
@@ -88,7 +88,7 @@ run "everything_set" {
   variables {
     canary       = { version = "8" }
     alarm_emails = ["on-call@example.com", "lead@example.com"]
-    thresholds   = { iterator_age_seconds = 30, error_share = 0, reject_share = 0.25, silent_minutes = 1440 }
+    thresholds   = { iterator_age_seconds = 30, error_share = 0, reject_share = 0.25, silent_minutes = 1435 }
     kms_key_arn  = "arn:aws:kms:eu-west-1:123456789012:key/mine"
     tags         = { team = "rides" }
   }
@@ -99,7 +99,7 @@ run "everything_set" {
   }
 
   assert {
-    condition     = { for key, alarm in aws_cloudwatch_metric_alarm.ratio : key => [alarm.threshold, alarm.evaluation_periods] } == { canary = [0, 1], errors = [0, 3], rejects = [25, 5], silence = [0, 1440] }
+    condition     = { for key, alarm in aws_cloudwatch_metric_alarm.ratio : key => [alarm.threshold, alarm.datapoints_to_alarm, alarm.evaluation_periods] } == { canary = [0, 1, 5], errors = [0, 3, 3], rejects = [25, 5, 5], silence = [0, 1435, 1440] }
     error_message = "Thresholds as they are set, and an alarm on the canary."
   }
 
@@ -146,7 +146,7 @@ run "nulls_are_the_defaults" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.simple["iterator-age"].threshold == 60000 && { for key, alarm in aws_cloudwatch_metric_alarm.ratio : key => [alarm.threshold, alarm.evaluation_periods] } == { errors = [5, 3], rejects = [50, 5], silence = [0, 10] }
+    condition     = aws_cloudwatch_metric_alarm.simple["iterator-age"].threshold == 60000 && { for key, alarm in aws_cloudwatch_metric_alarm.ratio : key => [alarm.threshold, alarm.datapoints_to_alarm, alarm.evaluation_periods] } == { errors = [5, 3, 3], rejects = [50, 5, 5], silence = [0, 10, 15] }
     error_message = "What is not set is as it is without."
   }
 }
@@ -236,7 +236,7 @@ run "silence_for_more_than_a_day" {
   }
 
   variables {
-    thresholds = { silent_minutes = 1441 }
+    thresholds = { silent_minutes = 1436 }
   }
 
   expect_failures = [var.thresholds]

@@ -48,7 +48,7 @@ run "defaults" {
   }
 
   assert {
-    condition     = length(data.aws_iam_policy_document.key.statement) == 0 && length(aws_sqs_queue.failures) == 0 && length(aws_sqs_queue_policy.failures) == 0
+    condition     = length(data.aws_iam_policy_document.writes_with_key.statement) == 0 && length(data.aws_iam_policy_document.reads_with_key.statement) == 0 && length(aws_sqs_queue.failures) == 0 && length(aws_sqs_queue_policy.failures) == 0
     error_message = "No key and no queue unless asked for."
   }
 }
@@ -57,14 +57,16 @@ run "with_key_queue_and_shadow" {
   command = plan
 
   variables {
-    name          = "r-012345678901234567"
-    kms_key_arn   = "arn:aws:kms:eu-west-1:123456789012:key/mine"
-    failure_queue = true
-    shadow_alias  = "challenger"
-    shadow_stream = true
-    model_name    = "Ride.Duration_2"
-    architecture  = "arm64"
-    tags          = { team = "rides" }
+    name        = "r-012345678901234567"
+    kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/mine"
+
+    former_kms_key_arns = ["arn:aws:kms:eu-west-1:123456789012:key/former"]
+    failure_queue       = true
+    shadow_alias        = "challenger"
+    shadow_stream       = true
+    model_name          = "Ride.Duration_2"
+    architecture        = "arm64"
+    tags                = { team = "rides" }
 
     retention_hours    = 25
     record_age_seconds = 86400
@@ -76,8 +78,13 @@ run "with_key_queue_and_shadow" {
   }
 
   assert {
-    condition     = one(data.aws_iam_policy_document.key.statement).resources == toset(["arn:aws:kms:eu-west-1:123456789012:key/mine"]) && one(one(data.aws_iam_policy_document.key.statement).condition).values == tolist(["kinesis.eu-west-1.amazonaws.com", "s3.eu-west-1.amazonaws.com"])
-    error_message = "Whoever writes or reads may use the key, by way of the services."
+    condition     = one(data.aws_iam_policy_document.writes_with_key.statement).resources == toset(["arn:aws:kms:eu-west-1:123456789012:key/mine"]) && one(data.aws_iam_policy_document.writes_with_key.statement).actions == toset(["kms:GenerateDataKey"]) && one(one(data.aws_iam_policy_document.writes_with_key.statement).condition).values == tolist(["kinesis.eu-west-1.amazonaws.com", "s3.eu-west-1.amazonaws.com"])
+    error_message = "Who writes may use the key to write, by way of the services."
+  }
+
+  assert {
+    condition     = one(data.aws_iam_policy_document.reads_with_key.statement).resources == toset(["arn:aws:kms:eu-west-1:123456789012:key/former", "arn:aws:kms:eu-west-1:123456789012:key/mine"]) && one(data.aws_iam_policy_document.reads_with_key.statement).actions == toset(["kms:Decrypt"])
+    error_message = "Who reads may decrypt with the key and those before it."
   }
 
   assert {
@@ -144,9 +151,12 @@ run "with_characters_that_aws_refuses" {
     name        = "Ride"
     kms_key_arn = "arn:aws:s3:::key/mine"
     model_name  = "ride/../other"
+
+    former_kms_key_arns = ["alias/former"]
+    alarm_thresholds    = { silence = 3 }
   }
 
-  expect_failures = [var.name, var.kms_key_arn, var.model_name]
+  expect_failures = [var.name, var.kms_key_arn, var.model_name, var.former_kms_key_arns, var.alarm_thresholds]
 }
 
 run "a_name_that_starts_with_a_digit" {

@@ -125,6 +125,7 @@ run "everything_set" {
     tracing                 = true
     log_retention_days      = 3653
     kms_key_arn             = "arn:aws:kms:eu-west-1:123456789012:key/mine"
+    former_kms_key_arns     = ["arn:aws:kms:eu-west-1:123456789012:key/former"]
     output_aggregation      = "kpl"
     events_stream           = { arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/rides", consumer_arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/rides/consumer/scoring:1" }
     shadow_stream           = { name = "shadow", arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/shadow" }
@@ -181,7 +182,7 @@ run "everything_set" {
   }
 
   assert {
-    condition     = [for statement in data.aws_iam_policy_document.this.statement : statement.sid] == ["ReadEvents", "SubscribeToEvents", "WritePredictions", "ReadModel", "WriteRejects", "TellFailures", "WriteLog", "WriteTraces", "UseKey"]
+    condition     = [for statement in data.aws_iam_policy_document.this.statement : statement.sid] == ["ReadEvents", "SubscribeToEvents", "WritePredictions", "ReadModel", "WriteRejects", "TellFailures", "WriteLog", "WriteTraces", "UseKey", "UseFormerKeys"]
     error_message = "The role may do what the choices ask for, and tells the queue in place of the bucket."
   }
 

@@ -66,8 +66,9 @@ def deployment(newcomer: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Ite
         terraform = Terraform(children, folder, environment)
         terraform.init()
         terraform.apply({"architecture": architecture, "shadow_alias": "challenger"})
-        outputs = {name.upper(): value for name, value in terraform.outputs().items()}
-        yield Deployment(endpoint, environment | outputs)
+        outputs = terraform.outputs()
+        named = {name.upper(): outputs[name] for name in stack.OUTPUTS}
+        yield Deployment(endpoint, environment | named)
         stack.close_endpoint(folder, endpoint)
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 from tests.terraform.planning import PACKAGE
 
 KEY: Final = "arn:aws:kms:us-east-1:123456789012:key/mine"
+FORMER_KEY: Final = "arn:aws:kms:us-east-1:123456789012:key/former"
 IMAGE: Final = f"example.com/ride-scoring@sha256:{'0' * 64}"
 PATTERN: Final = '{"partitionKey": ["1"]}'
 TAGS: Final = {"team": "rides"}
@@ -21,12 +22,14 @@ PLANS: Final[dict[str, dict[str, Any]]] = {
         "name": "fares",
         "tags": TAGS,
         "kms_key_arn": KEY,
+        "former_kms_key_arns": [FORMER_KEY],
         "events_shards": 3,
         "predictions_shards": 2,
         "retention_hours": 48,
         "shard_metrics": ["IncomingBytes"],
         "rejects_retention_days": 11,
         "noncurrent_retention_days": 12,
+        "discard_models": True,
         "discard_rejects": True,
         "package": PACKAGE,
         "architecture": "arm64",
@@ -137,6 +140,8 @@ REACHES: Final[tuple[Row, ...]] = (
         )
         for bucket in (MODELS, REJECTS)
     ),
+    ("most", "discard_models", f"{MODELS}.this", "force_destroy", True),
+    ("others", "discard_models", f"{MODELS}.this", "force_destroy", False),
     ("most", "discard_rejects", f"{REJECTS}.this", "force_destroy", True),
     ("others", "discard_rejects", f"{REJECTS}.this", "force_destroy", False),
     ("most", "package", ZIP, "source", str(PACKAGE)),
@@ -166,7 +171,7 @@ REACHES: Final[tuple[Row, ...]] = (
     ("most", "alarm_thresholds", alarm("iterator-age", "simple"), "threshold", 30_000),
     ("most", "alarm_thresholds", alarm("errors"), "threshold", 50),
     ("most", "alarm_thresholds", alarm("rejects"), "threshold", 25),
-    ("most", "alarm_thresholds", alarm("silence"), "evaluation_periods", 20),
+    ("most", "alarm_thresholds", alarm("silence"), "datapoints_to_alarm", 20),
     ("others", "alarm_thresholds", alarm("iterator-age", "simple"), "threshold", 60_000),
     ("others", "alarm_thresholds", alarm("rejects"), "threshold", 50),
 )
@@ -183,7 +188,7 @@ TOLD: Final[dict[str, tuple[Any, str]]] = {
 PROFILES: Final[dict[str, tuple[tuple[str, str, Any], ...]]] = {
     "dev": (
         (f"{REJECTS}.this", "force_destroy", True),
-        (f"{REJECTS}{LIFECYCLE}", "rule.1.expiration.0.days", 7),
+        (f"{MODELS}.this", "force_destroy", True),
     ),
     "local": (
         (EVENTS, "encryption_type", "NONE"),
@@ -195,5 +200,6 @@ PROFILES: Final[dict[str, tuple[tuple[str, str, Any], ...]]] = {
         (FUNCTION, "architectures", ["arm64"]),
         (MAPPING, "batch_size", 1000),
         (f"{REJECTS}.this", "force_destroy", False),
+        (f"{MODELS}.this", "force_destroy", False),
     ),
 }

@@ -26,7 +26,8 @@ class Surroundings(NamedTuple):
     events_stream: str
     log_group: str
     rejects_bucket: str
-    key: str | None
+    key: str
+    former_key: str
     failure_queue: str | None
 
 
@@ -83,11 +84,13 @@ def lambda_traces(world: Surroundings, keys: Mapping[str, str]) -> None:
 
 def services_use_key(world: Surroundings, keys: Mapping[str, str]) -> None:
     """As S3 and Kinesis do with the rights of whoever writes to them and reads from them."""
-    if world.key is None:
-        return
     kms = world.account.client("kms", keys)
     sealed = kms.generate_data_key(KeyId=world.key, KeySpec="AES_256")["CiphertextBlob"]
     kms.decrypt(CiphertextBlob=sealed, KeyId=world.key)
+    before = world.account.administrator("kms").generate_data_key(
+        KeyId=world.former_key, KeySpec="AES_256"
+    )
+    kms.decrypt(CiphertextBlob=before["CiphertextBlob"], KeyId=world.former_key)
 
 
 def lambda_sets_aside(world: Surroundings, keys: Mapping[str, str]) -> None:

@@ -52,6 +52,7 @@ RIGHTS: Final = (
     ("WriteTraces", "xray:PutTelemetryRecords", 0),
     ("UseKey", "kms:Decrypt", 0),
     ("UseKey", "kms:GenerateDataKey", 0),
+    ("UseFormerKeys", "kms:Decrypt", 0),
 )  # fmt: skip
 """Each right of the function's role: a statement's name, an action, which of its resources."""
 
@@ -67,11 +68,13 @@ def deployed(
     account: MotoAccount, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:
     package.build(local_architecture())
-    key = account.client("kms").create_key()["KeyMetadata"]["Arn"]
+    kms = account.client("kms")
+    key, former_key = (kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
     folder = tmp_path_factory.mktemp("moto")
     variables = {
         "architecture": local_architecture(),
         "kms_key_arn": key,
+        "former_kms_key_arns": json.dumps([former_key]),
         "tracing": "true",
         "shadow_alias": "challenger",
         "shadow_stream": "true",
@@ -99,8 +102,19 @@ def world(account: MotoAccount, deployed: Deployment) -> Surroundings:
         log_group=resources["module.scoring_function.aws_cloudwatch_log_group.this"]["name"],
         rejects_bucket=outputs["rejects_bucket"],
         key=function["kms_key_arn"],
+        former_key=_former_key(resources),
         failure_queue=None,
     )
+
+
+def _former_key(resources: Mapping[str, Any]) -> str:
+    policy = resources["module.scoring_function.aws_iam_role_policy.this"]["policy"]
+    (statement,) = [
+        statement
+        for statement in json.loads(policy)["Statement"]
+        if statement["Sid"] == "UseFormerKeys"
+    ]
+    return str(statement["Resource"])
 
 
 @pytest.fixture(scope="module")

@@ -62,8 +62,15 @@ def test_the_name_of_the_model_reaches_the_function(planned: Callable[[str], Pla
     assert "var.model_name" in planned("most").mentions("scoring_function", "model")
 
 
+def test_keys_of_before_reach_the_role(planned: Callable[[str], Planned]) -> None:
+    name = "former_kms_key_arns"
+    assert f"var.{name}" in planned("most").mentions("scoring_function", name)
+
+
 def test_every_variable_is_among_them() -> None:
-    assert {row[1] for row in REACHES} | {*TOLD, "model_name"} == set(names_of_variables())
+    assert {row[1] for row in REACHES} | {*TOLD, "model_name", "former_kms_key_arns"} == set(
+        names_of_variables()
+    )
 
 
 def test_every_variable_is_set_in_a_plan() -> None:

@@ -31,6 +31,7 @@ module "ride_scoring" {
 
   noncurrent_retention_days = 30
   rejects_retention_days    = 90
+  discard_models            = true
   discard_rejects           = true
 
   architecture         = var.architecture

@@ -68,7 +68,7 @@ resource "aws_s3_bucket_policy" "tls" {
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
-  # checkov:skip=CKV_AWS_300:Uploads that were broken off are aborted by the rule for all objects
+  # checkov:skip=CKV_AWS_300:Uploads that were broken off are aborted with what is noncurrent; nothing here uploads in parts but packages
   count  = length(var.expire_days) + length(var.tier_days) > 0 || var.noncurrent_days != null ? 1 : 0
   bucket = aws_s3_bucket.this.id
 

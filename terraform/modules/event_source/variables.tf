@@ -152,7 +152,7 @@ variable "filter_patterns" {
   nullable    = false
 
   validation {
-    condition     = length(var.filter_patterns) <= 10 && alltrue([for pattern in var.filter_patterns : can(keys(jsondecode(pattern))) && length(pattern) <= 4096])
+    condition     = length(var.filter_patterns) <= 10 && alltrue([for pattern in var.filter_patterns : can(keys(jsondecode(pattern))) && try(length(pattern) <= 4096, false)])
     error_message = "filter_patterns are up to 10 JSON objects of up to 4,096 characters each."
   }
 }

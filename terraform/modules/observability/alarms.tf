@@ -47,6 +47,7 @@ locals {
   ratio_alarms = {
     errors = {
       minutes     = 3
+      out_of      = 3
       expression  = "IF(calls > 0, 100 * errors / calls, 0)"
       threshold   = var.thresholds.error_share * 100
       description = "More than ${var.thresholds.error_share * 100} % of the function's calls end in an error or a timeout."
@@ -57,6 +58,7 @@ locals {
     }
     rejects = {
       minutes     = 5
+      out_of      = 5
       expression  = "IF(records > 0, 100 * rejects / records, 0)"
       threshold   = var.thresholds.reject_share * 100
       description = "More than ${var.thresholds.reject_share * 100} % of the rides can never be scored."
@@ -66,10 +68,12 @@ locals {
       }
     }
     silence = {
+      # The newest minutes come late, and what was predicted in them would count as nothing.
       minutes     = var.thresholds.silent_minutes
-      expression  = "IF(FILL(arrived, 0) > 0 AND FILL(predicted, 0) + FILL(rejected, 0) == 0, 1, 0)"
+      out_of      = var.thresholds.silent_minutes + 5
+      expression  = "IF(arrived > 0 AND FILL(predicted, 0) + FILL(rejected, 0) == 0, 1, 0)"
       threshold   = 0
-      description = "Rides arrive, and nothing comes of them."
+      description = "Rides arrive, minute after minute, and nothing comes of them."
       metrics = {
         arrived   = { of = local.events, metric = "IncomingRecords" }
         predicted = { of = local.own, metric = "Predictions" }
@@ -103,7 +107,8 @@ resource "aws_cloudwatch_metric_alarm" "ratio" {
 
   alarm_name          = "${var.name}-${each.key}"
   alarm_description   = each.value.description
-  evaluation_periods  = each.value.minutes
+  evaluation_periods  = each.value.out_of
+  datapoints_to_alarm = each.value.minutes
   comparison_operator = "GreaterThanThreshold"
   threshold           = each.value.threshold
   treat_missing_data  = "notBreaching"

@@ -15,7 +15,9 @@ locals {
 
   canary_alarm = var.canary == null ? {} : {
     canary = {
+      # One bad minute of the last five: the newest ones come late, and are looked at again.
       minutes     = 1
+      out_of      = 5
       expression  = "IF(FILL(errors, 0) + FILL(not_done, 0) > 0 OR FILL(rejects, 0) > ${var.thresholds.reject_share} * FILL(records, 0), 1, 0)"
       threshold   = 0
       description = "Version ${var.canary.version}, which is being tried, fails on batches or rejects too many rides: go back."

@@ -85,8 +85,8 @@ locals {
       properties = {
         title  = "Model version that scored"
         region = data.aws_region.current.name
-        view   = "timeSeries"
-        query  = "SOURCE '${var.log_group}' | filter ispresent(model_version) | stats sum(predicted) by bin(1m), model_version"
+        view   = "table"
+        query  = "SOURCE '${var.log_group}' | filter ispresent(model_version) | stats sum(predicted) as rides, min(@timestamp) as first, max(@timestamp) as last by model_version | sort last desc"
       }
     }],
     [{

@@ -78,7 +78,7 @@ variable "alarm_emails" {
 # silent_minutes: longer than a batch window (5 minutes at most) and a cold start with retries, or a
 #   quiet stream would raise it.
 variable "thresholds" {
-  description = "When alarms are raised: the age of the oldest ride that waits, the share of calls that fail, the share of rides that are rejected (0 to 1), and how long rides may arrive with nothing coming of them."
+  description = "When alarms are raised: how old rides may be when their batch is read, the share of calls that fail, the share of rides that are rejected (0 to 1), and how long rides may arrive with nothing coming of them."
   type = object({
     iterator_age_seconds = optional(number, 60)
     error_share          = optional(number, 0.05)
@@ -99,8 +99,8 @@ variable "thresholds" {
   }
 
   validation {
-    condition     = var.thresholds.silent_minutes >= 1 && var.thresholds.silent_minutes <= 1440 && floor(var.thresholds.silent_minutes) == var.thresholds.silent_minutes
-    error_message = "thresholds.silent_minutes is a whole number from 1 to 1440: CloudWatch looks back a day at most."
+    condition     = var.thresholds.silent_minutes >= 1 && var.thresholds.silent_minutes <= 1435 && floor(var.thresholds.silent_minutes) == var.thresholds.silent_minutes
+    error_message = "thresholds.silent_minutes is a whole number from 1 to 1435: CloudWatch looks back a day at most, and the newest minutes come late."
   }
 }
 

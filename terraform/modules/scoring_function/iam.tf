@@ -119,10 +119,31 @@ data "aws_iam_policy_document" "this" {
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
-        values   = [for service in ["kinesis", "s3", "sqs"] : "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+        values   = local.key_users
       }
     }
   }
+
+  # What was written with a key that was changed for another is still read.
+  dynamic "statement" {
+    for_each = length(var.former_kms_key_arns) == 0 ? [] : [var.former_kms_key_arns]
+
+    content {
+      sid       = "UseFormerKeys"
+      actions   = ["kms:Decrypt"]
+      resources = statement.value
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = local.key_users
+      }
+    }
+  }
+}
+
+locals {
+  key_users = [for service in ["kinesis", "s3", "sqs"] : "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
 }
 
 resource "aws_iam_role_policy" "this" {

@@ -1,7 +1,7 @@
 locals {
   zipped         = var.image_uri == null
   package        = local.zipped ? coalesce(try(var.package.path, null), "(no package)") : null
-  package_exists = local.zipped ? fileexists(local.package) : false
+  package_exists = local.zipped ? try(fileexists(local.package), false) : false
   package_sha256 = local.package_exists ? filesha256(local.package) : "missing"
 
   # The packager writes down beside the zip what it was built from.
@@ -138,6 +138,11 @@ resource "aws_lambda_alias" "live" {
     precondition {
       condition     = try(var.canary.stable_version, null) != aws_lambda_function.this.version || try(var.canary.weight, 0) == 0
       error_message = "canary.stable_version is the newest version, ${aws_lambda_function.this.version}, which cannot be tried beside itself: build a new package first, or leave canary out."
+    }
+
+    precondition {
+      condition     = try(tonumber(var.canary.stable_version) <= tonumber(aws_lambda_function.this.version), true)
+      error_message = "canary.stable_version is ${try(var.canary.stable_version, "none")}, and the newest version is ${aws_lambda_function.this.version}: name one that was published, as `terraform output function_version` does."
     }
   }
 }

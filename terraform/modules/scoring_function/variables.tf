@@ -146,7 +146,7 @@ variable "canary" {
   default     = null
 
   validation {
-    condition     = var.canary == null ? true : can(regex("^[1-9][0-9]*$", var.canary.stable_version)) && var.canary.weight >= 0 && var.canary.weight <= 1
+    condition     = var.canary == null ? true : can(regex("^[1-9][0-9]*$", var.canary.stable_version)) && try(var.canary.weight >= 0 && var.canary.weight <= 1, false)
     error_message = "canary has a published version's number as stable_version, and a weight of 0 to 1."
   }
 }
@@ -159,6 +159,18 @@ variable "kms_key_arn" {
   validation {
     condition     = var.kms_key_arn == null ? true : can(regex("^arn:[a-z-]+:kms:", var.kms_key_arn))
     error_message = "kms_key_arn is the ARN of a KMS key."
+  }
+}
+
+variable "former_kms_key_arns" {
+  description = "Keys that what is read may still be encrypted with."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for arn in var.former_kms_key_arns : can(regex("^arn:[a-z-]+:kms:", arn))])
+    error_message = "former_kms_key_arns are ARNs of KMS keys."
   }
 }
 

@@ -3,6 +3,8 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
+# Three processes on two cores, as Terraform waits more than it works; in the order of tests/conftest.py.
+SHARED := --numprocesses 3 --dist loadscope --no-loadscope-reorder
 export KEEP RIDES PORT ARCH EVENT
 
 .PHONY: help setup demo up down mlflow package invoke test test-terraform test-fast lint format bench lock clean
@@ -32,14 +34,14 @@ invoke: setup ## Run the function here on one event, on AWS's runtime client  EV
 	@$(PYTHON) -m infra invoke
 
 test: lint ## Run every check and test
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup
+	@$(PYTHON) -m pytest $(SHARED)
 
 test-terraform: setup ## Check the HCL, and plan, apply, change and destroy it on moto and LocalStack
 	@$(PYTHON) -m infra check-terraform
-	@$(PYTHON) -m pytest --numprocesses 4 --dist loadgroup tests/terraform
+	@$(PYTHON) -m pytest $(SHARED) tests/terraform
 
 test-fast: setup ## Run the tests that need no LocalStack
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup -m "not integration"
+	@$(PYTHON) -m pytest $(SHARED) -m "not integration"
 
 lint: setup ## Check format, code, types and Terraform
 	@.venv/bin/ruff format --check .

@@ -120,6 +120,7 @@ def _cpu() -> Cpu:
 
 def _assumed() -> Assumed:
     return Assumed(
+        headroom=0.8,
         put_records_ms=20.0,
         put_object_ms=40.0,
         between_batches_ms=20.0,
@@ -130,6 +131,7 @@ def _assumed() -> Assumed:
         environment_hours=2.0,
         stored_gb=1.0,
         alarm_metrics=10,
+        canary_alarm_metrics=4,
         mapping_metrics=6,
         kms_callers=3,
     )

@@ -18,7 +18,7 @@ from stream_sim.plan.variables import Deployment
 from stream_sim.plan.workload import Workload, workload
 
 _LONGEST_KEPT_DAYS: Final = 365
-"""Rejects that are kept for good cost more each month: the month a year from now is priced."""
+"""What is kept for good costs more each month: the month a year from now is priced."""
 
 
 def items(work: Workload, deployment: Deployment, basis: Basis) -> list[Item]:
@@ -43,10 +43,18 @@ def _s3_items(work: Workload, deployment: Deployment, basis: Basis) -> Iterator[
     yield Item("S3", "rejects written", amount(puts), puts / 1e3 * prices.thousand_puts)
     gets = _looks_a_second(work, deployment) * MONTH_SECONDS
     yield Item("S3", "looks at the alias", amount(gets), gets / 1e3 * prices.thousand_gets)
-    days = min(deployment.rejects_retention_days or _LONGEST_KEPT_DAYS, _LONGEST_KEPT_DAYS)
     rejects = work.rides * basis.traffic.reject_share * basis.sizes.reject_bytes
-    stored = basis.measured.assumed.stored_gb + rejects * days * 86_400 / GIB
+    kept = rejects * _kept_days(deployment) * 86_400
+    stored = basis.measured.assumed.stored_gb + kept / GIB
     yield Item("S3", "stored", f"{stored:,.1f} GB", stored * prices.gb_month)
+
+
+def _kept_days(deployment: Deployment) -> int:
+    """The bucket is versioned, so what expires still lies there as noncurrent; None is for good."""
+    current, noncurrent = deployment.rejects_retention_days, deployment.noncurrent_retention_days
+    if current is None or noncurrent is None:
+        return _LONGEST_KEPT_DAYS
+    return min(current + noncurrent, _LONGEST_KEPT_DAYS)
 
 
 def _looks_a_second(work: Workload, deployment: Deployment) -> float:

@@ -25,8 +25,9 @@ def watching_items(work: Workload, deployment: Deployment, basis: Basis) -> Iter
     yield Item("CloudWatch", "log written", f"{gb:,.1f} GB", tiered(gb, prices.log_gb))
     stored = gb * assumed.log_compression * deployment.log_retention_days / _MONTH_DAYS
     yield Item("CloudWatch", "log stored", f"{stored:,.1f} GB", stored * prices.log_gb_month)
-    usd = assumed.alarm_metrics * prices.alarm_month
-    yield Item("CloudWatch", "alarms", f"on {assumed.alarm_metrics} metrics", usd)
+    looked_at = assumed.alarm_metrics + assumed.canary_alarm_metrics * (deployment.versions - 1)
+    usd = looked_at * prices.alarm_month
+    yield Item("CloudWatch", "alarms", f"on {looked_at} metrics", usd)
     yield Item("CloudWatch", "dashboard", "1", prices.dashboard_month)
     if deployment.tracing:
         traces = _traced_a_second(work.batches.per_second) * MONTH_SECONDS

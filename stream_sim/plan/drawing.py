@@ -92,7 +92,7 @@ def _lines(rates: NDArray[np.float64], deployment: Deployment, basis: Basis) -> 
 def _as_needed(rides: float, deployment: Deployment, basis: Basis) -> Deployment:
     """The deployment with the fewest shards that carry the rate."""
     one_shard = msgspec.structs.replace(deployment, events_shards=1, predictions_shards=1)
-    needed = needs.needs(workload(rides, one_shard, basis), one_shard)
+    needed = needs.needs(workload(rides, one_shard, basis), one_shard, basis)
     return msgspec.structs.replace(
         deployment,
         events_shards=needed.events_shards,

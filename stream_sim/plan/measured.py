@@ -39,6 +39,7 @@ class Cpu(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Assumed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What nobody measured on AWS; measured.toml says of each what it is."""
 
+    headroom: Annotated[float, msgspec.Meta(gt=0, le=1)]
     put_records_ms: Positive
     put_object_ms: Positive
     between_batches_ms: Positive
@@ -49,6 +50,7 @@ class Assumed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     environment_hours: Positive
     stored_gb: Positive
     alarm_metrics: Whole
+    canary_alarm_metrics: Whole
     mapping_metrics: Whole
     kms_callers: Whole
 

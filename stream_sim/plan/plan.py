@@ -9,7 +9,7 @@ from stream_sim.plan.basis import Basis
 from stream_sim.plan.costs import Totals
 from stream_sim.plan.item import MONTH_SECONDS, Item
 from stream_sim.plan.limits import Limit
-from stream_sim.plan.needs import Needs
+from stream_sim.plan.needs import Needs, Used
 from stream_sim.plan.variables import Deployment
 from stream_sim.plan.workload import Workload, events_load, predictions_load, workload
 
@@ -43,6 +43,7 @@ class Plan(msgspec.Struct, frozen=True):
     batch: Batch
     needs: Needs
     carried: bool
+    above_headroom: list[Used]
     changes: list[str]
     first_limit: Limit
     limits: list[Limit]
@@ -51,11 +52,24 @@ class Plan(msgspec.Struct, frozen=True):
     def sentence(self) -> str:
         """What gives out first, and what to do about it."""
         first = f"{self.first_limit.name}, at {self.first_limit.rides_per_second:,.0f} rides/s"
+        if self.carried and self.above_headroom:
+            return f"The first limit is {first}. {self._uneven}"
         if self.carried:
             return f"The first limit is {first}. To go beyond, {self.first_limit.remedy}."
         return (
             f"{self.rides_per_second:,.10g} rides/s are more than this carries. The first limit is "
             f"{first}. Set {', '.join(self.changes) or self.first_limit.remedy}."
+        )
+
+    @property
+    def _uneven(self) -> str:
+        used = " and ".join(
+            f"{one.name} is used at {one.share * 100:.3g}%" for one in self.above_headroom
+        )
+        return (
+            f"At {self.rides_per_second:,.10g} rides/s {used}, above the {self.needs.headroom:.0%} "
+            "that leave room for uneven seconds: set "
+            f"{', '.join(change.replace(' = ', ' to ') for change in self.changes)}."
         )
 
 
@@ -73,9 +87,10 @@ def plan(rides: float, tfvars: str, deployment: Deployment, basis: Basis) -> Pla
         items=items,
         payload_units=_payload_units(work, basis),
         batch=Batch(work.batches.rides, work.batches.milliseconds, work.batches.per_second),
-        needs=needs.needs(work, deployment),
+        needs=needs.needs(work, deployment, basis),
         carried=limits.carried(work, deployment),
-        changes=needs.changes(work, deployment),
+        above_headroom=needs.above_headroom(work, deployment, basis),
+        changes=needs.changes(work, deployment, basis),
         first_limit=found[0],
         limits=found,
     )

@@ -41,7 +41,7 @@ def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
     value = f"{batch.rides:,.0f} rides, {batch.milliseconds:,.0f} ms"
     yield "a batch", f"{value}; {batch.per_second:,.1f} a second"
     value = f"{needs.events_shards:,} of events, {needs.predictions_shards:,} of predictions"
-    yield "shards needed", value
+    yield "shards needed", f"{value}, used to {needs.headroom:.0%}"
     yield "parallelization needed", f"{needs.parallelization_factor}"
     value = f"{needs.concurrency_busy:,.2f} on average, {needs.concurrency_at_once:,} at once"
     yield "concurrency needed", value

@@ -1,7 +1,8 @@
 """A file of Terraform's variables in, the deployment that it describes out.
 
-Types and defaults are those of terraform/variables.tf, so that nothing is written down twice. The
-ranges are those of the modules and of AWS.
+Names, types and defaults are read from terraform/variables.tf. Whether values can be applied is
+Terraform's to check: here only those that are computed with must be in a range, written down below
+once more, and what Terraform would refuse elsewhere is priced all the same.
 """
 
 import difflib
@@ -31,6 +32,7 @@ class Deployment(msgspec.Struct, frozen=True):
     kms_key_arn: str | None
     encrypt_streams: bool
     rejects_retention_days: Annotated[int, msgspec.Meta(ge=1)] | None
+    noncurrent_retention_days: Annotated[int, msgspec.Meta(ge=1)] | None
     architecture: Literal["x86_64", "arm64"]
     memory_mb: Annotated[int, msgspec.Meta(ge=128, le=10_240)]
     ephemeral_storage_mb: Annotated[int, msgspec.Meta(ge=512, le=10_240)]

@@ -15,6 +15,11 @@ from stream_sim.plan.sizes import Packed
 from stream_sim.plan.variables import Deployment
 
 
+def whole(count: float) -> int:
+    """So many of what there is no half of, one at the least; what floats leave is noise."""
+    return max(1, math.ceil(round(count, 9)))
+
+
 class Load(msgspec.Struct, frozen=True):
     """What goes into one stream in a second. `billed_bytes` are rounded up to 1 KB a record."""
 
@@ -29,10 +34,9 @@ class Load(msgspec.Struct, frozen=True):
         by_records = self.records / quotas.SHARD_RECORDS_A_SECOND
         return max(by_records, self.bytes / quotas.SHARD_BYTES_A_SECOND)
 
-    @property
-    def shards(self) -> int:
-        """How many it takes to carry this."""
-        return max(1, math.ceil(self.full_shards))
+    def shards(self, headroom: float = 1.0) -> int:
+        """How many it takes to carry this, each used up to the share `headroom`."""
+        return whole(self.full_shards / headroom)
 
 
 class Batches(msgspec.Struct, frozen=True):
@@ -89,7 +93,7 @@ def workload(rides: float, deployment: Deployment, basis: Basis) -> Workload:
 
 def on_demand_shards(load: Load) -> int:
     """How many shards an on-demand stream has, at the least."""
-    return max(quotas.ON_DEMAND_FIRST_SHARDS, load.shards)
+    return max(quotas.ON_DEMAND_FIRST_SHARDS, load.shards())
 
 
 def events_load(rides: float, basis: Basis, *, aggregated: bool) -> Load:

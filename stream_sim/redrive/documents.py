@@ -16,6 +16,9 @@ _CLOCKS_APART: Final = timedelta(minutes=15)
 request whose own time is further off."""
 _PARTITION_KEY_CHARACTERS: Final = range(1, 257)
 """https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecordsRequestEntry.html"""
+_RECORD_BYTES: Final = 1024 * 1024
+"""Data and partition key of one record: PutRecords refuses a whole call for a larger one.
+https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html"""
 
 _reject_decoder = msgspec.json.Decoder(Reject)
 
@@ -63,11 +66,21 @@ def document(key: str, body: bytes, selection: Selection) -> Document:
     for event in found:
         if isinstance(event, str):
             damages.append(event)
-        elif len(event.partition_key) not in _PARTITION_KEY_CHARACTERS:
-            damages.append(f"the partition key of {event.event_id} cannot be put into a stream")
+        elif cause := _unsendable(event):
+            damages.append(cause)
         else:
             events.append(event)
     return Document(key, tuple(events), _together(damages))
+
+
+def _unsendable(event: Event) -> str | None:
+    """Why no stream would take the event, which would hold up all that is sent with it."""
+    if len(event.partition_key) not in _PARTITION_KEY_CHARACTERS:
+        return f"the partition key of {event.event_id} cannot be put into a stream"
+    size = len(event.data) + len(event.partition_key.encode())
+    if size > _RECORD_BYTES:
+        return f"{event.event_id} has {size:,} bytes, and a stream takes {_RECORD_BYTES:,}"
+    return None
 
 
 def _rejects(body: bytes, selection: Selection) -> Iterator[Event | str]:

@@ -285,6 +285,19 @@ def test_a_damaged_object_is_named_and_the_others_go(
     assert taken(aws) == rides(1, 2)
 
 
+def test_a_record_larger_than_a_stream_takes_is_named_and_the_others_go(
+    aws: boto3.Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = b"x" * (1024 * 1024 + 1)
+    a_failure(aws, "first", **{"ride-1": b"ride 1", "large": large, "ride-2": b"ride 2"})
+    with pytest.raises(SystemExit) as ended:
+        redrive(capsys, source="failures")
+    said = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert "is damaged: shard-0:first-large has 1,048,582 bytes, and a stream takes" in said
+    assert taken(aws) == rides(1, 2)
+
+
 def test_a_redrive_that_is_killed_repeats_only_the_call_it_was_at(
     aws: boto3.Session, capsys: pytest.CaptureFixture[str]
 ) -> None:

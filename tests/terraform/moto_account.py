@@ -31,6 +31,16 @@ _MET: Final = {
     ("StringEquals", "aws:SourceAccount"): ACCOUNT,
 }
 
+MOTO_FORGETS: Final = {
+    # An alias's mapping is answered with the function's ARN.
+    "aws_lambda_event_source_mapping": frozenset({"function_name"}),
+    # The format and levels of its log are not kept, so that a new version is wanted at each plan.
+    "aws_lambda_function": frozenset(
+        {"logging_config", "version", "qualified_arn", "qualified_invoke_arn", "last_modified"}
+    ),
+    "aws_lambda_alias": frozenset({"function_version"}),
+}
+"""What moto does not keep, by the resource's type."""
 _NAMES: Final = {
     "xray:TraceSegments": "xray:PutTraceSegments",  # moto takes the path for the action
     "xray:TelemetryRecords": "xray:PutTelemetryRecords",
@@ -112,6 +122,29 @@ def moto_account() -> Iterator[MotoAccount]:
         finally:
             _post(f"http://{host}:{port}/moto-api/reset")  # moto's state is its process's
             server.stop()
+
+
+def standing(account: MotoAccount) -> list[str]:
+    """What a deployment may leave in an account."""
+    asked = {
+        ("kinesis", "list_streams", "StreamNames"): {},
+        ("s3", "list_buckets", "Buckets"): {},
+        ("lambda", "list_functions", "Functions"): {},
+        ("lambda", "list_event_source_mappings", "EventSourceMappings"): {},
+        ("logs", "describe_log_groups", "logGroups"): {},
+        ("cloudwatch", "describe_alarms", "MetricAlarms"): {},
+        ("cloudwatch", "list_dashboards", "DashboardEntries"): {},
+        ("sns", "list_topics", "Topics"): {},
+        ("sqs", "list_queues", "QueueUrls"): {},
+        ("iam", "list_policies", "Policies"): {"Scope": "Local"},
+        ("iam", "list_roles", "Roles"): {},
+    }
+    left = [
+        str(item)
+        for (service, call, found), arguments in asked.items()
+        for item in getattr(account.client(service), call)(**arguments).get(found, [])
+    ]
+    return [item for item in left if "administrator" not in item]
 
 
 def _teach(patch: pytest.MonkeyPatch) -> None:

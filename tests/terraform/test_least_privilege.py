@@ -12,7 +12,6 @@ import pytest
 from typer.testing import CliRunner
 
 from infra import package
-from infra.paths import TERRAFORM
 from infra.stack import local_architecture
 from ride_scoring import aws
 from tests import registered
@@ -20,20 +19,15 @@ from tests.factories import event_json
 from tests.store import Publisher
 from tests.terraform import role_calls
 from tests.terraform.deployment import Deployment, a_changed_package, unexplained
-from tests.terraform.moto_account import MotoAccount, moto_account, statements
+from tests.terraform.moto_account import (
+    MOTO_FORGETS,
+    MotoAccount,
+    moto_account,
+    standing,
+    statements,
+)
 from tests.terraform.role_calls import Refused, Surroundings
 from training.cli import app as training
-
-FORGETS: Final = {
-    # An alias's mapping is answered with the function's ARN.
-    "aws_lambda_event_source_mapping": frozenset({"function_name"}),
-    # The format and levels of its log are not kept, so that a new version is wanted at each plan.
-    "aws_lambda_function": frozenset(
-        {"logging_config", "version", "qualified_arn", "qualified_invoke_arn", "last_modified"}
-    ),
-    "aws_lambda_alias": frozenset({"function_version"}),
-}
-"""What moto does not keep, by the resource's type."""
 
 RIGHTS: Final = (
     *(("ReadEvents", action, 0) for action in (
@@ -125,7 +119,7 @@ def role(deployed: Deployment) -> dict[str, Any]:
 
 
 def test_the_plan_after_the_first_apply_is_empty(deployed: Deployment) -> None:
-    left = unexplained(deployed.plan(), FORGETS)
+    left = unexplained(deployed.plan(), MOTO_FORGETS)
     assert left == [], left
 
 
@@ -309,7 +303,7 @@ def test_an_environment_that_is_changed_keeps_its_streams_and_buckets(
         if "EndingSequenceNumber" not in shard["SequenceNumberRange"]
     ]
     assert len(open_shards) == 2
-    assert unexplained(deployed.plan(), FORGETS) == []
+    assert unexplained(deployed.plan(), MOTO_FORGETS) == []
 
 
 def test_where_a_queue_is_told_of_failures_the_role_writes_to_it_alone(
@@ -330,55 +324,11 @@ def test_where_a_queue_is_told_of_failures_the_role_writes_to_it_alone(
         assert not role_calls.allowed(lambda: role_calls.lambda_sets_aside(told, less))
 
 
-def test_the_minimal_example_stands_beside_it(
-    account: MotoAccount, deployed: Deployment, tmp_path: Path
-) -> None:
-    environment = {**os.environ, **account.environment}
-    variables = {"architecture": local_architecture()}
-    with Deployment(
-        tmp_path,
-        environment,
-        configuration=TERRAFORM / "examples" / "minimal",
-        profile=None,
-        variables=variables,
-    ) as minimal:
-        minimal.apply()
-        assert unexplained(minimal.plan(), FORGETS) == []
-        assert "EVENTS_STREAM_NAME=minimal-events" in minimal.outputs()["environment"]
-        minimal.destroy()
-    assert (
-        deployed.outputs()["events_stream_name"]
-        in account.client("kinesis").list_streams()["StreamNames"]
-    )
-
-
 def test_destroying_it_leaves_nothing(deployed: Deployment, account: MotoAccount) -> None:
     deployed.destroy()
     assert deployed.resources() == {}
-    assert standing(account) == []
-
-
-def standing(account: MotoAccount) -> list[str]:
-    """What a deployment may leave in an account."""
-    asked = {
-        ("kinesis", "list_streams", "StreamNames"): {},
-        ("s3", "list_buckets", "Buckets"): {},
-        ("lambda", "list_functions", "Functions"): {},
-        ("lambda", "list_event_source_mappings", "EventSourceMappings"): {},
-        ("logs", "describe_log_groups", "logGroups"): {},
-        ("cloudwatch", "describe_alarms", "MetricAlarms"): {},
-        ("cloudwatch", "list_dashboards", "DashboardEntries"): {},
-        ("sns", "list_topics", "Topics"): {},
-        ("sqs", "list_queues", "QueueUrls"): {},
-        ("iam", "list_policies", "Policies"): {"Scope": "Local"},
-        ("iam", "list_roles", "Roles"): {},
-    }
-    left = [
-        str(item)
-        for (service, call, found), arguments in asked.items()
-        for item in getattr(account.client(service), call)(**arguments).get(found, [])
-    ]
-    return [item for item in left if "ride" in item or "minimal" in item]
+    left = standing(account)
+    assert [item for item in left if "ride-" in item] == []
 
 
 def _without(role: Mapping[str, Any], right: tuple[str, str, int]) -> str:

@@ -62,18 +62,19 @@ def test_a_plan_as_json_adds_up(tmp_path: Path) -> None:
     made: dict[str, Any] = json.loads(done.stdout)
     assert set(made) == {
         *("rides_per_second", "tfvars", "region", "prices_known_as_of", "total", "items"),
-        *("payload_units", "batch", "needs", "carried", "changes", "first_limit", "limits"),
+        *("payload_units", "batch", "needs", "carried", "above_headroom"),
+        *("changes", "first_limit", "limits"),
     }
     assert sum(item["usd"] for item in made["items"]) == pytest.approx(made["total"]["month_usd"])
     assert [units["stream"] for units in made["payload_units"]] == ["events", "predictions"]
     assert all(units["aggregated"] < units["one_each"] for units in made["payload_units"])
     assert made["carried"] is False
-    assert made["changes"] == ["events_shards = 3"]
+    assert made["changes"] == ["events_shards = 4"]
     assert made["first_limit"] == made["limits"][0]
     rates = [limit["rides_per_second"] for limit in made["limits"]]
     assert rates == sorted(rates)
     assert set(made["needs"]) == {
-        *("events_shards", "predictions_shards", "parallelization_factor"),
+        *("headroom", "events_shards", "predictions_shards", "parallelization_factor"),
         *("concurrency_busy", "concurrency_at_once", "utilisation"),
     }
 
@@ -128,5 +129,15 @@ def test_a_deployment_beyond_its_limit_is_told_what_to_set() -> None:
     made = plan(5_000, "some.tfvars", deployment(), basis())
     assert made.sentence == (
         "5,000 rides/s are more than this carries. The first limit is records into the events "
-        "stream's shards, at 1,000 rides/s. Set events_shards = 5, predictions_shards = 5."
+        "stream's shards, at 1,000 rides/s. Set events_shards = 7, predictions_shards = 7."
+    )
+
+
+def test_a_deployment_above_its_headroom_is_told_what_leaves_room() -> None:
+    made = plan(4_000, "some.tfvars", deployment(events_shards=4, predictions_shards=5), basis())
+    assert made.carried
+    assert made.sentence == (
+        "The first limit is records into the events stream's shards, at 4,000 rides/s. At 4,000 "
+        "rides/s the events stream is used at 100%, above the 80% that leave room for uneven "
+        "seconds: set events_shards to 5."
     )

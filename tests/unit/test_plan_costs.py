@@ -109,12 +109,26 @@ def test_snapshots_are_kept_for_each_version_and_restored_for_each_environment()
 
 
 def test_a_batch_with_rejects_writes_one_object() -> None:
-    found = bill(500, deployment(rejects_retention_days=10), basis(0.01))
+    found = bill(
+        500, deployment(rejects_retention_days=10, noncurrent_retention_days=20), basis(0.01)
+    )
     with_some = 1 - 0.99**500
     assert found["S3 rejects written"] == pytest.approx(with_some * MONTH_SECONDS / 1e3 * 0.005)
-    stored = 1 + 500 * 0.01 * 400 * 10 * 86_400 / GB
+    stored = 1 + 500 * 0.01 * 400 * (10 + 20) * 86_400 / GB
     assert found["S3 stored"] == pytest.approx(stored * 0.02)
     assert bill(500, deployment(), basis())["S3 rejects written"] == 0
+
+
+@pytest.mark.parametrize(
+    ("current", "noncurrent", "days"),
+    [(10, 20, 30), (10, None, 365), (None, 20, 365), (None, None, 365), (360, 30, 365)],
+)
+def test_what_expires_is_paid_for_until_it_is_forgotten(
+    current: int | None, noncurrent: int | None, days: int
+) -> None:
+    kept = deployment(rejects_retention_days=current, noncurrent_retention_days=noncurrent)
+    stored = 1 + 500 * 0.01 * 400 * days * 86_400 / GB
+    assert bill(500, kept, basis(0.01))["S3 stored"] == pytest.approx(stored * 0.02)
 
 
 def test_each_environment_looks_at_the_alias_and_at_a_shadows_too() -> None:
@@ -153,6 +167,11 @@ def test_alarms_and_a_dashboard_are_paid_by_the_month() -> None:
     found = bill(1, deployment(), basis())
     assert found["CloudWatch alarms"] == pytest.approx(1.0)
     assert found["CloudWatch dashboard"] == pytest.approx(3.0)
+
+
+def test_a_canary_has_an_alarm_of_its_own() -> None:
+    canary = deployment(canary={"stable_version": "7", "weight": 0.1})
+    assert bill(1, canary, basis())["CloudWatch alarms"] == pytest.approx(1.4)
 
 
 def test_a_batch_a_second_is_traced_and_a_twentieth_of_the_rest() -> None:

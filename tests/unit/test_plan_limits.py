@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stream_sim.plan.basis import Basis
 from stream_sim.plan.limits import carried, limits
-from stream_sim.plan.needs import changes, needs
+from stream_sim.plan.needs import Used, above_headroom, changes, needs
 from stream_sim.plan.variables import Deployment
 from stream_sim.plan.workload import workload
 from tests.plans import basis, deployment, real_basis
@@ -161,35 +161,54 @@ def test_aggregated_events_are_carried_by_fewer_shards() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rides", "shards"), [(1, (1, 1)), (1_000, (1, 1)), (1_001, (2, 2)), (10_000, (10, 10))]
+    ("rides", "shards"), [(1, (1, 1)), (800, (1, 1)), (801, (2, 2)), (10_000, (13, 13))]
 )
-def test_a_rate_needs_a_shard_for_every_thousand_records(
-    rides: float, shards: tuple[int, int]
-) -> None:
-    needed = needs(workload(rides, deployment(), basis()), deployment())
+def test_a_rate_needs_a_shard_for_every_800_records(rides: float, shards: tuple[int, int]) -> None:
+    needed = needs(workload(rides, deployment(), basis()), deployment(), basis())
     assert (needed.events_shards, needed.predictions_shards) == shards
     assert needed.concurrency_at_once == shards[0]
 
 
 def test_slow_batches_need_parallelization_and_then_shards() -> None:
     slow = deployment(batch_size=1)  # 24 rides a second in a lane
-    few, many = (needs(workload(rides, slow, basis()), slow) for rides in (100, 1_000))
-    assert (few.events_shards, few.parallelization_factor) == (1, 5)
-    assert (many.events_shards, many.parallelization_factor) == (5, 9)
-    assert many.concurrency_at_once == 45
+    few, many = (needs(workload(rides, slow, basis()), slow, basis()) for rides in (100, 1_000))
+    assert (few.events_shards, few.parallelization_factor) == (1, 6)
+    assert (many.events_shards, many.parallelization_factor) == (6, 9)
+    assert many.concurrency_at_once == 54
 
 
-def test_a_rate_that_is_carried_needs_no_change() -> None:
-    assert changes(workload(1_000, deployment(), basis()), deployment()) == []
+def test_a_rate_that_is_carried_with_headroom_needs_no_change() -> None:
+    work = workload(800, deployment(), basis())
+    assert changes(work, deployment(), basis()) == []
+    assert above_headroom(work, deployment(), basis()) == []
+
+
+def test_above_the_headroom_what_is_used_is_named_and_is_still_carried() -> None:
+    deployed = deployment(predictions_shards=2)
+    work = workload(1_000, deployed, basis())
+    assert carried(work, deployed)
+    assert above_headroom(work, deployed, basis()) == [Used("the events stream", 1.0)]
+    assert changes(work, deployed, basis()) == ["events_shards = 2"]
+
+
+def test_batches_and_the_concurrency_reserved_for_them_have_headroom_too() -> None:
+    deployed = deployment(batch_size=1, events_shards=10, reserved_concurrency=10)
+    work = workload(9 * 1 / 41.51 * 1000, deployed, basis())
+    used = {one.name: one.share for one in above_headroom(work, deployed, basis())}
+    assert used == pytest.approx({"the mapping": 0.9, "reserved_concurrency": 0.9})
+    assert changes(work, deployed, basis()) == [
+        "parallelization_factor = 2",
+        "reserved_concurrency = 12",
+    ]
 
 
 def test_what_is_to_be_set_is_said() -> None:
     reserved = deployment(reserved_concurrency=1, batch_size=10)
-    assert changes(workload(2_500, reserved, basis()), reserved) == [
-        "events_shards = 3",
-        "predictions_shards = 3",
+    assert changes(workload(2_500, reserved, basis()), reserved, basis()) == [
+        "events_shards = 4",
+        "predictions_shards = 4",
         "parallelization_factor = 4",
-        "reserved_concurrency = 11",
+        "reserved_concurrency = 13",
     ]
 
 
@@ -209,10 +228,14 @@ def test_with_what_is_to_be_set_the_rate_is_carried(
     deployed: Deployment, rides: float, reserved: int | None
 ) -> None:
     deployed = msgspec.structs.replace(deployed, reserved_concurrency=reserved)
-    said = changes(workload(rides, deployed, real_basis()), deployed)
+    before = workload(rides, deployed, real_basis())
+    said = changes(before, deployed, real_basis())
+    assert bool(said) == bool(above_headroom(before, deployed, real_basis()))
     mended = applied(deployed, said)
     asks_aws = any("AWS" in change for change in said)
-    assert asks_aws or carried(workload(rides, mended, real_basis()), mended)
+    work = workload(rides, mended, real_basis())
+    assert asks_aws or carried(work, mended)
+    assert asks_aws or above_headroom(work, mended, real_basis()) == []
 
 
 @settings(deadline=None)  # the first one measures
@@ -232,7 +255,7 @@ def test_more_shards_never_carry_less(deployed: Deployment, one: int, other: int
 @given(DEPLOYMENTS, RATES)
 def test_more_parallelization_never_carries_less(deployed: Deployment, rides: float) -> None:
     used = [
-        needs(workload(rides, at_once, real_basis()), at_once).utilisation
+        needs(workload(rides, at_once, real_basis()), at_once, real_basis()).utilisation
         for at_once in (
             msgspec.structs.replace(deployed, parallelization_factor=factor)
             for factor in (1, 5, 10)

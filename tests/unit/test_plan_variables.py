@@ -45,6 +45,16 @@ def test_values_are_read_as_terraform_reads_them(tmp_path: Path) -> None:
     assert found.versions == 2
 
 
+def test_variables_that_cost_nothing_are_left_to_terraform(tmp_path: Path) -> None:
+    text = """
+        former_kms_key_arns = ["no ARN"]
+        discard_models      = true
+        alarm_thresholds    = { silent_minutes = 5 }
+        shadow_stream       = true # without a shadow_alias
+    """
+    assert variables.read(tfvars(tmp_path, text)).shadow_stream
+
+
 def test_every_variable_that_costs_is_one_of_terraforms() -> None:
     declared = (TERRAFORM / "variables.tf").read_text()
     for field in msgspec.structs.fields(variables.Deployment):

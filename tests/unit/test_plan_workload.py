@@ -162,4 +162,4 @@ def test_an_on_demand_stream_has_four_shards_or_as_many_as_it_needs() -> None:
     at_100_000 = workload(100_000, on_demand, basis())
     assert at_100_000.events_shards == 100
     assert at_100_000.predictions_shards == 100
-    assert at_100_000.predictions.shards == math.ceil(100_000 / 1_000)
+    assert at_100_000.predictions.shards() == math.ceil(100_000 / 1_000)

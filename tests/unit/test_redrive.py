@@ -1,3 +1,4 @@
+import base64
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
@@ -84,6 +85,19 @@ def test_what_no_stream_would_take_is_named_and_holds_up_nothing() -> None:
     assert found.damage == (
         "the partition key of shard-0:2:1 cannot be put into a stream, and 1 more such"
     )
+
+
+def test_a_record_larger_than_a_stream_takes_is_named_and_holds_up_nothing() -> None:
+    most = base64.b64encode(b"x" * (1024 * 1024 - len("ride-é".encode()))).decode()
+    more = base64.b64encode(b"x" * (1024 * 1024 - len("ride-é"))).decode()
+    lines = [
+        reject_line(event_id="shard-0:1", partition_key="ride-é", data_base64=most),
+        reject_line(event_id="shard-0:2", partition_key="ride-é", data_base64=more),
+        reject_line(event_id="shard-0:3"),
+    ]
+    found = document("rejects/x", b"\n".join(lines), REJECTS)
+    assert [event.event_id for event in found.events] == ["shard-0:1", "shard-0:3"]
+    assert found.damage == "shard-0:2 has 1,048,577 bytes, and a stream takes 1,048,576"
 
 
 def test_damage_in_what_is_not_asked_for_is_no_matter() -> None:

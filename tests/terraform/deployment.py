@@ -42,6 +42,7 @@ class Deployment:
         self._folder = folder
         self._children = Children()
         self._variables = dict(variables)
+        self._standing: dict[str, dict[str, Any]] | None = None
         self.terraform = Terraform(
             self._children,
             folder,
@@ -62,9 +63,11 @@ class Deployment:
     def apply(self, **changed: str) -> None:
         """Applies; the variables stay as they are changed."""
         self._variables |= changed
+        self._standing = None
         self.terraform.apply(self._variables)
 
     def destroy(self) -> None:
+        self._standing = None
         self.terraform.destroy(self._variables)
 
     def plan(self, **changed: str) -> list[Change]:
@@ -77,9 +80,11 @@ class Deployment:
         return [change for change in changes if change.actions not in {("no-op",), ("read",)}]
 
     def resources(self) -> dict[str, dict[str, Any]]:
-        """What stands, by its address."""
-        root = self._shown().get("values", {}).get("root_module", {})
-        return {entry["address"]: entry["values"] for entry in _resources(root)}
+        """What stands, by its address; asked for once, as each command starts the provider."""
+        if self._standing is None:
+            root = self._shown().get("values", {}).get("root_module", {})
+            self._standing = {entry["address"]: entry["values"] for entry in _resources(root)}
+        return self._standing
 
     def outputs(self) -> dict[str, Any]:
         return self.terraform.outputs()

@@ -12,21 +12,23 @@ from infra.paths import FUNCTION_SOURCES, REQUIREMENTS, ROOT, TERRAFORM
 from infra.terraform import Terraform
 from tests.terraform.planning import PACKAGE, empty_account, initialised, plan, refused
 
-MISTAKES: Final[dict[str, tuple[dict[str, Any], str]]] = {
-    "name with a capital": ({"name": "Ride"}, "name has 2 to 20 characters, lower case letters"),
-    "name of 21 characters": ({"name": "r" * 21}, "name has 2 to 20 characters"),
-    "empty batches": ({"batch_size": 0}, "batch_size is a whole number from 1 to 10000"),
-    "long batch window": (
-        {"batch_window_seconds": 301},
-        "batch_window_seconds is a whole number from 0 to 300",
+MISTAKES: Final[dict[str, tuple[dict[str, Any], tuple[str, ...]]]] = {
+    "name": ({"name": "Ride"}, ("name has 2 to 20 characters, lower case letters",)),
+    "settings": (
+        {
+            "batch_size": 0,
+            "batch_window_seconds": 301,
+            "image_uri": "example.com/ride-scoring:latest",
+        },
+        (
+            "batch_size is a whole number from 1 to 10000",
+            "batch_window_seconds is a whole number from 0 to 300",
+            "image_uri names an image by its digest",
+        ),
     ),
-    "image by its tag": (
-        {"image_uri": "example.com/ride-scoring:latest"},
-        "image_uri names an image by its digest",
-    ),
-    "package that is not there": (
+    "package": (
         {"package": "/nowhere.zip"},
-        "The function's package /nowhere.zip is not there: run `make package ARCH=x86_64`",
+        ("The function's package /nowhere.zip is not there: run `make package ARCH=x86_64`",),
     ),
 }
 
@@ -64,9 +66,9 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_the_plan_refuses(terraform: Terraform, tmp_path: Path, mistake: str) -> None:
-    wrong, sentence = MISTAKES[mistake]
+    wrong, sentences = MISTAKES[mistake]
     code, said = refused(terraform, tmp_path, {"package": PACKAGE, **wrong})
-    assert (code, sentence in said) == (1, True), said
+    assert (code, [sentence for sentence in sentences if sentence not in said]) == (1, []), said
     assert not terraform.state.exists()
 
 

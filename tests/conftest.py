@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -21,6 +22,12 @@ _NOT_A_NEWCOMERS = {
     *("EVENTS_STREAM_NAME", "PREDICTIONS_STREAM_NAME", "MODEL_BUCKET", "REJECTS_BUCKET"),
     *("MAKEFLAGS", "MAKELEVEL", "VIRTUAL_ENV"),
 }
+# How fast inputs are made is the machine's affair, and other processes share it.
+hypothesis.settings.register_profile(
+    "shared", suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared")
+
 _FIRST = {"integration": 0, "terraform": 1}
 
 

@@ -24,7 +24,7 @@ _NOT_A_NEWCOMERS = {
 }
 # How fast inputs are made is the machine's affair, and other processes share it.
 hypothesis.settings.register_profile(
-    "shared", suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("shared")
 

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_sim.plan import costs
@@ -233,7 +233,6 @@ DEPLOYMENTS = st.builds(
 RATES = st.floats(0.001, 1_000_000)
 
 
-@settings(deadline=None)  # the first one measures
 @given(DEPLOYMENTS, RATES, RATES, st.sampled_from(["one each", "aggregated"]))
 def test_more_rides_never_cost_less(
     deployed: Deployment, one: float, other: float, events: str
@@ -243,7 +242,6 @@ def test_more_rides_never_cost_less(
     assert more >= fewer * (1 - 1e-9)
 
 
-@settings(deadline=None)  # the first one measures
 @given(DEPLOYMENTS, RATES)
 def test_no_item_is_paid_back(deployed: Deployment, rides: float) -> None:
     assert all(usd >= 0 for usd in bill(rides, deployed, real_basis()).values())

@@ -2,7 +2,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_sim.plan.basis import Basis
@@ -222,7 +222,6 @@ def applied(deployed: Deployment, said: list[str]) -> Deployment:
     return msgspec.structs.replace(deployed, **new)
 
 
-@settings(deadline=None)  # the first one measures
 @given(DEPLOYMENTS, st.floats(1, 100_000), st.none() | st.integers(1, 2_000))
 def test_with_what_is_to_be_set_the_rate_is_carried(
     deployed: Deployment, rides: float, reserved: int | None
@@ -238,7 +237,6 @@ def test_with_what_is_to_be_set_the_rate_is_carried(
     assert asks_aws or above_headroom(work, mended, real_basis()) == []
 
 
-@settings(deadline=None)  # the first one measures
 @given(DEPLOYMENTS, st.integers(1, 100), st.integers(1, 100))
 def test_more_shards_never_carry_less(deployed: Deployment, one: int, other: int) -> None:
     fewer, more = (
@@ -251,7 +249,6 @@ def test_more_shards_never_carry_less(deployed: Deployment, one: int, other: int
     assert more >= fewer * (1 - 1e-9)
 
 
-@settings(deadline=None)  # the first one measures
 @given(DEPLOYMENTS, RATES)
 def test_more_parallelization_never_carries_less(deployed: Deployment, rides: float) -> None:
     used = [

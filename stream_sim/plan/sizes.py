@@ -8,7 +8,7 @@ import base64
 import statistics
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -110,7 +110,7 @@ def _arrival(event: OutputRecord) -> Arrival:
     return Arrival(0, _EVENT_ID, event.partition_key, _AT.timestamp(), event.data)
 
 
-def lambda_record(data: bytes, key: str) -> dict[str, object]:
+def lambda_record(data: bytes, key: str) -> dict[str, Any]:
     """A record as Lambda hands it over:
     https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html"""
     return {

@@ -50,11 +50,15 @@ class Sender:
             self._claim.renew()
             taken: list[str] = []
             try:
-                self._puts.put(chunk, lambda pairs, _: taken.extend(e.event_id for e, _ in pairs))  # noqa: B023 - called at once
+                self._put(chunk, taken)
             finally:
                 if taken:
                     sent(len(taken))
                     self._marks.add(key, taken)
+
+    def _put(self, chunk: Sequence[Event], taken: list[str]) -> None:
+        """One call, and `taken` told as the stream takes, so that a failure loses none of it."""
+        self._puts.put(chunk, lambda pairs, _: taken.extend(event.event_id for event, _ in pairs))
 
     def _pace(self, chunk: Sequence[Event]) -> None:
         """Waits until what was sent before is paid for."""

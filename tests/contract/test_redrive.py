@@ -115,7 +115,9 @@ def rides(*numbers: int) -> Taken:
 
 def redrive(capsys: pytest.CaptureFixture[str], **changes: Any) -> Counts:
     """Runs the command in this process, and gives the counts that it prints."""
-    request = command.Request("rejects", "ride-events", "rejects", [], None, 1e6, False, True)  # noqa: FBT003
+    request = command.Request(
+        "rejects", "ride-events", "rejects", [], None, 1e6, dry_run=False, as_json=True
+    )
     capsys.readouterr()
     command.run(msgspec.structs.replace(request, **changes), Progress(disable=True))
     return msgspec.json.decode(capsys.readouterr().out, type=Counts)

@@ -156,9 +156,7 @@ def test_every_metric_that_is_watched_is_one_that_the_function_emits(standing: S
     services = {line["service"] for line in standing.log() if "_aws" in line}
     watched = watched_metrics(standing)
     assert {name for name, *_ in watched} >= {"Records", "Rejects", "RefusedModels"}
-    assert {(name, tuple(sorted(dimensions))) for name, dimensions in watched} <= emitted | {
-        ("Swaps", ("service",))  # is emitted where a model is swapped for another
-    }
+    assert {(name, tuple(sorted(dimensions))) for name, dimensions in watched} <= emitted
     assert {dict(dimensions)["service"] for _, dimensions in named_dimensions(standing)} == services
 
 

@@ -1,58 +1,105 @@
 """What was sent, on disk before it counts as sent: a simulator that is killed can be reconciled.
 
-One JSON line before a put (what is about to be sent) and one after (what the stream took).
+A run's folder holds one file for each process that sends, `ledger-<part>.ndjson`: a line that says
+what the run is, and then, for each call, one line before it (what is about to be sent) and one
+after it (what the stream took). Rides are numbered in the order in which they are sent, from 0 in
+each part, and their ids follow from that.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Final, Self
+from typing import IO, Any, Final, Self
 
 import msgspec
 
 from infra.console import UserError
 from ride_scoring.events import RejectReason
 
-FILE_NAME: Final = "ledger.ndjson"
+_FILES: Final = "ledger-*.ndjson"
+_RIDE_ID: Final = re.compile(r"([0-9a-f]{8})-(\d{1,4})-(\d{1,12})", re.ASCII)
+
+
+class Run(msgspec.Struct, frozen=True, tag="run"):
+    """The first line: which run, which of its parts, begun when, of what options and versions.
+
+    `run` is 8 hexadecimal digits, `began_at` seconds since the epoch.
+    """
+
+    run: str
+    part: int
+    parts: int
+    began_at: float
+    stream: str
+    options: dict[str, Any]
+    versions: dict[str, str]
 
 
 class Intended(msgspec.Struct, frozen=True, tag="intended"):
-    """About to be sent. `reason` is why it must be rejected, None where it must be predicted."""
+    """About to be put: the rides `first`, `first` + 1, … of the part, one for each of `minutes`.
 
-    ride_id: str
-    reason: RejectReason | None
+    `minutes` are the true durations. The rest says by ride number what is special: the fault that
+    it was sent with, why it must be rejected, and of which earlier ride it is a copy (its own
+    record, with the other's id and bytes).
+    """
+
+    first: int
+    minutes: list[float]
+    faults: dict[int, str] = {}
+    reasons: dict[int, RejectReason] = {}
+    copies: dict[int, int] = {}
+
+
+class PutRecord(msgspec.Struct, frozen=True, array_like=True):
+    """One Kinesis record: its first ride, how many are packed in it (0: it is not aggregated)."""
+
+    first: int
+    packed: int
+
+
+class TakenRecord(msgspec.Struct, frozen=True, array_like=True):
+    """One Kinesis record that the stream took as `event_id`.
+
+    The rides packed in it are scored as `event_id:0`, `event_id:1` and so on.
+    """
+
+    first: int
+    packed: int
+    event_id: str
 
 
 class Taken(msgspec.Struct, frozen=True, tag="taken"):
-    """The stream took it, as the record `event_id`, at `sent_at` seconds since the epoch."""
+    """The stream took these records of a call that began at `sent_at` seconds since the epoch."""
 
-    ride_id: str
-    event_id: str
     sent_at: float
+    records: list[TakenRecord]
 
 
-class SentRide(msgspec.Struct, frozen=True):
-    """One ride as the ledger knows it; `event_id` is None where no answer to the put was seen."""
+class Unanswered(msgspec.Struct, frozen=True, tag="unanswered"):
+    """No answer to a call with these records was seen: the stream may have taken any of them, and
+    will have taken them twice where they are put again."""
 
-    ride_id: str
-    reason: RejectReason | None
-    event_id: str | None
-    sent_at: float | None
+    records: list[PutRecord]
+
+
+Entry = Intended | Taken | Unanswered
 
 
 class Ledger:
-    """Appends to one run's ledger."""
+    """Appends to the ledger of one part of a run."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises `UserError` where the folder has a ledger: it may not be reconciled yet."""
-        path = folder / FILE_NAME
+    def __init__(self, folder: Path, run: Run) -> None:
+        """Raises `UserError` where the folder has one already: it may not be reconciled yet."""
+        self.path = folder / f"ledger-{run.part}.ndjson"
+        self._encoder = msgspec.json.Encoder()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file: IO[bytes] = path.open("xb")
+            self._file: IO[bytes] = self.path.open("xb", buffering=0)
         except OSError as error:
             raise UserError(
-                f"{path} cannot be begun ({error.strerror}): name another folder with --out"
+                f"{self.path} cannot be begun ({error.strerror}): name another folder with --out"
             ) from None
-        self._encoder = msgspec.json.Encoder()
+        self._append(run)
 
     def __enter__(self) -> Self:
         return self
@@ -60,43 +107,80 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def write(self, entries: Iterable[Intended | Taken]) -> None:
-        """Appends the entries and hands them to the operating system."""
-        self._file.write(self._encoder.encode_lines(list(entries)))
-        self._file.flush()
+    def write(self, entry: Entry) -> None:
+        """Appends the entry and hands it to the operating system. Raises `UserError`."""
+        self._append(entry)
 
-
-def read(folder: Path) -> Mapping[str, SentRide]:
-    """The rides of a ledger by id. A last line that was cut off by a kill is passed over."""
-    path = folder / FILE_NAME
-    try:
-        lines: Sequence[bytes] = path.read_bytes().splitlines(keepends=True)
-    except (FileNotFoundError, NotADirectoryError):
-        raise UserError(
-            f"{path} is not there: send rides first, with `python -m stream_sim send`"
-        ) from None
-    decoder = msgspec.json.Decoder(Intended | Taken)
-    rides: dict[str, SentRide] = {}
-    for line in lines:
-        if not line.endswith(b"\n"):
-            break
+    def _append(self, line: Run | Entry) -> None:
+        data = memoryview(self._encoder.encode(line) + b"\n")
         try:
-            entry = decoder.decode(line)
-        except msgspec.DecodeError as error:
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError as error:
+            raise UserError(
+                f"{self.path} cannot be written ({error.strerror}): make room, or name another "
+                "folder with --out; `verify` accounts for what was sent until now"
+            ) from None
+
+
+def ride_id(run: Run, number: int) -> str:
+    """The id of the ride of that number in the part of the run that `run` is the first line of."""
+    return f"{run.run}-{run.part}-{number}"
+
+
+def number_of(ride_id: str) -> tuple[str, int, int] | None:
+    """The run, the part and the number in a ride's id; None for an id that is none of ours."""
+    match = _RIDE_ID.fullmatch(ride_id)
+    return (match[1], int(match[2]), int(match[3])) if match else None
+
+
+def runs(folder: Path) -> Mapping[int, Run]:
+    """The first line of each part's ledger, by part. Raises `UserError`."""
+    found = {run.part: run for run, _ in map(_opened, sorted(folder.glob(_FILES)))}
+    if not found:
+        raise UserError(
+            f"{folder} holds no ledger: send rides first, with `python -m stream_sim send`"
+        )
+    return found
+
+
+def entries(folder: Path, part: int) -> Iterator[Entry]:
+    """What a part's ledger says, line by line. A last line that was cut off by a kill is passed
+    over. Raises `UserError`."""
+    path = folder / f"ledger-{part}.ndjson"
+    _, lines = _opened(path)
+    decoder = msgspec.json.Decoder(Intended | Taken | Unanswered)
+    for line in lines:
+        try:
+            yield decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise UserError(f"{path} is damaged: {error}") from error
-        match entry:
-            case Intended(ride_id, reason):
-                rides[ride_id] = SentRide(ride_id, reason, None, None)
-            case Taken(ride_id, event_id, sent_at):
-                rides[ride_id] = SentRide(ride_id, rides[ride_id].reason, event_id, sent_at)
-    return rides
 
 
 def newest(folder: Path) -> Path:
     """The folder below `folder` whose ledger was written last. Raises `UserError`."""
-    ledgers = sorted(folder.glob(f"*/{FILE_NAME}"), key=lambda path: path.stat().st_mtime)
+    ledgers = sorted(folder.glob(f"*/{_FILES}"), key=lambda path: path.stat().st_mtime)
     if not ledgers:
         raise UserError(
             f"{folder} holds no ledger: send rides first, with `python -m stream_sim send`"
         )
     return ledgers[-1].parent
+
+
+def _opened(path: Path) -> tuple[Run, Iterator[bytes]]:
+    """The first line, and the whole lines behind it."""
+    lines = _whole_lines(path)
+    try:
+        return msgspec.json.decode(next(lines, b""), type=Run), lines
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is damaged: its first line names no run: {error}") from error
+
+
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield line
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from None

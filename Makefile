@@ -5,9 +5,9 @@ SHELL := bash
 PYTHON := .venv/bin/python
 # Three processes on two cores, as Terraform waits more than it works; in the order of tests/conftest.py.
 SHARED := --numprocesses 3 --dist loadscope --no-loadscope-reorder
-export KEEP RIDES PORT ARCH EVENT
+export KEEP RIDES PORT ARCH EVENT MINUTES
 
-.PHONY: help setup demo up down mlflow package invoke test test-terraform test-fast lint format bench lock clean
+.PHONY: help setup demo soak up down mlflow package invoke test test-terraform test-fast lint format bench lock clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -15,8 +15,11 @@ help: ## List the verbs
 setup: ## Make the virtual environments, where they are missing or out of date
 	@infra/environments.sh
 
-demo: setup ## Run the whole: LocalStack, train, package, apply, send, count, destroy  [KEEP=1] [RIDES=file] [PORT=n]
+demo: setup ## Run the whole: LocalStack, train, package, apply, send, watch, count, redrive, destroy  [KEEP=1] [RIDES=file] [PORT=n]
 	@$(PYTHON) -m infra demo
+
+soak: setup ## Send rides for MINUTES at the highest rate that the stack holds, and lose none  [MINUTES=10] [PORT=n]
+	@$(PYTHON) -m infra soak
 
 up: setup ## Bring the whole up and leave it standing  [RIDES=file] [PORT=n]
 	@$(PYTHON) -m infra up

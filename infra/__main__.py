@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra import console, demo, invoke, package, stack
+from infra import console, demo, invoke, lifecycle, package, soak, stack
 from infra.console import UserError
 from infra.package import Architecture
 from infra.paths import LOCALSTACK
@@ -30,16 +30,27 @@ def run_demo(
     demo.demo(port, keep=keep)
 
 
+@app.command("soak")
+def run_soak(
+    port: PortOption = None,
+    minutes: Annotated[
+        float, typer.Option(envvar="MINUTES", min=0.05, max=1440, help="How long to send rides.")
+    ] = 10.0,
+) -> None:
+    """Send rides for minutes at the highest rate that the stack holds, and lose none."""
+    soak.soak(port, minutes)
+
+
 @app.command()
 def up(port: PortOption = None) -> None:
     """Bring everything up and leave it standing."""
-    demo.up(port)
+    lifecycle.up(port)
 
 
 @app.command()
 def down() -> None:
     """Take down what stands."""
-    demo.down()
+    lifecycle.down()
 
 
 @app.command("invoke")

@@ -24,9 +24,10 @@ _ANOTHER_CAME_FIRST: Final = frozenset({"PreconditionFailed", "NoSuchKey"})
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """An object of a listing, and when S3 was given it."""
+    """An object of a listing, the entity tag of its content, and when S3 was given it."""
 
     key: str
+    etag: str
     written_at: datetime
 
 
@@ -53,13 +54,14 @@ class Bucket:
             "AccessDenied": f"may not be used with these credentials: {needs}",
         }
 
-    def listed(self, prefix: str) -> list[Listed]:
+    def listed(self, prefix: str, after: str = "") -> list[Listed]:
+        """The objects whose keys begin with `prefix` and come after `after`, in their order."""
         with self._explained():
             pages = self._s3.get_paginator("list_objects_v2").paginate(
-                Bucket=self.name, Prefix=prefix
+                Bucket=self.name, Prefix=prefix, StartAfter=after
             )
             return [
-                Listed(found["Key"], found["LastModified"])
+                Listed(found["Key"], found["ETag"], found["LastModified"])
                 for page in pages
                 for found in page.get("Contents", ())
             ]

@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -184,6 +185,16 @@ class Stack:
             self.endpoint.environment(os.environ),
             errors=errors,
         )
+
+    def start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Starts one of the project's own commands; what it prints is progress here."""
+        command = [sys.executable, "-m", module, *arguments]
+        environment = self.endpoint.environment(os.environ)
+        return self._children.start(command, environment, output=sys.stderr.fileno())
+
+    def let_go(self, started: subprocess.Popen[bytes]) -> None:
+        """Forgets a command that was started, and has ended."""
+        self._children.let_go(started.pid)
 
     def write_environment_file(self) -> Path:
         """A file for a shell to source, with all that the commands and Terraform read."""

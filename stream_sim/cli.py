@@ -1,119 +1,197 @@
-"""The simulator's command line: options in, exit codes and tables out."""
+"""The simulator's command line: options in, and each command's own module does the rest."""
 
-import contextlib
-import time
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
-from uuid import uuid4
+from typing import Annotated
 
-import boto3
-import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from infra import console
 from infra.paths import OUT, TERRAFORM
-from ride_scoring import kpl
-from ride_scoring.events import Prediction
-from stream_sim import ledger, riders, trips
-from stream_sim.producer import Producer
-from stream_sim.reader import StreamReader
-from stream_sim.reconcile import Account, Reconciliation
-from stream_sim.redrive import command as redriving
 from stream_sim.redrive.options import Source
-from stream_sim.set_aside import SetAside
 
 app = console.new_app(
-    "Sends taxi rides to the events stream, and accounts for what became of each of them."
+    "Sends taxi rides to the events stream, watches them, and accounts for what became of each."
 )
+profile = console.new_app(
+    "Says how made-up rides are drawn, and how close they are to ridden ones."
+)
+app.add_typer(profile, name="profile")
 
-_SETTLE_SECONDS: Final = 1.0
-"""How long predictions are read on after the last ride is accounted for: repeats come late."""
-_MOST_IDS_SHOWN: Final = 20
+EventsStream = Annotated[
+    str, typer.Option("--stream", envvar="EVENTS_STREAM_NAME", help="The events stream.")
+]
+PredictionsStream = Annotated[
+    str, typer.Option("--stream", envvar="PREDICTIONS_STREAM_NAME", help="The predictions stream.")
+]
+RejectsBucket = Annotated[
+    str, typer.Option(envvar="REJECTS_BUCKET", help="Bucket of rejected and failed rides.")
+]
 
 
 @app.command()
 def send(
-    stream: Annotated[str, typer.Option(envvar="EVENTS_STREAM_NAME", help="The events stream.")],
-    count: Annotated[int, typer.Option(min=1, help="How many rides.")] = 5_000,
-    rate: Annotated[float, typer.Option(min=0.1, max=1e6, help="Rides a second.")] = 500.0,
+    stream: EventsStream,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="How many rides; 5000 unless --duration is set.")
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds to send for, in place of --count.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.1, max=1e6, help="Rides a second; 500 unless set.")
+    ] = None,
+    shapes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--shape",
+            help="How they arrive; several multiply: constant, ramp, steps, burst, diurnal, "
+            "poisson; with values as in burst:times=10,seconds=2.",
+        ),
+    ] = None,
+    faults: Annotated[
+        list[str] | None,
+        typer.Option("--fault", help="KIND=SHARE of the rides; may be repeated."),
+    ] = None,
     malformed: Annotated[
         float, typer.Option(min=0, max=1, help="Share of rides that can never be scored.")
     ] = 0.01,
+    drifts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--drift",
+            help="How the world changes: kilometres, vanished, rush-hour, growth; with values as "
+            "in vanished:borough=Queens,after_seconds=30.",
+        ),
+    ] = None,
+    aggregate: Annotated[
+        bool, typer.Option("--aggregate", help="Pack many rides in a record, as the KPL does.")
+    ] = False,
     trip_file: Annotated[
         Path | None,
         typer.Option("--trips", envvar="RIDES", help="TLC parquet file to send rides from."),
+    ] = None,
+    speed_up: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-3, help="Send the file's rides as they were picked up, so many times as fast."
+        ),
+    ] = None,
+    profile_file: Annotated[
+        Path | None,
+        typer.Option("--profile", help="Profile to draw rides from, made by `profile fit`."),
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many processes send; as many as the rate needs unless set."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same rides.")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the ledger; out/runs/<time> unless set.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was sent as JSON.")] = False,
 ) -> None:
-    """Send rides, paced, and note each in a ledger.
+    """Send rides, paced, and note each in a ledger before it is sent.
 
     Example: python -m stream_sim send --count 1000 --rate 200
+
+    Example: python -m stream_sim send --duration 60 --shape diurnal:day_seconds=60 --shape poisson
+    --fault duplicate=0.01 --fault damaged-kpl=0.001
     """
-    source = trips.read(trip_file) if trip_file else trips.synthetic(count, seed)
-    run = uuid4().hex[:8]
-    folder = out or OUT / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{run}"
-    records = riders.outgoing(source.where(slice(count)), run, malformed, seed)
-    if len(records) < count:
-        console.err.print(f"{trip_file} holds {len(records)} rides: all of them are sent")
-    kinesis = boto3.client("kinesis")
-    kinesis.describe_stream_summary(StreamName=stream)  # fail here, before a ledger is begun
-    with ledger.Ledger(folder) as book, _progress() as progress:
-        task = progress.add_task("sending", total=len(records))
-        try:
-            Producer(kinesis, stream, book).send(
-                records, rate, lambda taken: progress.advance(task, taken)
-            )
-        except KeyboardInterrupt:
-            done = int(progress.tasks[0].completed)
-            console.fail(f"stopped after {done} rides, which are in {folder}", 130)
-    console.out.print(f"{len(records)} rides sent to {stream}; the ledger is in {folder}")
+    from stream_sim.send import command
+    from stream_sim.send.request import Request
+
+    command.run(
+        Request(
+            stream=stream,
+            count=count,
+            duration=duration,
+            rate=rate,
+            shapes=shapes or [],
+            faults=faults or [],
+            malformed=malformed,
+            drifts=drifts or [],
+            aggregate=aggregate,
+            trips=trip_file,
+            speed_up=speed_up,
+            profile=profile_file,
+            processes=processes,
+            seed=seed,
+            out=out,
+            as_json=as_json,
+        ),
+        _progress(),
+    )
 
 
 @app.command()
 def verify(
-    stream: Annotated[
-        str, typer.Option(envvar="PREDICTIONS_STREAM_NAME", help="The predictions stream.")
-    ],
-    rejects_bucket: Annotated[
-        str, typer.Option(envvar="REJECTS_BUCKET", help="Bucket of rejected and failed rides.")
-    ],
+    stream: PredictionsStream,
+    rejects_bucket: RejectsBucket,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the ledger; the newest in out/runs unless set.")
     ] = None,
     deadline: Annotated[
-        float, typer.Option(min=1, help="Seconds to wait for outcomes that are missing.")
+        float,
+        typer.Option(min=1, help="Seconds without an outcome before what is missing is lost."),
     ] = 120.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the account as JSON.")] = False,
 ) -> None:
     """Account for every ride in a ledger; exit 1 where one is lost, failed or unexpected.
 
+    Writes account.json and report.html beside the ledger. One that was stopped goes on where it
+    stood when it is run again.
+
     Example: python -m stream_sim verify --deadline 60
     """
-    sent = ledger.read(out or ledger.newest(OUT / "runs"))
-    session = boto3.Session()
-    set_aside = SetAside(session.client("s3"), rejects_bucket)
-    reconciliation = Reconciliation(sent)
-    with StreamReader(stream, session) as reader, _progress() as progress:
-        _await_outcomes(reconciliation, reader, set_aside, len(sent), deadline, progress)
-    account = reconciliation.account()
-    if as_json:
-        console.out.print(msgspec.json.encode(account).decode(), markup=False)
-    else:
-        console.out.print(_table(account))
-    _show_ids("lost", account.lost)
-    _show_ids("unexpected", account.unexpected)
-    if not account.clean:
-        console.fail(
-            f"{account.rides.lost} rides lost, {account.rides.failed} failed, "
-            f"{len(account.unexpected)} unexpected",
-            1,
+    from stream_sim.verify import command
+
+    command.run(command.Request(stream, rejects_bucket, out, deadline, as_json), _progress())
+
+
+@app.command()
+def watch(
+    events_stream: Annotated[
+        str, typer.Option(envvar="EVENTS_STREAM_NAME", help="The events stream.")
+    ],
+    stream: PredictionsStream,
+    rejects_bucket: RejectsBucket,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Lines in place of a page; so it is in a pipe.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option(min=0.1, max=86_400, help="Seconds from one line to the next.")
+    ] = 5.0,
+    duration: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, max=86_400, help="Seconds to watch for; until q or Ctrl-C unless set."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the lines as JSON.")] = False,
+) -> None:
+    """Watch what goes in and what comes out, as it does: a live page, or lines.
+
+    It reads both streams from now on, as one more consumer of each: up to four of the five reads
+    a second that a shard allows.
+
+    Example: python -m stream_sim watch
+
+    Example: python -m stream_sim watch --plain --every 10
+    """
+    from stream_sim.watch import command
+
+    command.run(
+        command.Request(
+            events_stream=events_stream,
+            stream=stream,
+            rejects_bucket=rejects_bucket,
+            plain=plain,
+            as_json=as_json,
+            every=every,
+            duration=duration,
         )
+    )
 
 
 @app.command()
@@ -145,8 +223,10 @@ def redrive(
 
     Example: python -m stream_sim redrive --from rejects --reason model_output --since 2h
     """
-    redriving.run(
-        redriving.Request(
+    from stream_sim.redrive import command
+
+    command.run(
+        command.Request(
             source, stream, rejects_bucket, reasons or [], since, rate, dry_run, as_json
         ),
         _progress(),
@@ -180,42 +260,46 @@ def plan(
 
     Example: python -m stream_sim plan --rides-per-second 4000 --tfvars terraform/envs/prod.tfvars
     """
-    from stream_sim.plan import command as planning
+    from stream_sim.plan import command
     from stream_sim.plan.basis import Traffic
 
     traffic = Traffic(rejects, aggregate_input)
-    planning.run(rides_per_second, tfvars, traffic, out, as_json=as_json)
+    command.run(rides_per_second, tfvars, traffic, out, as_json=as_json)
 
 
-def _await_outcomes(
-    reconciliation: Reconciliation,
-    reader: StreamReader,
-    set_aside: SetAside,
-    total: int,
-    deadline_seconds: float,
-    progress: Progress,
+@profile.command("fit")
+def fit_profile(
+    files: Annotated[list[Path], typer.Argument(help="TLC parquet files of ridden trips.")],
+    out: Annotated[Path, typer.Option(help="File for the profile.")],
 ) -> None:
-    """Reads until all rides are accounted for and things have settled, or until the deadline."""
-    decoder = msgspec.json.Decoder(Prediction)
-    task = progress.add_task("counting", total=total)
-    deadline = time.monotonic() + deadline_seconds
-    settled_at = float("inf")
-    while time.monotonic() < min(deadline, settled_at):
-        for record in reader.arrived():
-            # What is no prediction, or damaged, is none of ours.
-            with contextlib.suppress(msgspec.DecodeError, kpl.DamagedAggregate):
-                for content in record.contents():
-                    reconciliation.predicted(decoder.decode(content), record.arrived_at)
-        for reject in set_aside.new_rejects():
-            reconciliation.rejected(reject)
-        for failure in set_aside.new_failures():
-            reconciliation.failed(failure)
-        still_open = reconciliation.open
-        progress.update(task, completed=total - still_open)
-        if still_open:
-            settled_at = float("inf")
-        else:
-            settled_at = min(settled_at, time.monotonic() + _SETTLE_SECONDS)
+    """Fit a profile to trips: what `send --profile` draws rides from.
+
+    Example: python -m stream_sim profile fit green_tripdata_2023-01.parquet --out green.npz
+    """
+    from stream_sim.profile import command
+
+    command.fit(files, out)
+
+
+@profile.command("show")
+def show_profile(
+    real: Annotated[Path, typer.Argument(help="A month of trips, as a TLC parquet file.")],
+    neighbour: Annotated[Path, typer.Argument(help="The month before or after it.")],
+    profile_file: Annotated[
+        Path | None,
+        typer.Option("--profile", help="Profile to look at; the shipped one unless set."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same rides.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """Hold made-up rides against a month, beside what sets that month apart from its neighbour.
+
+    Example: python -m stream_sim profile show green_tripdata_2023-01.parquet
+    green_tripdata_2023-02.parquet
+    """
+    from stream_sim.profile import command
+
+    command.show(real, neighbour, profile_file, seed, as_json=as_json)
 
 
 def _progress() -> Progress:
@@ -229,28 +313,3 @@ def _progress() -> Progress:
         transient=True,
         disable=not console.err.is_terminal,
     )
-
-
-def _table(account: Account) -> Table:
-    table = Table(show_header=False, box=None, pad_edge=True)
-    for name, count in msgspec.structs.asdict(account.rides).items():
-        table.add_row(name, f"{count:,}")
-    for reason, count in sorted(account.reasons.items()):
-        table.add_row(f"  rejected: {reason}", f"{count:,}")
-    for model, count in sorted(account.models.items()):
-        table.add_row(f"  by {model}", f"{count:,}")
-    if account.unanswered:
-        table.add_row("put, never answered", f"{account.unanswered:,}")
-    if account.latency_ms:
-        for name, milliseconds in msgspec.structs.asdict(account.latency_ms).items():
-            table.add_row(f"latency {name}", f"{milliseconds:,.0f} ms")
-    if account.rides_per_second:
-        table.add_row("rides per second", f"{account.rides_per_second:,.0f}")
-    return table
-
-
-def _show_ids(title: str, ids: list[str]) -> None:
-    for line in ids[:_MOST_IDS_SHOWN]:
-        console.err.print(f"{title}: {line}", markup=False)
-    if len(ids) > _MOST_IDS_SHOWN:
-        console.err.print(f"… and {len(ids) - _MOST_IDS_SHOWN} more")

@@ -1,133 +1,157 @@
-"""Records in, a Kinesis stream out: paced, and only what was refused is sent again."""
+"""Records that are due in, a Kinesis stream and a ledger out: a few calls under way at once, each
+in the ledger before it is made, in the order of the rides, and after it is answered."""
 
-import random
-import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
-
-import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from typing import Final
 
 from infra.console import UserError
-from ride_scoring.events import RejectReason
-from ride_scoring.put_records import MAX_RECORDS_A_CALL
-from stream_sim.ledger import Intended, Ledger, Taken
+from ride_scoring.put_records import MAX_BYTES_A_CALL, MAX_RECORDS_A_CALL
+from stream_sim.ledger import Entry, Intended, Ledger, PutRecord, Taken, TakenRecord, Unanswered
+from stream_sim.outgoing import OutgoingRecord, packed
+from stream_sim.pace import Pace
+from stream_sim.puts import Puts
 
-if TYPE_CHECKING:
-    from mypy_boto3_kinesis import KinesisClient
-    from mypy_boto3_kinesis.type_defs import PutRecordsRequestEntryTypeDef
+CALLS_AT_ONCE: Final = 8
+"""500 records each, so that 40 ms to the stream and back are no limit below 100,000 a second."""
+_CALL_SECONDS: Final = 0.1
+"""How much of the schedule goes with one call: it goes when the last of it is due."""
+_UNIT_BYTES: Final = 1024
+"""A shard takes 1,000 records or 1 MiB a second: a larger record counts for several.
+https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html"""
 
-_TICK_SECONDS: Final = 0.1
-"""How much of a second one put carries at the asked rate, up to what one call takes."""
-_PATIENCE_SECONDS: Final = 30.0
-"""How long a stream may refuse or be away before sending is given up."""
-_RETRIED_CODES: Final = frozenset(
-    {"ProvisionedThroughputExceededException", "InternalFailure", "ServiceUnavailable"}
-)
-
-
-class OutgoingRide(msgspec.Struct, frozen=True):
-    """One record to send; `reason` is why the function must reject it, None where it must not."""
-
-    ride_id: str
-    data: bytes
-    reason: RejectReason | None
-
-    @property
-    def partition_key(self) -> str:
-        return self.ride_id
+Call = Sequence[OutgoingRecord]
 
 
 class Producer:
-    """Sends to one stream and keeps the ledger."""
+    """Sends the records of one part of a run."""
 
-    def __init__(self, kinesis: "KinesisClient", stream_name: str, ledger: Ledger) -> None:
-        self._puts = Puts(kinesis, stream_name)
-        self._ledger = ledger
-
-    def send(self, rides: Sequence[OutgoingRide], rate: float, sent: Callable[[int], None]) -> None:
-        """Sends at `rate` rides a second and calls `sent` with each number that the stream took."""
-
-        def note(taken: Sequence[tuple[OutgoingRide, str]], sent_at: float) -> None:
-            self._ledger.write(Taken(ride.ride_id, event_id, sent_at) for ride, event_id in taken)
-            sent(len(taken))
-
-        started = time.monotonic()
-        for first, chunk in _chunks(rides, rate):
-            time.sleep(max(0.0, started + first / rate - time.monotonic()))
-            self._ledger.write(Intended(ride.ride_id, ride.reason) for ride in chunk)
-            self._puts.put(chunk, note)
-
-
-class Outgoing(Protocol):
-    """What a stream is given: bytes, and the key that says which shard they go to."""
-
-    @property
-    def partition_key(self) -> str: ...
-    @property
-    def data(self) -> bytes: ...
-
-
-class Puts:
-    """PutRecords on one stream, again with what was refused, until it was refused for too long."""
-
-    def __init__(self, kinesis: "KinesisClient", stream_name: str) -> None:
-        self._kinesis = kinesis
-        self._stream_name = stream_name
-
-    def put[R: Outgoing](
-        self, records: Sequence[R], taken: Callable[[Sequence[tuple[R, str]], float], None]
+    def __init__(
+        self,
+        puts: Puts,
+        pace: Pace,
+        ledger: Ledger,
+        stopping: threading.Event,
+        sent: Callable[[int], None],
+        executor: Executor | None = None,
     ) -> None:
-        """Puts what one call holds, and calls `taken` after each call that was answered: with the
-        records that the stream took, the `event_id` of each, and when the call began, in seconds
-        since the epoch. Raises `UserError`, and boto3's errors where waiting mends nothing.
-        """
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        pending, attempt = list(records), 0
-        while pending:
-            sent_at = time.time()
-            held, pending, refusal = self._put_once(pending)
-            taken(held, sent_at)
-            if pending and time.monotonic() > deadline:
-                raise UserError(
-                    f"{self._stream_name} refused rides for {_PATIENCE_SECONDS:.0f} s: {refusal}"
-                )
-            if pending:
-                most = min(2.0, 0.05 * 2**attempt)
-                time.sleep(random.uniform(0, most))  # noqa: S311 - jitter, not a secret
-                attempt += 1
+        """Calls `sent` with each number of rides that the stream took, once it is in the ledger.
+        It sets `stopping` when it ends: what waits on that waits no longer."""
+        self._puts = puts
+        self._pace = pace
+        self._ledger = ledger
+        self._stopping = stopping
+        self._sent = sent
+        self._executor = executor or ThreadPoolExecutor(CALLS_AT_ONCE)
+        self._lock = threading.Lock()
+        self._torn: UserError | None = None
 
-    def _put_once[R: Outgoing](
-        self, records: Sequence[R]
-    ) -> tuple[list[tuple[R, str]], list[R], str]:
-        """What the stream took, what it did not, and the last refusal."""
-        entries: list[PutRecordsRequestEntryTypeDef] = [
-            {"Data": record.data, "PartitionKey": record.partition_key} for record in records
-        ]
-        try:
-            response = self._kinesis.put_records(Records=entries, StreamName=self._stream_name)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in _RETRIED_CODES:
+    def send(self, records: Iterable[OutgoingRecord], *, aggregate: bool) -> None:
+        """Sends what is due, when it is due, to the end, or until it fails or is interrupted: then
+        the calls under way are waited for. Raises `UserError` and boto3's errors."""
+        under_way: set[Future[None]] = set()
+        with self._executor:
+            try:
+                for call in calls(records, aggregate=aggregate):
+                    self._pace.wait(call[-1].due)
+                    under_way = _with_room(under_way)
+                    self._note(_intended(call))
+                    under_way.add(self._executor.submit(self._send, call))
+                _raise_failures(under_way)
+            finally:
+                self._stopping.set()
+
+    def _send(self, call: Call) -> None:
+        self._pace.admit(_amount(call))
+        if self._stopping.is_set():
+            return
+        for answer in self._puts.put(call):
+            taken = [record for record, _ in answer.taken]
+            self._pace.answered(_amount(taken), throttled=answer.throttled)
+            if taken:
+                self._note(Taken(answer.sent_at, [_taken(*pair) for pair in answer.taken]))
+                self._sent(sum(len(record.rides) for record in taken))
+            if not answer.answered:
+                self._note(Unanswered([PutRecord(r.first, r.packed) for r in answer.refused]))
+            if answer.refused:
+                self._pace.admit(_amount(answer.refused))
+            if self._stopping.is_set():
+                return
+
+    def _note(self, entry: Entry) -> None:
+        """Nothing is written behind a line that could not be written whole."""
+        with self._lock:
+            if self._torn:
+                raise self._torn
+            try:
+                self._ledger.write(entry)
+            except UserError as error:
+                self._torn = error
                 raise
-            return [], list(records), str(error)
-        except BotoCoreError as error:
-            return [], list(records), str(error)
-        taken: list[tuple[R, str]] = []
-        refused: list[R] = []
-        refusal = ""
-        for record, result in zip(records, response["Records"], strict=True):
-            if result.get("ErrorCode"):
-                refused.append(record)
-                refusal = f"{result['ErrorCode']}: {result['ErrorMessage']}"
-            else:
-                taken.append((record, f"{result['ShardId']}:{result['SequenceNumber']}"))
-        return taken, refused, refusal
 
 
-def _chunks(
-    rides: Sequence[OutgoingRide], rate: float
-) -> Iterator[tuple[int, Sequence[OutgoingRide]]]:
-    """The rides in runs for one put each, with the index of the first."""
-    size = max(1, min(MAX_RECORDS_A_CALL, round(rate * _TICK_SECONDS)))
-    for first in range(0, len(rides), size):
-        yield first, rides[first : first + size]
+def calls(records: Iterable[OutgoingRecord], *, aggregate: bool) -> Iterator[Call]:
+    """The records in runs for one PutRecords call each; `aggregate` packs them first."""
+    for run in _runs(records):
+        ready = list(_aggregated(run)) if aggregate else run
+        for first in range(0, len(ready), MAX_RECORDS_A_CALL):
+            yield ready[first : first + MAX_RECORDS_A_CALL]
+
+
+def _runs(records: Iterable[OutgoingRecord]) -> Iterator[list[OutgoingRecord]]:
+    """The records of a tenth of a second, or of as many bytes as a call takes."""
+    run: list[OutgoingRecord] = []
+    size, ends = 0, 0.0
+    for record in records:
+        # Four bytes for a character of the key also pay for what packing adds to a ride.
+        record_bytes = len(record.data) + 4 * len(record.partition_key)
+        if run and (record.due > ends or size + record_bytes > MAX_BYTES_A_CALL):
+            yield run
+            run, size = [], 0
+        if not run:
+            ends = record.due + _CALL_SECONDS
+        run.append(record)
+        size += record_bytes
+    if run:
+        yield run
+
+
+def _aggregated(run: Iterable[OutgoingRecord]) -> Iterator[OutgoingRecord]:
+    for alone, together in itertools.groupby(run, lambda record: record.alone):
+        records = list(together)
+        yield from records if alone else packed(records)
+
+
+def _with_room(under_way: set[Future[None]]) -> set[Future[None]]:
+    """What is left of the calls under way when there is room for one more."""
+    seconds = None if len(under_way) == CALLS_AT_ONCE else 0
+    done, left = wait(under_way, seconds, FIRST_COMPLETED)
+    _raise_failures(done)
+    return left
+
+
+def _raise_failures(ended: Iterable[Future[None]]) -> None:
+    for future in ended:
+        future.result()
+
+
+def _amount(records: Iterable[OutgoingRecord]) -> float:
+    return sum(max(1.0, len(record.data) / _UNIT_BYTES) for record in records)
+
+
+def _taken(record: OutgoingRecord, event_id: str) -> TakenRecord:
+    return TakenRecord(record.first, record.packed, event_id)
+
+
+def _intended(call: Call) -> Intended:
+    rides = [ride for record in call for ride in record.rides]
+    numbered = [*enumerate(rides, start=call[0].first)]
+    return Intended(
+        first=call[0].first,
+        minutes=[ride.minutes for ride in rides],
+        faults={number: ride.fault for number, ride in numbered if ride.fault},
+        reasons={number: ride.reason for number, ride in numbered if ride.reason},
+        copies={n: ride.copy_of for n, ride in numbered if ride.copy_of is not None},
+    )

@@ -1,110 +1,174 @@
-"""A stream's name in, its records out, from the first one on: kinesis-python's consumer.
+"""A stream's name and a place in it in, pages of its records out, for as long as it is asked.
 
-Its own iterator says nothing while nothing arrives and swallows Ctrl-C, so its parts are driven
-here: one reader process a shard, a queue, and a state object that keeps the place.
+kinesis-python's consumer, which has a process read each shard. Its own iterator says nothing while
+nothing arrives, swallows Ctrl-C, and lists the shards anew every half minute, so its parts are
+driven here.
 """
 
 import contextlib
 import logging
-import multiprocessing
-import queue
 import time
-from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Any, Final, Self
+from collections.abc import Iterator
+from multiprocessing import connection
+from typing import Final, Self
 
 import boto3
-import msgspec
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from kinesis.consumer import KinesisConsumer
 
-from ride_scoring import kpl
+from infra.console import UserError
+from stream_sim.pages import Closed, Page, Refused, StreamRecord, Unanswered, received
+from stream_sim.place import Place
+from stream_sim.shard_reader import PATIENCE, POLL_SECONDS, ShardReader
 
-_POLL_SECONDS: Final = 0.25
-"""Kinesis allows five reads a second and shard."""
-_SETUP_SECONDS: Final = 15.0
-"""How often shards are listed again and dead readers started anew."""
+__all__ = ["Page", "Place", "StreamReader", "StreamRecord"]
 
-# The readers are started with a closure, which only forked processes can be given.
-multiprocessing.set_start_method("fork", force=True)
-# It warns of a reader that stopped on an error it cannot mend; the deadline says what came of it.
+_LISTED_SECONDS: Final = 15.0
+"""How often shards are listed again where none has ended."""
+_SOON_SECONDS: Final = 1.0
+"""How soon they are where one has: it closed, and has children, or its reader has to start anew."""
+
+# What goes wrong is told by `trouble`; without a handler the library's words go to the terminal.
 logging.getLogger("kinesis.consumer").addHandler(logging.NullHandler())
 
 
-class StreamRecord(msgspec.Struct, frozen=True):
-    """One record of a stream; `arrived_at` is when the stream took it."""
+class _Consumer(KinesisConsumer):  # type: ignore[misc]
+    """Lists shards by pages where its base knows the first hundred, and starts none again that was
+    read to its end."""
 
-    data: bytes
-    partition_key: str
-    arrived_at: datetime
+    def __init__(self, stream_name: str, session: boto3.Session, place: Place) -> None:
+        super().__init__(stream_name, session, place)
+        self.kinesis_client = session.client("kinesis", config=PATIENCE)
+        self.closed: set[str] = set()
 
-    def contents(self) -> list[bytes]:
-        """Its data, or that of the records that the Kinesis Producer Library packed in it."""
-        if not kpl.is_aggregated(self.data):
-            return [self.data]
-        return [user.data for user in kpl.user_records(self.data)]
-
-
-class Place:
-    """kinesis-python's state: where each shard's reader stands. One process reads, so no lock."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, str] = {}
-
-    def get_iterator_args(self, shard: str) -> Mapping[str, str]:
-        if shard not in self._last:
-            return {"ShardIteratorType": "TRIM_HORIZON"}
-        return {
-            "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
-            "StartingSequenceNumber": self._last[shard],
-        }
-
-    def lock_shard(self, _shard: str, _seconds: int) -> bool:
-        return True
-
-    def checkpoint(self, shard: str, sequence_number: str) -> None:
-        self._last[shard] = sequence_number
-
-    def passed(self, shard: str, sequence_number: str) -> bool:
-        """Whether the record was read: a reader started anew repeats what lay in the queue."""
-        last = self._last.get(shard)
-        return last is not None and int(sequence_number) <= int(last)
+    def setup_shards(self) -> None:
+        listing = self.kinesis_client.get_paginator("list_shards")
+        for page in listing.paginate(StreamName=self.stream_name):
+            for shard_id in (shard["ShardId"] for shard in page["Shards"]):
+                if shard_id not in self.shards and shard_id not in self.closed:
+                    self.shards[shard_id] = ShardReader(
+                        self.stream_name, shard_id, self.state, self.boto3_session
+                    )
 
 
 class StreamReader:
-    """A context that reads one stream from its start."""
+    """A context that reads one stream, from its start unless `place` says otherwise.
 
-    def __init__(self, stream_name: str, session: boto3.Session) -> None:
-        self._place = Place()
-        self._consumer: Any = KinesisConsumer(
-            stream_name, session, state=self._place, reader_sleep_time=_POLL_SECONDS
-        )
-        self._set_up_at = float("-inf")
+    `place` says how far it came: whoever keeps its `known` can go on from there another time. It
+    goes on through throttling, a network that is away, dead readers and resharding: a record is
+    never lost, and never given twice in one shard. The order is that of each shard alone.
+    """
+
+    def __init__(
+        self,
+        stream_name: str,
+        session: boto3.Session,
+        place: Place | None = None,
+        named_in: str = "PREDICTIONS_STREAM_NAME or --stream",
+    ) -> None:
+        """`named_in` is where a user names the stream."""
+        self.place = place or Place()
+        self._named_in = named_in
+        self._consumer = _Consumer(stream_name, session, self.place)
+        self._list_at = 0.0
+        self._answered_at: dict[str, float] = {}
+        self._behind: dict[str, int] = {}
+        self._trouble: dict[str, str] = {}
 
     def __enter__(self) -> Self:
+        """Raises `UserError` where the stream is not there, and boto3's errors."""
+        try:
+            self._list()
+        except BaseException:
+            self._consumer.shutdown()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Killed, not asked: one that still holds records for us would wait until they are taken.
-        for reader in self._consumer.shards.values():
-            reader.process.kill()
         self._consumer.shutdown()
 
-    def arrived(self) -> Iterator[StreamRecord]:
-        """The records that arrived since the last call; waits a moment where there are none."""
-        if time.monotonic() - self._set_up_at > _SETUP_SECONDS:
-            self._consumer.setup_shards()
-            self._set_up_at = time.monotonic()
-        with contextlib.suppress(queue.Empty):
-            yield from self._unseen(*self._consumer.record_queue.get(timeout=_POLL_SECONDS))
-            while True:
-                yield from self._unseen(*self._consumer.record_queue.get_nowait())
+    def pages(self) -> Iterator[Page]:
+        """The pages that arrived since the last call; waits up to 0.25 s where there are none.
 
-    def _unseen(self, shard_id: str, response: Mapping[str, Any]) -> Iterator[StreamRecord]:
-        shard = self._consumer.state_shard_id(shard_id)
-        for record in response["Records"]:
-            if self._place.passed(shard, record["SequenceNumber"]):
-                continue
-            self._place.checkpoint(shard, record["SequenceNumber"])
-            yield StreamRecord(
-                record["Data"], record["PartitionKey"], record["ApproximateArrivalTimestamp"]
-            )
+        Raises `UserError` where the stream is not there any more, and `ClientError` where it may
+        not be read.
+        """
+        if time.monotonic() >= self._list_at:
+            self._list_patiently()
+        shards = {reader.pages: shard for shard, reader in self._consumer.shards.items()}
+        for pages in connection.wait(list(shards), POLL_SECONDS):
+            assert isinstance(pages, connection.Connection)  # noqa: S101 - as it was given
+            page = self._page(shards[pages], pages)
+            if page and page.records:
+                self.place.checkpoint(page.shard_id, page.last_sequence_number)
+                yield page
+
+    # Another thread may ask for these: a list is made of what changes meanwhile.
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long the shard that was quiet for longest has given no answer."""
+        now = time.monotonic()
+        return max((now - at for at in list(self._answered_at.values())), default=0.0)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why a shard gives no answer, as far as its reader knows."""
+        return next(iter(list(self._trouble.values())), None)
+
+    @property
+    def millis_behind(self) -> int:
+        """Of the shard that is furthest behind its end, when it was last read."""
+        return max(list(self._behind.values()), default=0)
+
+    def _page(self, shard_id: str, pages: connection.Connection) -> Page | None:
+        match received(pages):
+            case Page() as page:
+                self._answered_at[shard_id] = time.monotonic()
+                self._behind[shard_id] = page.millis_behind
+                self._trouble.pop(shard_id, None)
+                return self._unread(page)
+            case Unanswered(why):
+                self._trouble[shard_id] = why
+            case Closed():
+                self._consumer.closed.add(shard_id)
+            case Refused(operation, code, message):
+                raise ClientError({"Error": {"Code": code, "Message": message}}, operation)
+            case None:
+                self._ended(shard_id)
+        return None
+
+    def _unread(self, page: Page) -> Page:
+        seen = self.place.passed
+        records = [
+            record for record in page.records if not seen(page.shard_id, record.sequence_number)
+        ]
+        return Page(page.shard_id, page.last_sequence_number, records, page.millis_behind)
+
+    def _ended(self, shard_id: str) -> None:
+        self._consumer.shutdown_shard_reader(shard_id)
+        self._list_at = min(self._list_at, time.monotonic() + _SOON_SECONDS)
+        if shard_id in self._consumer.closed:
+            for known in (self._answered_at, self._behind, self._trouble):
+                known.pop(shard_id, None)
+
+    def _list_patiently(self) -> None:
+        # The readers have the same trouble, and tell of it.
+        with contextlib.suppress(ClientError, BotoCoreError):
+            self._list()
+
+    def _list(self) -> None:
+        self._list_at = time.monotonic() + _SOON_SECONDS
+        try:
+            self._consumer.setup_shards()
+        except (
+            ParamValidationError,
+            self._consumer.kinesis_client.exceptions.ResourceNotFoundException,
+        ) as error:
+            raise UserError(
+                f"the stream {self._consumer.stream_name!r} is not there: `terraform apply` makes "
+                f"it, and its output names it, in {self._named_in}"
+            ) from error
+        self._list_at = time.monotonic() + _LISTED_SECONDS
+        for shard_id in self._consumer.shards:
+            self._answered_at.setdefault(shard_id, time.monotonic())

@@ -1,10 +1,12 @@
 """A rejects bucket in, what was set aside out: rejects, and batches whose retries are spent."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from infra.bucket import Bucket
 from ride_scoring.events import Reject
 from ride_scoring.rejects import PREFIX as REJECTS_PREFIX
 
@@ -23,35 +25,42 @@ class FailedRecord(msgspec.Struct, frozen=True):
     data: bytes
 
 
+def rejects_bucket(s3: "S3Client", name: str) -> Bucket:
+    """Raises `UserError` once it is used, where it is not there, or not ours to read."""
+    needs = "they have to list it, and to read rejects/, aws/lambda/ and redriven/"
+    return Bucket(s3, name, "REJECTS_BUCKET or --rejects-bucket", needs)
+
+
 class SetAside:
     """Reads one rejects bucket, each object once however often it is asked."""
 
-    def __init__(self, s3: "S3Client", bucket: str) -> None:
-        self._s3 = s3
+    def __init__(self, bucket: Bucket, since: datetime | None = None) -> None:
+        """Passes over rejects of hours before the one that `since` lies in."""
         self._bucket = bucket
+        self._first_reject = (
+            f"{REJECTS_PREFIX}{since.astimezone(UTC):%Y/%m/%d/%H/}" if since else ""
+        )
         self._read: dict[str, str] = {}
 
     def new_rejects(self) -> Iterator[Reject]:
-        """The rejects in objects that are new, or were written again, since the last call."""
+        """The rejects in objects that are new, or were written again, since the last call.
+
+        Raises `UserError`, as all do that read the bucket.
+        """
         decoder = msgspec.json.Decoder(Reject)
-        for body in self._new_objects(REJECTS_PREFIX):
+        for body in self._new_objects(REJECTS_PREFIX, self._first_reject):
             yield from decoder.decode_lines(body)
 
     def new_failures(self) -> Iterator[FailedRecord]:
         """The records in the mapping's failure documents that are new since the last call."""
-        for body in self._new_objects(FAILURES_PREFIX):
+        for body in self._new_objects(FAILURES_PREFIX, ""):
             yield from failed_records(body)
 
-    def _new_objects(self, prefix: str) -> Iterator[bytes]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=prefix
-        )
-        for page in pages:
-            for entry in page.get("Contents", ()):
-                if self._read.get(entry["Key"]) != entry["ETag"]:
-                    body = self._s3.get_object(Bucket=self._bucket, Key=entry["Key"])["Body"].read()
-                    self._read[entry["Key"]] = entry["ETag"]
-                    yield body
+    def _new_objects(self, prefix: str, after: str) -> Iterator[bytes]:
+        for entry in self._bucket.listed(prefix, after):
+            if self._read.get(entry.key) != entry.etag and (found := self._bucket.get(entry.key)):
+                self._read[entry.key] = found.etag
+                yield found.body
 
 
 class _Kinesis(msgspec.Struct, frozen=True):

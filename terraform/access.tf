@@ -2,7 +2,7 @@
 locals {
   roles_around = {
     producer  = { does = "Sends ride events.", document = data.aws_iam_policy_document.producer.json }
-    reader    = { does = "Reads predictions, and what was set aside.", document = data.aws_iam_policy_document.reader.json }
+    reader    = { does = "Reads both streams, and what was set aside.", document = data.aws_iam_policy_document.reader.json }
     publisher = { does = "Publishes models and takes them back.", document = data.aws_iam_policy_document.publisher.json }
     redriver  = { does = "Sends what was set aside once more.", document = data.aws_iam_policy_document.redriver.json }
   }
@@ -72,9 +72,9 @@ data "aws_iam_policy_document" "reader" {
   source_policy_documents = [data.aws_iam_policy_document.reads_with_key.json]
 
   statement {
-    sid       = "ReadPredictions"
+    sid       = "ReadStreams"
     actions   = ["kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"]
-    resources = concat([module.predictions_stream.arn], module.shadow_stream[*].arn)
+    resources = concat([module.events_stream.arn, module.predictions_stream.arn], module.shadow_stream[*].arn)
   }
 
   statement {
@@ -86,7 +86,7 @@ data "aws_iam_policy_document" "reader" {
   statement {
     sid       = "ReadSetAside"
     actions   = ["s3:GetObject"]
-    resources = ["${module.rejects_bucket.arn}/rejects/*", "${module.rejects_bucket.arn}/aws/lambda/*"]
+    resources = ["${module.rejects_bucket.arn}/rejects/*", "${module.rejects_bucket.arn}/aws/lambda/*", "${module.rejects_bucket.arn}/redriven/*"]
   }
 }
 

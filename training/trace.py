@@ -1,6 +1,7 @@
 """A prediction in; the version, run, data and code that it comes from out."""
 
 import contextlib
+import itertools
 import sys
 import time
 from collections.abc import Iterator
@@ -146,12 +147,12 @@ def find(session: boto3.Session, stream: str, event_id: str, seconds: float) -> 
 
 def _predictions(session: boto3.Session, stream: str, deadline: float) -> Iterator[Prediction]:
     """All predictions in the stream from its start, as they come, until the deadline."""
-    from stream_sim.reader import StreamReader  # noqa: PLC0415 - it forks, and sets how for all
+    from stream_sim.reader import StreamReader  # noqa: PLC0415 - most traces read no stream
 
     decoder = msgspec.json.Decoder(Prediction)
     with StreamReader(stream, session) as reader:
         while time.monotonic() < deadline:
-            for record in reader.arrived():
+            for record in itertools.chain.from_iterable(page.records for page in reader.pages()):
                 # What is no prediction, or damaged, is none of ours.
                 with contextlib.suppress(msgspec.DecodeError, kpl.DamagedAggregate):
                     for content in record.contents():

@@ -18,7 +18,7 @@ from ride_scoring import predictions, put_records
 from ride_scoring.decode import CannotScore, decode, reject
 from ride_scoring.events import Arrival, Ride
 from ride_scoring.predictions import OutputRecord, ScorableEvent, ServedModel
-from stream_sim import riders, trips
+from stream_sim import payloads, trips
 
 PAYLOAD_UNIT_BYTES: Final = 25 * 1024
 """A record is paid for in units of 25 KB: https://aws.amazon.com/kinesis/data-streams/pricing/"""
@@ -65,8 +65,9 @@ def payload_units(record_bytes: float) -> int:
 
 def measure() -> Sizes:
     """Sizes of the project's own records, as means over made-up rides."""
-    sent = riders.outgoing(trips.synthetic(_RIDES, 1), "0123abcd", 0.0, 1)
-    events = [OutputRecord(ride.data, ride.ride_id) for ride in sent]
+    rides = enumerate(trips.synthetic(_RIDES, 1).rides())
+    named = [(f"0123abcd-0-{number}", ride) for number, ride in rides]
+    events = [OutputRecord(payloads.event(ride_id, ride), ride_id) for ride_id, ride in named]
     return Sizes(
         event=_packed(events),
         prediction=_packed([_prediction(event) for event in events]),
@@ -132,4 +133,4 @@ def lambda_record(data: bytes, key: str) -> dict[str, Any]:
 
 
 def _lambda_bytes() -> int:
-    return len(msgspec.json.encode(lambda_record(b"", "0123abcd-500"))) + 1
+    return len(msgspec.json.encode(lambda_record(b"", "0123abcd-0-500"))) + 1

@@ -3,18 +3,19 @@
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import boto3
 import msgspec
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import Progress
 
 from infra import console
 from infra.bucket import Bucket
 from infra.console import UserError
-from stream_sim.producer import Puts
+from stream_sim import streams
+from stream_sim.puts import Puts
 from stream_sim.redrive import documents
 from stream_sim.redrive.bucket import rejects_bucket
 from stream_sim.redrive.claim import Claim
@@ -23,9 +24,6 @@ from stream_sim.redrive.marks import Marks
 from stream_sim.redrive.options import PREFIXES, Source, selection
 from stream_sim.redrive.run import Counts, redrive
 from stream_sim.redrive.sender import Sender
-
-if TYPE_CHECKING:
-    from mypy_boto3_kinesis import KinesisClient
 
 _PATIENCE: Final = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 3})
 _ONE_TRY: Final = _PATIENCE.merge(Config(retries={"total_max_attempts": 1}))
@@ -51,7 +49,7 @@ def run(request: Request, progress: Progress) -> None:
     """Redrives, and prints what came of it. Raises `UserError` and boto3's errors."""
     asked = selection(request.source, request.reasons, request.since, datetime.now(UTC))
     kinesis = boto3.client("kinesis", config=_ONE_TRY)
-    _require_stream(kinesis, request.stream)
+    streams.require(kinesis, request.stream, "EVENTS_STREAM_NAME")
     bucket = rejects_bucket(boto3.client("s3", config=_PATIENCE), request.rejects_bucket)
     # Listed before anything is sent: what is rejected once more is not sent once more.
     objects = documents.listed(bucket, asked)
@@ -113,17 +111,6 @@ def _held(claim: Claim) -> Iterator[None]:
         # It is void soon in any case, and what went wrong before is what has to be said.
         with contextlib.suppress(ClientError, BotoCoreError, UserError):
             claim.release()
-
-
-def _require_stream(kinesis: "KinesisClient", stream: str) -> None:
-    """Fails before anything is claimed."""
-    try:
-        kinesis.describe_stream_summary(StreamName=stream)
-    except (ParamValidationError, kinesis.exceptions.ResourceNotFoundException) as error:
-        raise UserError(
-            f"the stream {stream!r} is not there: `terraform apply` makes it, and its output names "
-            "it, in EVENTS_STREAM_NAME or --stream"
-        ) from error
 
 
 def _report(request: Request, counts: Counts) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from ride_scoring.put_records import MAX_BYTES_A_CALL, MAX_RECORDS_A_CALL
-from stream_sim.producer import Puts
+from stream_sim.puts import Puts
 from stream_sim.redrive.claim import Claim
 from stream_sim.redrive.documents import Event
 from stream_sim.redrive.marks import Marks
@@ -50,15 +50,12 @@ class Sender:
             self._claim.renew()
             taken: list[str] = []
             try:
-                self._put(chunk, taken)
+                for answer in self._puts.put(chunk):
+                    taken += [event.event_id for event, _ in answer.taken]
             finally:
                 if taken:
                     sent(len(taken))
                     self._marks.add(key, taken)
-
-    def _put(self, chunk: Sequence[Event], taken: list[str]) -> None:
-        """One call, and `taken` told as the stream takes, so that a failure loses none of it."""
-        self._puts.put(chunk, lambda pairs, _: taken.extend(event.event_id for event, _ in pairs))
 
     def _pace(self, chunk: Sequence[Event]) -> None:
         """Waits until what was sent before is paid for."""

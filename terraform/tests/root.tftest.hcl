@@ -30,9 +30,9 @@ run "defaults" {
       } == {
       producer = { SendRides = toset(["kinesis:DescribeStreamSummary", "kinesis:PutRecord", "kinesis:PutRecords"]) }
       reader = {
-        ReadPredictions = toset(["kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"])
-        ListSetAside    = toset(["s3:ListBucket"])
-        ReadSetAside    = toset(["s3:GetObject"])
+        ReadStreams  = toset(["kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"])
+        ListSetAside = toset(["s3:ListBucket"])
+        ReadSetAside = toset(["s3:GetObject"])
       }
       publisher = {
         ListStore  = toset(["s3:ListBucket"])

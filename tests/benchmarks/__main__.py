@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from infra import console
-from tests.benchmarks import breakdown, cold, goals, published, report, servers, warm
+from tests.benchmarks import breakdown, cold, goals, published, report, sending, servers, warm
 from tests.benchmarks.report import Section
 
 _BATCHES: Final = (1, 100, 1_000)
@@ -42,8 +42,10 @@ def _sections(folder: Path) -> Iterator[Section]:
         yield from cold.measure(stub, site, events)
         yield from warm.measure(stub, events)
         yield from breakdown.measure(stub, events[1_000], folder)
+        yield sending.measure(stub)
     with servers.running_moto(objects) as moto:
         yield warm.measure_moto(moto, events)
+        yield sending.measure_moto(moto)
 
 
 if __name__ == "__main__":

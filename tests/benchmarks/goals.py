@@ -35,6 +35,13 @@ GOALS: Final = (
     ),
     Goal("batch of 100, wall time, p99 / p50", "batch_100_wall_p99_to_p50", "under", 3),
     Goal("batch of 100, CPU time, p99 / p50", "batch_100_cpu_p99_to_p50", "under", 3),
+    Goal("rides sent a second of CPU, plain", "sending_plain_rides_per_second", "at least", 20_000),
+    Goal(
+        "rides sent a second of CPU, aggregated",
+        "sending_aggregated_rides_per_second",
+        "at least",
+        100_000,
+    ),
     Goal("package, unpacked", "zip_unpacked_mb", "under", 200, " MB"),
 )
 

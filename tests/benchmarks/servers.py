@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _MOTO: Final = (
     "import logging, sys; from moto.server import ThreadedMotoServer; "
+    "from localstack_processes import shard; shard.install(); "  # moto's own loses rides
     "logging.getLogger('werkzeug').setLevel(logging.ERROR); "
     f"server = ThreadedMotoServer(ip_address='{stub.HOST}', port=0, verbose=False); "
     "server.start(); print(server.get_host_and_port()[1], flush=True); sys.stdin.read()"

@@ -9,6 +9,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from infra import emulator
+from localstack_processes import shard
 
 BUCKETS = ("models", "rejects")
 STREAMS = ("ride-events", "ride-predictions")
@@ -16,6 +17,7 @@ STREAMS = ("ride-events", "ride-predictions")
 
 @pytest.fixture(scope="session")
 def moto_endpoint() -> Iterator[str]:
+    shard.install()
     server = ThreadedMotoServer(ip_address=emulator.HOST, port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -343,7 +343,7 @@ def test_what_the_stream_refuses_for_too_long_is_left_for_the_next_run(
             code = "ProvisionedThroughputExceededException"
             raise ClientError({"Error": {"Code": code, "Message": "slow down"}}, "PutRecords")
 
-    monkeypatch.setattr("stream_sim.producer._PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("stream_sim.puts._PATIENCE_SECONDS", 0.1)
     set_aside(*(a_reject(number) for number in range(700)))
     mend = hook(aws, "before-call.kinesis.PutRecords", busy)
     with pytest.raises(UserError, match=r"ride-events refused rides .* slow down"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import __main__ as benchmarks
-from tests.benchmarks import breakdown, cold, report, warm
+from tests.benchmarks import breakdown, cold, report, sending, warm
 from tests.benchmarks.goals import GOALS
 
 # MLflow is warned by newer pandas of what is its own to mend.
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def test_every_goal_is_measured_and_no_prediction_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (cold, warm):
+    for module in (cold, sending, warm):
         monkeypatch.setattr(module, "ROUNDS", 1)
     monkeypatch.setattr(cold, "_BATCHES", 2)
     monkeypatch.setattr(warm, "_MOTO_ROUNDS", 1)

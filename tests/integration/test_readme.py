@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from localstack_client.session import Session
 
 from infra import stack
@@ -16,6 +17,7 @@ from stream_sim import ledger
 from tests.factories import SHARED_DATA
 from tests.shell import Shell, readme_commands
 
+DEMO_FAULTS = ("duplicate", "late", "out-of-order", "huge", "aggregated", "damaged-kpl", "zone-0")
 _SECTIONS = ("Run it", "Look around", "The life of a model", "On AWS")
 
 
@@ -25,14 +27,22 @@ def test_run_it(newcomer: dict[str, str]) -> None:
             shell.run(command)
     summary = json.loads((OUT / "demo" / "summary.json").read_text())
     rides = summary["rides"]
-    assert rides["sent"] == 5_000
+    assert 5_000 < rides["sent"] < 5_100  # some are sent twice
     assert rides["predicted"] + rides["rejected"] == rides["sent"]
     assert (rides["failed"], rides["lost"]) == (0, 0)
     assert 20 <= rides["rejected"] <= 90
+    assert rides["redriven"] == rides["rejected"]
+    (accuracy,) = summary["accuracy"].values()
+    assert accuracy["rides"] + accuracy["left_out"] == rides["predicted"]
+    assert accuracy["rmse_minutes"] == pytest.approx(summary["model"]["rmse_minutes"], rel=0.2)
+    account = json.loads((OUT / "demo" / "account.json").read_text())["account"]
+    assert set(DEMO_FAULTS) <= set(account["faults"])
+    assert all(fault["sent"] == fault["as_expected"] for fault in account["faults"].values())
+    assert "All 5,0" in (OUT / "demo" / "report.html").read_text()
     assert set(summary["latency_ms"]) == {"p50", "p95", "p99"}
     assert summary["rides_per_second"] > 0
     assert summary["model"]["version"] == "1"
-    steps = {"setup", "localstack", "train", "package", "apply", "publish", "stream", "total"}
+    steps = {"setup", "localstack", "train", "package", "apply", "publish", "stream", "redrive"}
     assert steps <= set(summary["seconds"])
     assert not (LOCALSTACK / "demo").exists()
 
@@ -41,11 +51,14 @@ def test_look_around_and_live_the_life_of_a_model(newcomer: dict[str, str], tmp_
     assert stack.standing_endpoint(stack.STANDING) is None, "your stack stands: `make down` first"
     commands = [*readme_commands("Look around"), *readme_commands("The life of a model")]
     said: dict[str, str] = {}
+    accounts: list[str] = []
     real_trips = SHARED_DATA / "tlc" / "green_tripdata_2023-01.parquet"
     rides = {"RIDES": str(real_trips)} if real_trips.exists() else {}
     with Shell(newcomer | rides) as shell:
         for command in commands:
             said[command] = shell.run(command)
+            if command.endswith("verify"):
+                accounts.append(said[command])
             if command == "make up":
                 endpoint = stack.standing_endpoint(stack.STANDING)
             if command.endswith("training publish"):
@@ -56,9 +69,14 @@ def test_look_around_and_live_the_life_of_a_model(newcomer: dict[str, str], tmp_
     assert endpoint is not None
     (plan,) = [text for command, text in said.items() if " plan " in command]
     assert "No changes." in plan
-    (account,) = [text for command, text in said.items() if command.endswith("verify")]
-    assert re.search(r"sent +1,000", account)
-    assert re.search(r"lost +0", account)
+    assert re.search(r"sent +1,000", accounts[0])
+    assert re.search(r"sent duplicate +\d+", accounts[1])
+    assert all(re.search(r"lost +0", account) for account in accounts)
+    assert "records would be sent to ride-events" in one(said, " redrive ")
+    assert re.search(r"in \d+/s out \d+/s backlog", one(said, " watch "))
+    soaked = one(said, "make soak")
+    assert re.search(r"lost +│ 0 ", soaked)
+    assert re.search(r"trial: it holds [\d,]+ rides/s", soaked)
     (answer,) = [text for command, text in said.items() if "make invoke" in command]
     assert re.search(r'"prediction": \{"ride_duration": [0-9.]+, "ride_id": 156\}', answer)
     assert "boosted trees" in said[next(command for command in commands if " compare " in command)]
@@ -74,6 +92,12 @@ def test_look_around_and_live_the_life_of_a_model(newcomer: dict[str, str], tmp_
     assert not stack.STANDING.exists()
 
 
+def one(said: dict[str, str], word: str) -> str:
+    """What the one command said that has the word in it."""
+    (text,) = [text for command, text in said.items() if word in command]
+    return text
+
+
 def refuse_a_worse_challenger(shell: Shell) -> None:
     shell.run("python -m training train synthetic:1000:5")
     said = shell.fails("python -m training promote --validate synthetic:20000:2")
@@ -86,8 +110,8 @@ def trace_a_prediction(shell: Shell, folder: Path, version: str) -> None:
     for attempt in itertools.count():
         out = folder / str(attempt)
         shell.run(f"python -m stream_sim send --count 1 --malformed 0 --out '{out}'")
-        (ride,) = ledger.read(out).values()
-        said = shell.run(f"python -m training trace '{ride.event_id}' --json")
+        (taken,) = (line for line in ledger.entries(out, 0) if isinstance(line, ledger.Taken))
+        said = shell.run(f"python -m training trace '{taken.records[0].event_id}' --json")
         traced = json.loads(said.splitlines()[-1])
         if traced["version"] == version:
             break

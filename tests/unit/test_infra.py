@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import demo, emulator, reaper, stack, terraform
+from infra import emulator, lifecycle, reaper, stack, terraform
 from infra.console import UserError
 from infra.paths import ROOT
 from infra.processes import Children
@@ -190,8 +190,8 @@ def test_no_proxy_leads_to_our_host() -> None:
 
 
 def test_two_commands_on_one_folder_do_not_meet(tmp_path: Path) -> None:
-    with demo._alone(tmp_path / "demo"):
-        with pytest.raises(UserError, match="another demo"), demo._alone(tmp_path / "demo"):
+    with lifecycle._alone(tmp_path / "demo"):
+        with pytest.raises(UserError, match="another demo"), lifecycle._alone(tmp_path / "demo"):
             pass
-        with demo._alone(tmp_path / "stack"):
+        with lifecycle._alone(tmp_path / "stack"):
             pass

@@ -2,15 +2,19 @@ import json
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from infra.paths import ROOT
 from ride_scoring import kpl, put_records
 from ride_scoring.predictions import OutputRecord
-from stream_sim import riders, trips
+from stream_sim import profile
 from stream_sim.plan import sizes
 from stream_sim.plan.sizes import payload_units
 from stream_sim.plan.workload import Load, most_records_a_batch, workload
+from stream_sim.riders import Riders
+from stream_sim.sources import Synthetic
+from tests import runs
 from tests.plans import basis, deployment
 
 
@@ -24,8 +28,12 @@ def test_a_record_is_paid_for_in_units_of_25_kb(record_bytes: int, units: int) -
 
 def test_an_event_and_a_prediction_have_the_bytes_that_are_really_sent() -> None:
     measured = sizes.measure()
-    sent = riders.outgoing(trips.synthetic(200, 7), "89abcdef", 0.0, 7)
-    mean = sum(len(ride.data) + len(ride.ride_id) for ride in sent) / len(sent)
+    run = runs.a_run()
+    source = Synthetic(profile.load(), 7)
+    records = list(
+        Riders(run, source, [], {}, np.random.SeedSequence(7)).records([np.arange(200.0)])
+    )
+    mean = sum(len(record.data) + len(record.partition_key) for record in records) / len(records)
     assert measured.event.alone_bytes == pytest.approx(mean, rel=0.02)
     documented = (ROOT / "terraform" / "variables.tf").read_text()
     assert "about four times the bytes of a ride event" in documented

@@ -10,7 +10,7 @@ import pytest
 from infra.bucket import Listed
 from infra.console import UserError
 from ride_scoring.events import Reject, RejectReason
-from stream_sim.producer import Puts
+from stream_sim.puts import Puts
 from stream_sim.redrive.documents import Event, document, listed
 from stream_sim.redrive.options import Selection, Source, selection
 from stream_sim.redrive.sender import Sender
@@ -134,7 +134,7 @@ class Listing:
 
     def listed(self, _prefix: str) -> list[Listed]:
         minutes_old = (60, 10, 0)
-        return [Listed(f"{age} min", NOW - timedelta(minutes=age)) for age in minutes_old]
+        return [Listed(f"{age} min", "", NOW - timedelta(minutes=age)) for age in minutes_old]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_large_record_counts_for_as_many_as_a_shard_could_take_of_small_ones()
 
 
 def test_only_what_was_taken_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream_sim.producer._PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("stream_sim.puts._PATIENCE_SECONDS", 0.0)
     marks, sent = Noted(), list[int]()
     stream = FakeStream(lambda _, key: key == "2")
     with pytest.raises(UserError, match="events refused"):

@@ -1,135 +1,263 @@
-import random
-from pathlib import Path
+"""Rides with and without faults, held against what the function makes of each record."""
+
+import base64
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from infra.console import UserError
-from ride_scoring.decode import CannotScore, decode
-from stream_sim import faults, riders, trips
+from ride_scoring import decode, kpl
+from ride_scoring.events import KinesisRecord, RejectReason
+from stream_sim import faults, payloads, profile, spec, trips
+from stream_sim.arrivals import Times
+from stream_sim.drift import DRIFTS
+from stream_sim.ledger import Run, ride_id
+from stream_sim.outgoing import OutgoingRecord, packed
+from stream_sim.riders import Riders
+from stream_sim.sources import Replay, RideSource, Synthetic
+from stream_sim.trips import Trips
 from tests.factories import shared
 
+RUN = Run("0123abcd", 3, 4, 1_673_703_060.0, "events", {}, {})
 
-@pytest.mark.parametrize("kind", sorted(faults.FAULTS))
-def test_every_fault_is_rejected_for_the_reason_that_it_stands_for(kind: str) -> None:
-    reason, fault = faults.FAULTS[kind]
-    with pytest.raises(CannotScore) as caught:
-        decode(fault("ride-1"))
-    assert caught.value.reason == reason
+Said = tuple[str | None, RejectReason | None]
+"""A ride's id as the function reads it, and why the function rejects it."""
 
 
-def test_every_kind_of_fault_is_drawn() -> None:
-    rng = random.Random(1)
-    drawn = {faults.draw("ride-1", rng)[1] for _ in range(500)}
-    assert len(drawn) == len(faults.FAULTS)
+def arrivals(count: int, rate: float = 1_000.0, block: int = 700) -> Iterator[Times]:
+    times = np.linspace(0.0, count / rate, count, endpoint=False) + 0.5 / rate
+    return (times[first : first + block] for first in range(0, count, block))
 
 
-def test_the_same_seed_gives_the_same_trips_and_faults() -> None:
-    first, again, other = (
-        riders.outgoing(trips.synthetic(300, seed), "run", 0.1, seed) for seed in (5, 5, 6)
+def outgoing(
+    count: int,
+    *texts: str,
+    malformed: float = 0.0,
+    source: RideSource | None = None,
+    seed: int = 1,
+    rate: float = 1_000.0,
+    drifts: Sequence[str] = (),
+) -> list[OutgoingRecord]:
+    riders = Riders(
+        RUN,
+        source or Synthetic(profile.load(), seed),
+        [spec.parse(text, DRIFTS, "--drift") for text in drifts],
+        faults.parse(texts, malformed),
+        np.random.SeedSequence(seed),
     )
-    assert first == again
-    assert first != other
+    return list(riders.records(arrivals(count, rate)))
 
 
-def test_about_the_asked_share_is_malformed() -> None:
-    records = riders.outgoing(trips.synthetic(5_000, 1), "run", 0.05, 1)
-    assert 200 <= sum(record.reason is not None for record in records) <= 300
+def said(record: OutgoingRecord) -> list[Said]:
+    """What the function makes of each event in the record."""
+    text = base64.b64encode(record.data).decode()
+    found: list[Said] = []
+    try:
+        events = decode.arrivals(0, KinesisRecord("s:1", "1", record.partition_key, 0.0, text))
+    except decode.CannotScore as cause:
+        return [(None, cause.reason)]
+    for event in events:
+        try:
+            found.append((str(decode.decode(event.data).ride_id), None))
+        except decode.CannotScore as cause:
+            found.append((None, cause.reason))
+    return found
 
 
-def test_well_formed_records_decode_to_their_trips() -> None:
-    ridden = trips.synthetic(50, 1)
-    for record, ride in zip(riders.outgoing(ridden, "run", 0, 1), ridden.rides(), strict=True):
-        event = decode(record.data)
-        assert (event.ride_id, event.ride) == (record.ride_id, ride)
+def expected(record: OutgoingRecord) -> list[Said]:
+    """The same by what the ledger is told."""
+    return [
+        (None, ride.reason)
+        if ride.reason
+        else (ride_id(RUN, number if ride.copy_of is None else ride.copy_of), None)
+        for number, ride in enumerate(record.rides, start=record.first)
+    ]
 
 
-def test_synthetic_trips_are_of_this_world() -> None:
-    ridden = trips.synthetic(5_000, 2)
-    assert ridden.pickup_zone.min() >= 1
-    assert ridden.dropoff_zone.max() <= 265
-    assert 5 < np.median(ridden.duration_minutes) < 30
-    assert np.corrcoef(ridden.distance_miles, ridden.duration_minutes)[0, 1] > 0.7
-    assert (np.diff(ridden.pickup) >= np.timedelta64(0, "s")).all()
+def numbers(records: Sequence[OutgoingRecord]) -> list[int]:
+    return [record.first + index for record in records for index in range(len(record.rides))]
+
+
+def test_every_ride_is_its_event_numbered_as_it_is_sent() -> None:
+    ridden = trips.synthetic(1_500, 1)
+    records = outgoing(1_500, source=Replay(ridden))
+    assert numbers(records) == list(range(1_500))
+    for number, (record, ride) in enumerate(zip(records, ridden.rides(), strict=True)):
+        event = decode.decode(record.data)
+        assert (event.ride_id, event.ride) == (f"0123abcd-3-{number}", ride)
+        assert record.partition_key == event.ride_id
+        assert record.due == pytest.approx((number + 0.5) / 1_000)
+    assert [record.rides[0].minutes for record in records] == ridden.duration_minutes.tolist()
+
+
+@pytest.mark.parametrize("kind", faults.KINDS)
+def test_the_function_says_of_each_fault_what_the_ledger_is_told(kind: str) -> None:
+    count = 40 if kind == faults.HUGE else 400
+    records = outgoing(count, f"{kind}=0.5")
+    assert numbers(records) == list(range(len(numbers(records))))
+    for record in records:
+        assert said(record) == expected(record)
+    kinds = Counter(ride.fault for record in records for ride in record.rides)
+    assert set(kinds) == {None, kind}
+    assert 0.3 * count < kinds[kind] < 0.7 * count
+
+
+@pytest.mark.parametrize("together", [2, 50])
+def test_packed_with_others_every_fault_is_still_what_the_ledger_is_told(together: int) -> None:
+    texts = [f"{kind}=0.06" for kind in faults.KINDS if kind != faults.HUGE]
+    found = outgoing(2_000, *texts)
+    runs = itertools.groupby(found, lambda record: record.alone)
+    loose = [list(records) for alone, records in runs if not alone]
+    for records in loose:
+        for first in range(0, len(records), together):
+            for one in packed(records[first : first + together]):
+                assert one.packed == len(one.rides)
+                assert said(one) == expected(one)
+
+
+def test_aggregates_of_nothing_but_empty_events_are_read() -> None:
+    for one in packed(outgoing(500, "empty=1")):
+        assert said(one) == expected(one)
+
+
+def test_faults_and_drift_and_all_are_the_same_for_the_same_seed() -> None:
+    def made(seed: int) -> list[OutgoingRecord]:
+        texts = [f"{kind}=0.05" for kind in faults.KINDS if kind != faults.HUGE]
+        return outgoing(3_000, *texts, seed=seed, drifts=["vanished", "growth"])
+
+    assert made(5) == made(5)
+    assert made(5) != made(6)
+
+
+def test_late_rides_come_2_to_10_seconds_late_and_lose_their_turn() -> None:
+    records = outgoing(20_000, "late=0.3")
+    assert sorted(record.due for record in records) == [record.due for record in records]
+    assert numbers(records) == list(range(20_000))
+    late = [record for record in records if record.rides[0].fault == faults.LATE]
+    assert 2.0 < late[0].due < 2.5
+    assert 29.5 < late[-1].due < 30.0
+    # Of those that arrive in 20 seconds, 0.3 are due later than that.
+    after = sum(record.due > 20.0 for record in records)
+    assert after == pytest.approx(0.3 * 20_000 * 0.3, rel=0.05)
+
+
+def test_rides_out_of_order_are_overtaken_within_a_second() -> None:
+    ridden = trips.synthetic(5_000, 1)
+    minutes = {minutes: index for index, minutes in enumerate(ridden.duration_minutes.tolist())}
+    records = outgoing(5_000, "out-of-order=0.2", source=Replay(ridden))
+    places = [minutes[record.rides[0].minutes] for record in records]
+    assert places != sorted(places)
+    moved = [number - place for number, place in enumerate(places)]
+    assert 700 < max(moved) < 1_000
+    assert [record.due for record in records] == sorted(record.due for record in records)
+
+
+def test_a_copy_has_a_number_of_its_own_and_the_bytes_of_its_original() -> None:
+    records = outgoing(5_000, "duplicate=0.2", malformed=0.3)
+    by_number = {record.first: record for record in records}
+    copies = [record for record in records if record.rides[0].fault == faults.DUPLICATE]
+    assert len(records) == 5_000 + len(copies)
+    assert 900 < len(copies) < 1_100
+    for copy in copies:
+        of = copy.rides[0].copy_of
+        assert of is not None
+        original = by_number[of]
+        assert (copy.data, copy.partition_key) == (original.data, original.partition_key)
+        assert copy.rides[0].minutes == original.rides[0].minutes
+        assert original.rides[0].fault is None
+        assert original.due <= copy.due <= original.due + 2.0
+        assert copy.alone
+
+
+def test_a_huge_record_is_as_large_as_kinesis_takes() -> None:
+    records = outgoing(3, "huge=1")
+    assert {len(record.data) + len(record.partition_key) for record in records} == {1024 * 1024}
+    assert all(record.alone for record in records)
+
+
+def test_aggregates_hold_2_to_20_rides_that_arrived_one_after_the_other() -> None:
+    ridden = trips.synthetic(3_000, 1)
+    records = outgoing(3_000, "aggregated=0.5", source=Replay(ridden))
+    sizes = Counter(record.packed for record in records)
+    assert set(sizes) == {0, *range(2, 21)}
+    minutes = [ride.minutes for record in records for ride in record.rides]
+    assert minutes == ridden.duration_minutes.tolist()
+    assert all(kpl.is_aggregated(record.data) == bool(record.packed) for record in records)
+
+
+def test_what_is_held_back_when_the_rides_end_is_sent_in_its_turn() -> None:
+    texts = ("late=0.4", "aggregated=0.3", "duplicate=0.2")
+    found = outgoing(50, *texts, source=Replay(trips.synthetic(30, 1)))
+    copies = sum(ride.copy_of is not None for record in found for ride in record.rides)
+    assert len(numbers(found)) == 30 + copies
+    assert numbers(found) == list(range(30 + copies))
+
+
+def test_a_drift_changes_the_rides_from_its_second_on() -> None:
+    ridden = trips.synthetic(2_000, 1)
+    records = outgoing(2_000, source=Replay(ridden), drifts=["kilometres:after_seconds=1"])
+    miles = [decode.decode(record.data).ride.trip_distance for record in records]
+    assert miles[:1_000] == ridden.distance_miles[:1_000].tolist()
+    assert miles[1_000:] == pytest.approx((ridden.distance_miles[1_000:] * 1.609344).round(2))
+
+
+def odd_trips(**columns: Sequence[Any]) -> Trips:
+    """Copies of a plain trip with other values in some columns."""
+    (count,) = {len(values) for values in columns.values()}
+    plain = trips.synthetic(1, 1).where(np.zeros(count, dtype=np.int64))
+    replaced = {
+        name: np.array(values, dtype=getattr(plain, name).dtype) for name, values in columns.items()
+    }
+    return dataclasses.replace(plain, **replaced)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(-3, 270),
+            st.integers(-3, 270),
+            st.one_of(st.floats(-10, 210), st.floats(), st.sampled_from([0.0, -0.0, 200.0])),
+            st.integers(-3_000_000_000, 9_000_000_000),
+        ),
+        min_size=1,
+    )
+)
+def test_whatever_is_ridden_is_rejected_as_the_ledger_is_told(
+    rows: list[tuple[int, int, float, int]],
+) -> None:
+    pickup_zone, dropoff_zone, miles, seconds = zip(*rows, strict=True)
+    ridden = odd_trips(
+        pickup_zone=pickup_zone,
+        dropoff_zone=dropoff_zone,
+        distance_miles=miles,
+        pickup=[np.datetime64(second, "s") for second in seconds],
+    )
+    records = outgoing(len(rows), source=Replay(ridden))
+    assert [said(record) for record in records] == [expected(record) for record in records]
+    ordinary = payloads.ordinary(ridden).tolist()
+    decoded = [payloads.reason(payloads.event("1", ride)) is None for ride in ridden.rides()]
+    assert ordinary == decoded
+
+
+def test_the_edges_of_what_is_scored_are_scored() -> None:
+    ridden = odd_trips(
+        pickup_zone=[1, 265, 0, 266], distance_miles=[0.0, 200.0, 200.01, float("nan")]
+    )
+    reasons = [record.rides[0].reason for record in outgoing(4, source=Replay(ridden))]
+    assert reasons == [None, None, "out_of_range", "schema"]
 
 
 def test_real_trips_hold_broken_meters_that_must_be_rejected() -> None:
     ridden = trips.read(shared("tlc/green_tripdata_2023-01.parquet"))
-    assert len(ridden) == 68_211
-    records = riders.outgoing(ridden, "run", 0, 1)
-    reasons = [record.reason for record in records]
+    records = outgoing(len(ridden), source=Replay(ridden))
+    assert len(records) == 68_211
+    reasons = [record.rides[0].reason for record in records]
     assert 13 <= reasons.count("out_of_range") <= 80
     assert set(reasons) == {None, "out_of_range"}
-
-
-def write(path: Path, **columns: list[object]) -> Path:
-    pq.write_table(pa.table(columns), path)
-    return path
-
-
-def test_a_trip_that_lacks_a_value_is_left_out(tmp_path: Path) -> None:
-    at = np.datetime64("2023-01-14T08:31:00").astype("datetime64[us]")
-    path = write(
-        tmp_path / "trips.parquet",
-        tpep_pickup_datetime=[at, at, None],
-        tpep_dropoff_datetime=[at + np.timedelta64(90, "s")] * 3,
-        PULocationID=[1, None, 3],
-        DOLocationID=[4, 5, 6],
-        trip_distance=[1.5, 2.5, 3.5],
-    )
-    ridden = trips.read(path)
-    assert ridden.pickup_zone.tolist() == [1]
-    assert ridden.duration_minutes.tolist() == [1.5]
-
-
-def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nowhere\.parquet is not there"):
-        trips.read(tmp_path / "nowhere.parquet")
-
-
-def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
-    (path := tmp_path / "rides.parquet").write_text("PULocationID,DOLocationID\n")
-    with pytest.raises(UserError, match=r"rides\.parquet cannot be read as parquet"):
-        trips.read(path)
-
-
-def test_columns_that_are_missing_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="DOLocationID, trip_distance"):
-        trips.read(write(tmp_path / "rides.parquet", PULocationID=[1]))
-    with pytest.raises(UserError, match="lpep_pickup_datetime"):
-        trips.read(
-            write(tmp_path / "b.parquet", PULocationID=[1], DOLocationID=[1], trip_distance=[1.0])
-        )
-
-
-def test_columns_of_another_kind_are_said(tmp_path: Path) -> None:
-    path = write(
-        tmp_path / "rides.parquet",
-        lpep_pickup_datetime=["monday"],
-        lpep_dropoff_datetime=["tuesday"],
-        PULocationID=["here"],
-        DOLocationID=["there"],
-        trip_distance=["far"],
-    )
-    with pytest.raises(UserError, match="values of another kind"):
-        trips.read(path)
-
-
-def test_a_file_without_trips_is_named(tmp_path: Path) -> None:
-    empty = write(
-        tmp_path / "rides.parquet",
-        **{
-            name: []
-            for name in (
-                "lpep_pickup_datetime",
-                "lpep_dropoff_datetime",
-                "PULocationID",
-                "DOLocationID",
-                "trip_distance",
-            )
-        },
-    )
-    with pytest.raises(UserError, match="holds no trips"):
-        trips.read(empty)
+    assert all(said(record) == expected(record) for record in records)

@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 
 from infra.console import UserError
-from stream_sim.trips import Trips, of_records
+from stream_sim.trip_columns import Trips, concatenated
+from stream_sim.trips import of_records
 from training.data.report import DataReport, report_on
 from training.data.rules import COURSE_RULES, FUNCTION_RULES, apply
 from training.data.source import canonical_name, open_source
@@ -89,13 +90,7 @@ def _read_one(name: str, folder: Path | None, *, course: bool) -> tuple[Trips, D
 
 
 def _in_order(parts: Sequence[Trips]) -> Trips:
-    whole = Trips(
-        pickup=np.concatenate([trips.pickup for trips in parts]),
-        duration_minutes=np.concatenate([trips.duration_minutes for trips in parts]),
-        pickup_zone=np.concatenate([trips.pickup_zone for trips in parts]),
-        dropoff_zone=np.concatenate([trips.dropoff_zone for trips in parts]),
-        distance_miles=np.concatenate([trips.distance_miles for trips in parts]),
-    )
+    whole = concatenated(parts)
     return whole.where(np.argsort(whole.pickup, kind="stable"))
 
 

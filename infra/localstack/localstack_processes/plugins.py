@@ -22,6 +22,10 @@ def kinesis_from_moto() -> Service:
     from localstack.services.moto import MotoFallbackDispatcher
     from localstack.services.plugins import ServiceLifecycleHook
 
+    from localstack_processes import shard
+
+    shard.install()
+
     class MotoKinesis(KinesisApi, ServiceLifecycleHook):
         """All operations fall through to moto."""
 

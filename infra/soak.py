@@ -1,0 +1,76 @@
+"""Rides for minutes at the highest rate that the stack holds: none may be lost."""
+
+import shutil
+import time
+from typing import Final
+
+import msgspec
+from rich.table import Table
+
+from infra import console, lifecycle
+from infra.console import UserError
+from infra.paths import OUT
+from infra.steps import Steps
+from infra.traffic import sent, verified, watched
+
+_OUT: Final = OUT / "soak"
+_TRIAL: Final = ("--count", "6000", "--rate", "20000")
+"""More at once than any stack on one machine holds: what comes out meanwhile is what it holds."""
+_HELD: Final = 0.8
+"""The share of it that is asked for: sending and counting take their share of the machine."""
+_DEADLINE_SECONDS: Final = 120
+_FAULTS: Final = (
+    *("--malformed", "0.01", "--fault", "duplicate=0.01"),
+    *("--fault", "out-of-order=0.02", "--fault", "aggregated=0.01"),
+)
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """out/soak/summary.json; `drain_seconds` is from the last ride sent to the last counted."""
+
+    minutes: float
+    rate: float
+    drain_seconds: float
+    rides: dict[str, int]
+    latency_ms: dict[str, float] | None
+    rides_per_second: float | None
+
+
+def soak(port: int | None, minutes: float) -> None:
+    """Soaks the stack that stands, or one of its own; exit code 1 where a ride is lost, failed or
+    unexpected."""
+    steps = Steps()
+    shutil.rmtree(_OUT, ignore_errors=True)
+    with lifecycle.standing_or_brought_up(port, steps) as deployed:
+        with steps.step("trial", "trial") as step:
+            sent(deployed, _OUT / "trial", *_TRIAL)
+            trial = verified(deployed, _OUT / "trial", _DEADLINE_SECONDS)
+            rate = round(_HELD * (trial.rides_per_second or 1.0), 1)
+            step.line += f": it holds {trial.rides_per_second:,.0f} rides/s; {rate:,.0f} asked"
+        with steps.step("soak", f"{minutes:g} minutes of rides"), watched(deployed):
+            duration = ("--duration", f"{minutes * 60:g}", "--rate", f"{rate:g}")
+            sent(deployed, _OUT / "run", *duration, *_FAULTS)
+            sent_at = time.monotonic()
+            account = verified(deployed, _OUT / "run", _DEADLINE_SECONDS)
+            drain = round(time.monotonic() - sent_at, 1)
+    summary = Summary(
+        minutes, rate, drain, account.rides, account.latency_ms, account.rides_per_second
+    )
+    encoded = msgspec.json.format(msgspec.json.encode(summary), indent=2)
+    (_OUT / "summary.json").write_bytes(encoded + b"\n")
+    console.out.print(_table(summary))
+    if not (trial.clean and account.clean):
+        raise UserError(f"not every ride came to what it had to: see the reports in {_OUT}")
+
+
+def _table(summary: Summary) -> Table:
+    table = Table(title="What became of the rides", show_header=False, title_justify="left")
+    table.add_row("minutes", f"{summary.minutes:g}")
+    table.add_row("rides a second, asked", f"{summary.rate:,.0f}")
+    for name, count in summary.rides.items():
+        table.add_row(name, f"{count:,}")
+    for name, milliseconds in (summary.latency_ms or {}).items():
+        table.add_row(f"latency {name}", f"{milliseconds:,.0f} ms")
+    table.add_row("seconds to drain", f"{summary.drain_seconds:.1f}")
+    table.caption = str(_OUT / "run" / "report.html")
+    return table

@@ -1,0 +1,57 @@
+"""Rides through a stack, by the simulator's own commands: sent, watched, verified."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from infra.stack import Stack, StepFailed
+
+_WATCH_SECONDS: Final = 2
+"""How often a line is printed of what goes on."""
+_WATCH_END_SECONDS: Final = 60.0
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What `python -m stream_sim verify --json` says, as far as it is shown here.
+
+    `clean` is its exit code: whether every ride came to what it had to.
+    """
+
+    rides: dict[str, int]
+    latency_ms: dict[str, float] | None
+    rides_per_second: float | None
+    accuracy: dict[str, dict[str, Any]]
+    clean: bool = True
+
+
+def sent(deployed: Stack, folder: Path, *options: str) -> None:
+    """Sends rides, their ledger in the folder. Raises `StepFailed`."""
+    deployed.command("stream_sim", "send", "--out", str(folder), *options)
+
+
+def verified(deployed: Stack, folder: Path, deadline_seconds: float) -> Account:
+    """Accounts for what was sent. Raises `StepFailed` where there is no account."""
+    code, said = deployed.run(
+        *("stream_sim", "verify", "--out", str(folder)),
+        *("--deadline", str(deadline_seconds), "--json"),
+    )
+    if not said:
+        raise StepFailed("stream_sim verify", code)
+    account = msgspec.json.decode(said, type=Account)
+    return msgspec.structs.replace(account, clean=code == 0)
+
+
+@contextmanager
+def watched(deployed: Stack) -> Iterator[None]:
+    """A context in which a line is printed every other second of what goes on."""
+    watch = deployed.start("stream_sim", "watch", "--plain", "--every", str(_WATCH_SECONDS))
+    try:
+        yield
+    finally:
+        watch.send_signal(signal.SIGINT)
+        watch.wait(_WATCH_END_SECONDS)
+        deployed.let_go(watch)

@@ -1,0 +1,53 @@
+"""What a producer is given: a record to put, and what the ledger has to say of the rides in it."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from ride_scoring.events import RejectReason
+from ride_scoring.predictions import OutputRecord
+from ride_scoring.put_records import aggregated
+
+
+class SentRide(msgspec.Struct, frozen=True, gc=False):
+    """True minutes; the fault that it has, why it must be rejected, and of which earlier ride of
+    the part it is a copy, each None for most."""
+
+    minutes: float
+    fault: str | None = None
+    reason: RejectReason | None = None
+    copy_of: int | None = None
+
+
+class OutgoingRecord(msgspec.Struct, frozen=True):
+    """A Kinesis record that is due so many seconds after the run began.
+
+    Its rides are numbered from `first` on. `packed` is how many are in an aggregated one, and 0
+    where it is the event of one ride. One that is `alone` is not packed with others.
+    """
+
+    due: float
+    first: int
+    partition_key: str
+    data: bytes
+    rides: tuple[SentRide, ...]
+    packed: int = 0
+    alone: bool = False
+
+
+def packed(records: Sequence[OutgoingRecord]) -> Iterator[OutgoingRecord]:
+    """The records in ones of the Kinesis Producer Library's of up to 50 KiB, due with the last of
+    them. They must be of one ride each, whose numbers follow each other."""
+    first = 0
+    for one in aggregated([OutputRecord(item.data, item.partition_key) for item in records]):
+        inside = records[first : first + one.holds]
+        first += one.holds
+        yield OutgoingRecord(
+            due=inside[-1].due,
+            first=inside[0].first,
+            partition_key=one.partition_key,
+            data=one.data,
+            rides=tuple(ride for record in inside for ride in record.rides),
+            packed=len(inside),
+            alone=True,
+        )

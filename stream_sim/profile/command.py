@@ -1,0 +1,65 @@
+"""What `python -m stream_sim profile` does: trip files in; a profile, or how like it is, out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from infra import console
+from infra.console import UserError
+from stream_sim import trips
+from stream_sim.profile import file
+from stream_sim.profile.fit import fit as fit_to
+from stream_sim.profile.profile import Profile
+from stream_sim.profile.ridden import usual
+from stream_sim.trip_columns import Trips, concatenated
+
+
+def fit(files: Sequence[Path], out: Path) -> None:
+    """Fits a profile to files of TLC's trip records, a month or more. Raises `UserError`."""
+    ridden = concatenated([trips.read(path) for path in files])
+    statistics = fit_to(ridden, ", ".join(path.name for path in files))
+    file.write(statistics, out)
+    console.out.print(
+        f"{out}: {out.stat().st_size:,} bytes, fitted to {statistics.fitted_to}; "
+        f"{len(statistics.pairs):,} pairs of zones have values of their own",
+        markup=False,
+    )
+
+
+def show(real: Path, neighbour: Path, profile: Path | None, seed: int, *, as_json: bool) -> None:
+    """Prints how unlike a month's rides are those of a profile. Raises `UserError`.
+
+    The profile is the one that is shipped unless a file is named. As many rides are drawn as the
+    month has: fewer would be further from it by chance alone.
+    """
+    # Other commands of the simulator are spared the second that scipy takes to be imported.
+    from stream_sim.profile import likeness, report  # noqa: PLC0415
+
+    known = file.read(profile) if profile else file.load()
+    month, other = _usual(real), _usual(neighbour)
+    drawn = _drawn(known, len(month), seed)
+    measures = likeness.compare(drawn, month, other)
+    if as_json:
+        console.out.print(msgspec.json.encode(measures).decode(), markup=False)
+        return
+    console.out.print(report.table(measures))
+    console.out.print(
+        f"{len(drawn):,} rides drawn from a profile of {known.statistics.fitted_to}, against "
+        f"{len(month):,} of {real.name} and {len(other):,} of {neighbour.name}: those of a minute "
+        "to an hour. 0 is alike, 1 has nothing in common.",
+        markup=False,
+    )
+
+
+def _usual(path: Path) -> Trips:
+    found = usual(trips.read(path))
+    if not len(found):
+        raise UserError(f"{path} holds no trips of a minute to an hour: name another")
+    return found
+
+
+def _drawn(profile: Profile, count: int, seed: int) -> Trips:
+    rng = np.random.default_rng(seed)
+    return usual(profile.trips(profile.pickups(count, rng), rng))

@@ -1,0 +1,127 @@
+"""Options in, all that is to be sent out, checked before anything is begun."""
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from infra.console import UserError
+from stream_sim import faults, profile, shapes, spec, trips
+from stream_sim.arrivals import Arrivals, Times, in_blocks, until
+from stream_sim.drift import DRIFTS, Drift
+from stream_sim.faults import Rates
+from stream_sim.profile import Profile
+from stream_sim.send.request import Request
+from stream_sim.shapes import Diurnal, Shape
+from stream_sim.sources import Replay, RideSource, Synthetic, event_times
+from stream_sim.trips import Trips
+
+COUNT: Final = 5_000
+_RATE: Final = 500.0
+_A_PROCESS: Final = 15_000.0
+_A_PROCESS_AGGREGATED: Final = 60_000.0
+"""Rides a second that one process is asked for at most, well below what a core can do."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run sends: `count` rides, or those of `duration` seconds.
+
+    `times` are seconds since the first ride, by event time, of each ride of a file, shape (n,);
+    None where rides arrive at `rate` a second times the shapes.
+    """
+
+    count: int | None
+    duration: float | None
+    rate: float
+    shapes: Sequence[Shape]
+    rates: Rates
+    drifts: Sequence[Drift]
+    profile: Profile
+    trips: Trips | None
+    times: Times | None
+
+    def source(self, part: int, parts: int, seed: int) -> RideSource:
+        """The rides of one of the parts."""
+        if self.trips is not None:
+            return Replay(self.trips, part, parts)
+        days = [shape.day_seconds for shape in self.shapes if isinstance(shape, Diurnal)]
+        return Synthetic(self.profile, seed, days[0] if days else None)
+
+    def arrivals(self, part: int, parts: int, rng: np.random.Generator) -> Iterator[Times]:
+        """When the rides of one of the parts arrive."""
+        if self.times is not None:
+            blocks = in_blocks(self.times[part::parts])
+        else:
+            phase = (part + 0.5) / parts
+            every = Arrivals(self.rate / parts, self.shapes, self.profile.rides_by_hour, phase)
+            blocks = every.blocks(rng)
+        count = None if self.count is None else len(range(part, self.count, parts))
+        return until(blocks, count, self.duration)
+
+    def peak(self) -> float:
+        """The most rides a second."""
+        if self.times is not None:
+            return float(np.unique(self.times // 1.0, return_counts=True)[1].max())
+        return self.rate * shapes.most(self.shapes, self.profile.rides_by_hour)
+
+
+def made(request: Request) -> Plan:
+    """The plan for what is asked. Raises `UserError`."""
+    _check(request)
+    asked_shapes = shapes.parse(request.shapes)
+    rates = faults.parse(request.faults, request.malformed)
+    drifts = [spec.parse(text, DRIFTS, "--drift") for text in request.drifts]
+    ridden = trips.read(request.trips) if request.trips else None
+    return Plan(
+        count=_count(request, ridden),
+        duration=request.duration,
+        rate=request.rate or _RATE,
+        shapes=asked_shapes,
+        rates=rates,
+        drifts=drifts,
+        profile=profile.read(request.profile) if request.profile else profile.load(),
+        trips=ridden,
+        times=event_times(ridden, request.speed_up) if ridden and request.speed_up else None,
+    )
+
+
+def processes(plan: Plan, request: Request) -> int:
+    """How many are asked for, or are needed at the highest rate and have a core each; no more than
+    there are rides."""
+    most = _A_PROCESS_AGGREGATED if request.aggregate else _A_PROCESS
+    needed = min(math.ceil(plan.peak() / most), os.cpu_count() or 1)
+    number = request.processes or needed
+    return number if plan.count is None else min(number, plan.count)
+
+
+def _check(request: Request) -> None:
+    """What an option cannot say of itself."""
+    if request.count is not None and request.duration is not None:
+        raise UserError("--count and --duration are both given: one of them ends a run")
+    numbers = {
+        "--count": request.count,
+        "--rate": request.rate,
+        "--duration": request.duration,
+        "--speed-up": request.speed_up,
+    }
+    for option, number in numbers.items():
+        if number is not None and not 0 < number < math.inf:
+            raise UserError(f"{option} {number:g}: give a number above 0")
+    if not 0 <= request.malformed <= 1:
+        raise UserError(f"--malformed {request.malformed:g}: give a share from 0 to 1")
+    if request.speed_up is not None:
+        if request.trips is None:
+            raise UserError("--speed-up replays a file by its pickup times: name it with --trips")
+        if request.rate is not None or request.shapes:
+            raise UserError("--speed-up takes the arrivals from the file: leave --rate and --shape")
+
+
+def _count(request: Request, ridden: Trips | None) -> int | None:
+    if request.duration is not None:
+        return None
+    count = request.count or COUNT
+    return count if ridden is None else min(count, len(ridden))

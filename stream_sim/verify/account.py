@@ -1,0 +1,92 @@
+"""What verifying a run comes to: printed, written to account.json, drawn in the report."""
+
+from datetime import datetime
+
+import msgspec
+
+from stream_sim.ledger import Run
+from stream_sim.verify.timeline import LatencyClass, Moments
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How many rides were sent, and of them predicted, rejected, failed and lost.
+
+    These four add up to `sent`. `repeated` predictions came more than once; `redriven` rides were
+    sent again after they had been set aside.
+    """
+
+    sent: int
+    predicted: int
+    rejected: int
+    failed: int
+    lost: int
+    repeated: int
+    redriven: int
+
+
+class Latency(msgspec.Struct, frozen=True):
+    """Milliseconds from a ride's arrival in the events stream to its prediction's in the other."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class Accuracy(msgspec.Struct, frozen=True):
+    """How far predictions were from true durations, in minutes, as served.
+
+    Of rides of 1 to 60 minutes, as models are trained on no others; `left_out` counts the others.
+    `bias_minutes` is above 0 where predictions are too long.
+    """
+
+    rides: int
+    left_out: int
+    rmse_minutes: float
+    mae_minutes: float
+    bias_minutes: float
+
+
+class Survived(msgspec.Struct, frozen=True):
+    """Of one fault: how many rides were sent with it, and how many came to what they had to."""
+
+    sent: int
+    as_expected: int
+
+
+class Account(msgspec.Struct, frozen=True):
+    """The whole account.
+
+    `lost` and `unexpected` name the first thousand of such rides, and what is wrong with each;
+    `unexpected_count` is of all. `unanswered` rides were put without an answer, and nothing came of
+    them: the stream most likely never took them, so they count neither as sent nor as lost.
+    `models` counts predictions by name and version; `accuracy` is by the same.
+    """
+
+    rides: Counts
+    reasons: dict[str, int]
+    models: dict[str, int]
+    faults: dict[str, Survived]
+    accuracy: dict[str, Accuracy]
+    unanswered: int
+    latency_ms: Latency | None
+    rides_per_second: float | None
+    lost: list[str]
+    unexpected_count: int
+    unexpected: list[str]
+
+    @property
+    def clean(self) -> bool:
+        """Whether every ride came to what it had to come to."""
+        return not (self.rides.lost or self.unexpected_count or self.rides.failed)
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """account.json: the account, what was run, and what happened when."""
+
+    runs: list[Run]
+    predictions_stream: str
+    rejects_bucket: str
+    verified_at: datetime
+    account: Account
+    moments: Moments
+    latency_classes: list[LatencyClass]

@@ -1,0 +1,48 @@
+"""Predicted and true minutes in, how far a model is off as it is served out. Pure."""
+
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_sim.verify.account import Accuracy
+
+# What the MLOps Zoomcamp trains on, and the project's own models.
+_LEAST_MINUTES: Final = 1.0
+_MOST_MINUTES: Final = 60.0
+
+
+class Errors(msgspec.Struct):
+    """Sums over the predictions of one model; the errors are predicted less true minutes."""
+
+    rides: int = 0
+    left_out: int = 0
+    total: float = 0.0
+    absolute: float = 0.0
+    squares: float = 0.0
+
+    def add(
+        self, predicted: NDArray[np.float64], true: NDArray[np.float64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """Takes minutes, shapes (n,). Gives which rides count, shape (n,), and their errors."""
+        counts = (true >= _LEAST_MINUTES) & (true <= _MOST_MINUTES)
+        errors = (predicted - true)[counts]
+        self.rides += len(errors)
+        self.left_out += len(true) - len(errors)
+        self.total += float(errors.sum())
+        self.absolute += float(np.abs(errors).sum())
+        self.squares += float((errors**2).sum())
+        return counts, errors
+
+    def accuracy(self) -> Accuracy | None:
+        """None where no ride counts."""
+        if not self.rides:
+            return None
+        return Accuracy(
+            rides=self.rides,
+            left_out=self.left_out,
+            rmse_minutes=round((self.squares / self.rides) ** 0.5, 3),
+            mae_minutes=round(self.absolute / self.rides, 3),
+            bias_minutes=round(self.total / self.rides, 3),
+        )

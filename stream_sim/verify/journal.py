@@ -1,0 +1,97 @@
+"""What was read of the predictions stream, kept in the run's folder: a line for each page.
+
+So a verify that was ended goes on where it stood, and one that is repeated reads nothing twice. The
+place in the stream and what was read up to it are one line, and cannot come apart.
+"""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final, Self
+
+import msgspec
+
+from infra.console import UserError
+from stream_sim.verify.reconciliation import Seen
+
+FILE_NAME: Final = "predictions.ndjson"
+
+
+class Head(msgspec.Struct, frozen=True, tag="stream"):
+    """The first line: the stream that was read."""
+
+    stream: str
+
+
+class Page(msgspec.Struct, frozen=True, tag="page"):
+    """The run's predictions in one page of a shard, up to the record of that sequence number."""
+
+    shard_id: str
+    last_sequence_number: str
+    predictions: list[Seen]
+
+
+class Journal:
+    """The journal of one run and one stream; one process has it at a time."""
+
+    def __init__(self, folder: Path, stream: str) -> None:
+        """Raises `UserError` where another process has it, or it cannot be written."""
+        self._path = folder / FILE_NAME
+        self._head = Head(stream)
+        self._encoder = msgspec.json.Encoder()
+        try:
+            self._file: IO[bytes] = self._path.open("a+b")
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise UserError(f"another verify of {folder} is under way: wait for its end") from None
+        except OSError as error:
+            raise self._cannot_be_written(error) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):  # what a full disk did not take was said before
+            self._file.close()
+
+    def pages(self) -> Iterator[Page]:
+        """What was read before. What is damaged or of another stream is thrown away: it is in the
+        stream still."""
+        decoder = msgspec.json.Decoder(Head | Page)
+        whole = 0
+        self._file.seek(0)
+        for line in self._file:
+            entry = _decoded(decoder, line)
+            if not (isinstance(entry, Page) if whole else entry == self._head):
+                break
+            whole += len(line)
+            if isinstance(entry, Page):
+                yield entry
+        self._file.truncate(whole)
+        if not whole:
+            self._append(self._head)
+
+    def write(self, page: Page) -> None:
+        """Raises `UserError`."""
+        self._append(page)
+
+    def _append(self, line: Head | Page) -> None:
+        try:
+            self._file.write(self._encoder.encode(line) + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise self._cannot_be_written(error) from None
+
+    def _cannot_be_written(self, error: OSError) -> UserError:
+        return UserError(f"{self._path} cannot be written ({error.strerror}): make room for it")
+
+
+def _decoded(decoder: msgspec.json.Decoder[Head | Page], line: bytes) -> Head | Page | None:
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        return decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,232 @@
+"""Rides and outcomes in, what is known of each ride out: each outcome is held against its ride.
+
+Pure. An outcome names a ride and the event that the ride was sent as. Both must fit: a ride may
+have been sent twice on purpose, and each of its records must come to an outcome of its own.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from ride_scoring import kpl
+from ride_scoring.events import Prediction, Reject
+from stream_sim import ledger
+from stream_sim.set_aside import FailedRecord
+from stream_sim.verify.accuracy import Errors
+from stream_sim.verify.rides import (
+    ANSWERED_AS_ANOTHER,
+    FAILED,
+    PREDICTED,
+    REDRIVEN,
+    REJECTED,
+    TAKEN,
+    UNANSWERED,
+    Rides,
+    Row,
+    event_code,
+    reason_code,
+)
+from stream_sim.verify.timeline import Timeline
+
+_MOST_KEPT: Final = 100_000
+"""Outcomes that fit no event yet: more than this, and something else is wrong than their order."""
+
+
+class Seen(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is kept of a prediction: for which ride of the run and which event, how many minutes, by
+    which model; when it arrived (seconds since the epoch), and how long it took (milliseconds)."""
+
+    part: int
+    number: int
+    event: int
+    minutes: float
+    model: str
+    arrived_at: float
+    latency_ms: float
+
+
+def seen(prediction: Prediction, arrived_at: datetime, run: str) -> Seen | None:
+    """None where it is of another run, or what a shadow says, which is no answer to a ride."""
+    place = ledger.number_of(str(prediction.prediction.ride_id))
+    if prediction.role == "shadow" or place is None or place[0] != run:
+        return None
+    return Seen(
+        part=place[1],
+        number=place[2],
+        event=event_code(prediction.event_id),
+        minutes=prediction.prediction.ride_duration,
+        model=f"{prediction.model} {prediction.version}",
+        arrived_at=arrived_at.timestamp(),
+        latency_ms=(arrived_at - prediction.arrived_at).total_seconds() * 1000,
+    )
+
+
+class _Found(msgspec.Struct, gc=False):
+    """The row of a ride's event; `fits` says whether the ride is known to be sent as this event."""
+
+    rides: Rides
+    number: int
+    row: Row
+    fits: bool
+
+
+class Reconciliation:
+    """Takes outcomes as they arrive, in any order, and any of them more than once."""
+
+    def __init__(self, run: str, rides: Mapping[int, Rides], timeline: Timeline) -> None:
+        self.rides = rides
+        self.timeline = timeline
+        self.models: Counter[str] = Counter()
+        self.errors: dict[str, Errors] = {}
+        self.last_arrived_at = 0.0
+        self.repeated = 0
+        self.never_sent = 0
+        self.open = sum(part.taken_count() for part in rides.values())
+        """How many rides that the stream took have come to nothing yet."""
+        self._run = run
+        self._redriven: frozenset[str] = frozenset()
+        self._unmatched: list[Seen | Reject] = []
+
+    def redriven(self, event_ids: frozenset[str]) -> None:
+        """Takes the ids of all events that were sent again after they had been set aside. Those
+        that were set aside must be told again then."""
+        self._redriven = event_ids
+
+    def predicted(self, page: Sequence[Seen]) -> None:
+        """Predictions came out."""
+        fresh = [(outcome, row) for outcome in page if (row := self._predicted(outcome))]
+        if not fresh:
+            return
+        arrived_at = np.array([outcome.arrived_at for outcome, _ in fresh])
+        latency_ms = np.array([outcome.latency_ms for outcome, _ in fresh])
+        self.last_arrived_at = max(self.last_arrived_at, float(arrived_at.max()))
+        self.timeline.predicted(arrived_at, latency_ms)
+        for model in {outcome.model for outcome, _ in fresh}:
+            self._measure(model, [pair for pair in fresh if pair[0].model == model])
+
+    def rejected(self, reject: Reject) -> None:
+        """A reject was set aside."""
+        place = ledger.number_of(reject.partition_key)
+        if place is None or place[0] != self._run:
+            return
+        found = self._find(*place[1:], event_code(reject.event_id), reject)
+        if found is None:
+            return
+        row = found.row
+        if not row.state & REJECTED:
+            self.timeline.count("rejected", np.array([reject.rejected_at.timestamp()]))
+        elif not found.fits and not row.state & REDRIVEN:
+            self.repeated += 1
+        row.came = reason_code(reject.reason)
+        self._write(found, REJECTED | self._redriven_bit(reject.event_id))
+
+    def failed(self, record: FailedRecord) -> None:
+        """Lambda gave up on a record, with all that is packed in it."""
+        for ride_id, event_id in _events(record):
+            place = ledger.number_of(ride_id)
+            if place is None or place[0] != self._run:
+                continue
+            found = self._find(*place[1:], event_code(event_id), None)
+            if found is not None:
+                self._write(found, FAILED | self._redriven_bit(record.event_id))
+
+    def settle(self) -> None:
+        """Tries again what fitted no event that a ride was sent as; what still fits none is an
+        answer to another event."""
+        unmatched, self._unmatched = self._unmatched, []
+        for outcome in unmatched:
+            if isinstance(outcome, Reject):
+                self.rejected(outcome)
+            else:
+                self.predicted([outcome])
+        for outcome in self._unmatched:
+            self._answered_as_another(outcome)
+
+    def _predicted(self, outcome: Seen) -> Row | None:
+        """The ride's row, where this is its first prediction."""
+        found = self._find(outcome.part, outcome.number, outcome.event, outcome)
+        if found is None:
+            return None
+        if found.row.state & PREDICTED:
+            self.repeated += 1
+            return None
+        if not found.row.event:
+            found.row.event = outcome.event
+        self._write(found, PREDICTED)
+        return found.row
+
+    def _measure(self, model: str, pairs: Sequence[tuple[Seen, Row]]) -> None:
+        self.models[model] += len(pairs)
+        arrived_at = np.array([outcome.arrived_at for outcome, _ in pairs])
+        predicted = np.array([outcome.minutes for outcome, _ in pairs])
+        true = np.array([row.minutes for _, row in pairs])
+        counts, errors = self.errors.setdefault(model, Errors()).add(predicted, true)
+        self.timeline.erred(arrived_at[counts], errors)
+
+    def _find(
+        self, part: int, number: int, event: int, outcome: Seen | Reject | None
+    ) -> _Found | None:
+        """The ride's record that the outcome is of; None, and the outcome kept, where there is none
+        yet."""
+        rides = self.rides.get(part)
+        if rides is None or number >= rides.count:
+            self.never_sent += 1
+            return None
+        unsure: _Found | None = None
+        for copy, row in _copies(rides, number):
+            if row.event == event:
+                return _Found(rides, copy, row, fits=True)
+            if unsure is None and (not row.event or row.state & (UNANSWERED | REDRIVEN)):
+                unsure = _Found(rides, copy, row, fits=False)
+        if unsure is None and outcome is not None and len(self._unmatched) < _MOST_KEPT:
+            self._unmatched.append(outcome)
+        return unsure
+
+    def _answered_as_another(self, outcome: Seen | Reject) -> None:
+        if isinstance(outcome, Reject):
+            place = ledger.number_of(outcome.partition_key)
+            part, number = place[1:] if place else (0, 0)
+        else:
+            part, number = outcome.part, outcome.number
+        rides = self.rides[part]
+        self._write(_Found(rides, number, rides.row(number), fits=False), ANSWERED_AS_ANOTHER)
+
+    def _write(self, found: _Found, bits: int) -> None:
+        row = found.row
+        was_open = _is_open(row)
+        row.state |= bits
+        found.rides.write(found.number, row)
+        self.open += _is_open(row) - was_open
+
+    def _redriven_bit(self, event_id: str) -> int:
+        return REDRIVEN if event_id in self._redriven else 0
+
+
+def _copies(rides: Rides, number: int) -> Iterator[tuple[int, Row]]:
+    """The rows of the ride of that number and of its copies."""
+    row = rides.row(number)
+    yield number, row
+    while row.copy:
+        number = row.copy - 1
+        row = rides.row(number)
+        yield number, row
+
+
+def _is_open(row: Row) -> bool:
+    return bool(row.state & TAKEN) and not row.has_outcome
+
+
+def _events(record: FailedRecord) -> list[tuple[str, str]]:
+    """The ride and the event id of each event in a record."""
+    if kpl.is_aggregated(record.data):
+        try:
+            packed = kpl.user_records(record.data)
+        except kpl.DamagedAggregate:  # it is one event to the function as well
+            packed = []
+        if packed:
+            return [(user.partition_key, f"{record.event_id}:{i}") for i, user in enumerate(packed)]
+    return [(record.partition_key, record.event_id)]

@@ -1,0 +1,145 @@
+"""What happened when in, counts by time out: in a few thousand numbers, however long a run was.
+
+A bin is a second wide at first. When a run outgrows the bins, two become one, all twice as wide.
+"""
+
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+BINS: Final = 600
+_LEAST_MS: Final = 1.0
+_STEP: Final = 1.04
+"""A latency is known to within 2 %: half of what lies between the bounds of a class."""
+_CLASSES: Final = 440
+"""Up to nine hours: 1 ms x 1.04^440. What took longer is in the last."""
+
+Floats = NDArray[np.float64]
+
+
+class LatencyClass(msgspec.Struct, frozen=True, array_like=True):
+    """So many rides took up to `to_ms` milliseconds, and longer than the class before says."""
+
+    to_ms: float
+    rides: int
+
+
+class Moments(msgspec.Struct, frozen=True):
+    """Lists of one length: what happened in the bins that begin at `seconds` of the run.
+
+    `sent` counts what the stream took, by the time of the put; `predicted` by the prediction's
+    arrival, and so do the latencies (milliseconds) and the root mean squared error (minutes) of
+    those predictions; None where there were none.
+    """
+
+    bin_seconds: float
+    seconds: list[float]
+    sent: list[int]
+    predicted: list[int]
+    rejected: list[int]
+    p50_ms: list[float | None]
+    p95_ms: list[float | None]
+    p99_ms: list[float | None]
+    rmse_minutes: list[float | None]
+
+
+class Timeline:
+    """Counts by time since `began_at`, seconds since the epoch."""
+
+    def __init__(self, began_at: float) -> None:
+        self._began_at = began_at
+        self._bin_seconds = 1.0
+        self._last = -1
+        self._counts = {
+            name: np.zeros(BINS, np.int64) for name in ("sent", "predicted", "rejected")
+        }
+        self._latency = np.zeros((BINS, _CLASSES), np.int64)
+        # Of predictions whose true duration counts: how many, and the sum of squared errors.
+        self._erred = np.zeros(BINS, np.int64)
+        self._squares = np.zeros(BINS)
+
+    def count(self, name: str, at: Floats) -> None:
+        """Counts events at these times, shape (n,), seconds since the epoch."""
+        np.add.at(self._counts[name], self._bins(at), 1)
+
+    def predicted(self, at: Floats, latency_ms: Floats) -> None:
+        """Counts predictions that arrived at these times, and how long they took; shapes (n,)."""
+        bins = self._bins(at)
+        np.add.at(self._counts["predicted"], bins, 1)
+        np.add.at(self._latency, (bins, _classes(latency_ms)), 1)
+
+    def erred(self, at: Floats, minutes: Floats) -> None:
+        """Takes how far predictions that arrived at these times were off; shapes (n,)."""
+        bins = self._bins(at)
+        np.add.at(self._erred, bins, 1)
+        np.add.at(self._squares, bins, minutes**2)
+
+    def percentile(self, percent: float) -> float | None:
+        """Of all latencies, in milliseconds; None where there are none."""
+        return _percentile(self._latency.sum(axis=0), percent)
+
+    def latency_classes(self) -> list[LatencyClass]:
+        """The classes from the first to the last that is not empty."""
+        counts = self._latency.sum(axis=0)
+        (filled,) = np.nonzero(counts)
+        if not len(filled):
+            return []
+        kept = range(filled[0], filled[-1] + 1)
+        return [LatencyClass(round(_LEAST_MS * _STEP**i, 3), int(counts[i])) for i in kept]
+
+    def moments(self) -> Moments:
+        bins = range(self._last + 1)
+        counts = {name: values[: self._last + 1].tolist() for name, values in self._counts.items()}
+        p50, p95, p99 = (
+            [_percentile(self._latency[i], percent) for i in bins] for percent in (50, 95, 99)
+        )
+        return Moments(
+            bin_seconds=self._bin_seconds,
+            seconds=[i * self._bin_seconds for i in bins],
+            sent=counts["sent"],
+            predicted=counts["predicted"],
+            rejected=counts["rejected"],
+            p50_ms=p50,
+            p95_ms=p95,
+            p99_ms=p99,
+            rmse_minutes=[_rmse(int(self._erred[i]), float(self._squares[i])) for i in bins],
+        )
+
+    def _bins(self, at: Floats) -> NDArray[np.int64]:
+        """Where the times lie, the bins made wider first where they do not reach."""
+        if not len(at):
+            return np.zeros(0, np.int64)
+        since = np.maximum(at - self._began_at, 0.0)  # of two clocks, one may be behind
+        while since.max() >= BINS * self._bin_seconds:
+            self._widen()
+        bins: NDArray[np.int64] = (since / self._bin_seconds).astype(np.int64)
+        self._last = max(self._last, int(bins.max()))
+        return bins
+
+    def _widen(self) -> None:
+        self._bin_seconds *= 2
+        self._last //= 2
+        for values in (*self._counts.values(), self._latency, self._erred, self._squares):
+            values[: BINS // 2] = values[0::2] + values[1::2]
+            values[BINS // 2 :] = 0
+
+
+def _classes(latency_ms: Floats) -> NDArray[np.int64]:
+    scaled = np.log(np.maximum(latency_ms, _LEAST_MS) / _LEAST_MS) / np.log(_STEP)
+    classes: NDArray[np.int64] = np.minimum(np.ceil(scaled), _CLASSES - 1).astype(np.int64)
+    return classes
+
+
+def _percentile(counts: NDArray[np.int64], percent: float) -> float | None:
+    total = counts.sum()
+    if not total:
+        return None
+    index = int(np.searchsorted(np.cumsum(counts), total * percent / 100))
+    middle = index - 0.5 if index else 0.0
+    return round(float(_LEAST_MS * _STEP**middle), 1)
+
+
+def _rmse(count: int, squares: float) -> float | None:
+    return round(float(np.sqrt(squares / count)), 3) if count else None

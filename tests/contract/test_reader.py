@@ -1,0 +1,362 @@
+"""The simulator's reader, against moto's Kinesis and against one that misbehaves."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from infra import emulator
+from infra.console import UserError
+from infra.paths import ROOT
+from ride_scoring import kpl
+from ride_scoring.aws import connect
+from ride_scoring.predictions import OutputRecord
+from ride_scoring.sink import PredictionSink
+from stream_sim.reader import Page, Place, StreamReader, StreamRecord
+from tests.kinesis_server import Complaint, KinesisServer
+
+LONG = 60.0
+"""Seconds that anything may take on a machine that is busy."""
+THROTTLED = Complaint("ProvisionedThroughputExceededException")
+
+
+def until(true: Callable[[], bool]) -> bool:
+    """Whether it becomes true; it is not asked again once it has."""
+    deadline = time.monotonic() + LONG
+    while time.monotonic() < deadline:
+        if true():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def read(reader: StreamReader, count: int) -> list[StreamRecord]:
+    """At least so many records, as they come."""
+    found: list[StreamRecord] = []
+
+    def enough() -> bool:
+        for page in reader.pages():
+            found.extend(page.records)
+        return len(found) >= count
+
+    assert until(enough), f"{len(found)} of {count} records"
+    return found
+
+
+def data_of(records: list[StreamRecord]) -> list[bytes]:
+    return sorted(record.data for record in records)
+
+
+def numbered(numbers: range) -> list[bytes]:
+    return [b"%05d" % number for number in numbers]
+
+
+def processes(reader: StreamReader) -> list[int]:
+    return [shard.process.pid for shard in reader._consumer.shards.values()]
+
+
+def runs(pid: int) -> bool:
+    """Whether it runs; ended and not yet noticed by its parent is ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def put(*records: OutputRecord) -> None:
+    sink = PredictionSink(connect(os.environ).kinesis, "ride-predictions")
+    assert sink.put(records, lambda: 60.0).done == len(records)
+
+
+@pytest.fixture
+def kinesis(monkeypatch: pytest.MonkeyPatch) -> Iterator[KinesisServer]:
+    for name in emulator.FOREIGN_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    with KinesisServer() as server:
+        for name, value in {**emulator.TEST_ACCOUNT, "AWS_ENDPOINT_URL": server.url}.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+def opened(place: Place | None = None) -> StreamReader:
+    return StreamReader("predictions", boto3.Session(), place)
+
+
+def test_what_the_sink_puts_the_reader_reads(aws: boto3.Session) -> None:
+    put(*(OutputRecord(f"{number}".encode(), f"key-{number}") for number in range(700)))
+    with StreamReader("ride-predictions", aws) as reader:
+        found = read(reader, 700)
+    assert sorted(int(record.data) for record in found) == list(range(700))
+    assert all(record.partition_key == f"key-{int(record.data)}" for record in found)
+    assert abs(found[0].arrived_at - datetime.now(UTC)) < timedelta(minutes=LONG)
+
+
+def test_what_a_producer_packed_is_unpacked() -> None:
+    packed = kpl.pack([("a", b"1"), ("b", b"2")], "0")
+    record = StreamRecord(packed, "a", "1", datetime.now(UTC))
+    assert record.contents() == [b"1", b"2"]
+    with pytest.raises(kpl.DamagedAggregate):
+        StreamRecord(packed[:-1], "a", "1", datetime.now(UTC)).contents()
+
+
+def test_the_reader_reads_on_where_it_stands(aws: boto3.Session) -> None:
+    with StreamReader("ride-predictions", aws) as reader:
+        put(OutputRecord(b"first", "a"))
+        assert data_of(read(reader, 1)) == [b"first"]
+        put(OutputRecord(b"second", "a"))
+        assert data_of(read(reader, 1)) == [b"second"]
+
+
+def test_a_reader_that_is_told_a_time_reads_what_arrived_since(aws: boto3.Session) -> None:
+    put(OutputRecord(b"before", "a"))
+    now = datetime.now(UTC)
+    put(OutputRecord(b"after", "a"))
+    with StreamReader("ride-predictions", aws, Place(now)) as reader:
+        assert data_of(read(reader, 1)) == [b"after"]
+
+
+def test_another_reader_goes_on_from_a_place_that_was_kept(kinesis: KinesisServer) -> None:
+    kinesis.most_records = 100
+    kinesis.put(0, *numbered(range(1_000)))
+    with opened() as reader:
+        first = read(reader, 300)
+        known = reader.place.known
+    assert known == {"shardId-000000000000": str(len(first))}
+    assert len(first) < 1_000
+    with opened(Place(known=known)) as reader:
+        rest = read(reader, 1_000 - len(first))
+    assert data_of(first + rest) == numbered(range(1_000))
+
+
+def test_a_page_that_was_not_taken_is_no_part_of_the_place(kinesis: KinesisServer) -> None:
+    kinesis.split(0)
+    for shard, data in enumerate((b"0", b"1", b"2")):
+        kinesis.put(shard, data)
+    taken: list[Page] = []
+
+    def took_one() -> bool:
+        taken.extend(filter(None, [next(reader.pages(), None)]))
+        return bool(taken)
+
+    with opened() as reader:
+        assert until(took_one)
+        known = reader.place.known
+    assert known == {taken[0].shard_id: taken[0].last_sequence_number}
+    with opened(Place(known=known)) as reader:
+        assert data_of(taken[0].records + read(reader, 2)) == [b"0", b"1", b"2"]
+
+
+def test_a_shard_that_closes_is_read_to_its_end_and_its_children_from_their_start(
+    kinesis: KinesisServer,
+) -> None:
+    kinesis.most_records = 10
+    kinesis.put(0, *numbered(range(25)))
+    with opened(Place(datetime.now(UTC) - timedelta(hours=1))) as reader:
+        found = read(reader, 10)
+        kinesis.split(0, *numbered(range(25, 40)))
+        kinesis.put(1, *numbered(range(40, 60)))
+        kinesis.put(2, *numbered(range(60, 80)))
+        found += read(reader, 80 - len(found))
+        assert data_of(found) == numbered(range(80))
+        kinesis.put(1, b"later")
+        assert data_of(read(reader, 1)) == [b"later"]
+        assert len(processes(reader)) == 2
+
+
+def test_shards_beyond_the_first_page_of_a_listing_are_read(kinesis: KinesisServer) -> None:
+    for shard in (0, 1, 2):
+        kinesis.split(shard)
+    for shard in range(7):
+        kinesis.put(shard, b"%d" % shard)
+    with opened() as reader:
+        assert data_of(read(reader, 7)) == [b"%d" % shard for shard in range(7)]
+
+
+def test_shards_that_moto_splits_are_read_while_they_are_split(aws: boto3.Session) -> None:
+    put(*(OutputRecord(number, number.decode()) for number in numbered(range(50))))
+    with StreamReader("ride-predictions", aws) as reader:
+        found = read(reader, 50)
+        aws.client("kinesis").update_shard_count(
+            StreamName="ride-predictions", TargetShardCount=4, ScalingType="UNIFORM_SCALING"
+        )
+        put(*(OutputRecord(number, number.decode()) for number in numbered(range(50, 100))))
+        assert data_of(found + read(reader, 50)) == numbered(range(100))
+
+
+def test_reads_that_are_throttled_are_tried_again(kinesis: KinesisServer) -> None:
+    kinesis.put(0, b"one")
+    kinesis.will_complain("GetShardIterator", THROTTLED, Complaint("InternalFailure", 500))
+    kinesis.will_complain("GetRecords", THROTTLED, THROTTLED, Complaint("InternalFailure", 503))
+    with opened() as reader:
+        started = processes(reader)
+        assert until(lambda: not list(reader.pages()) and "not now" in str(reader.trouble))
+        assert data_of(read(reader, 1)) == [b"one"]
+        assert reader.trouble is None
+        assert processes(reader) == started
+
+
+def test_an_iterator_that_expired_is_asked_for_anew(kinesis: KinesisServer) -> None:
+    kinesis.put(0, b"one")
+    kinesis.will_complain("GetRecords", Complaint("ExpiredIteratorException"))
+    with opened() as reader:
+        assert data_of(read(reader, 1)) == [b"one"]
+        kinesis.will_complain("GetRecords", Complaint("ExpiredIteratorException"))
+        assert until(lambda: kinesis.asked["GetShardIterator"] == 3)
+        kinesis.put(0, b"two")
+        assert data_of(read(reader, 1)) == [b"two"]
+
+
+def test_a_clock_that_is_ahead_waits_for_kinesis_to_come_to_its_time(
+    kinesis: KinesisServer,
+) -> None:
+    with opened(Place(datetime.now(UTC) + timedelta(seconds=2))) as reader:
+        assert until(lambda: bool(list(reader.pages()) or reader.trouble))
+        assert until(lambda: bool(list(reader.pages()) or kinesis.asked["GetRecords"]))
+        kinesis.put(0, b"one")
+        assert data_of(read(reader, 1)) == [b"one"]
+
+
+def test_an_endpoint_that_goes_away_is_read_on_when_it_is_back(kinesis: KinesisServer) -> None:
+    kinesis.put(0, b"one")
+    with opened() as reader:
+        assert data_of(read(reader, 1)) == [b"one"]
+        kinesis.go_away()
+
+        def silent() -> bool:
+            return not list(reader.pages()) and reader.silent_seconds > 1
+
+        assert until(silent)
+        assert kinesis.url in str(reader.trouble)
+        kinesis.put(0, b"two")
+        kinesis.come_back()
+        assert data_of(read(reader, 1)) == [b"two"]
+        assert until(lambda: not list(reader.pages()) and reader.silent_seconds < 1)
+
+
+def test_a_reader_that_is_killed_is_started_anew_and_repeats_nothing(
+    kinesis: KinesisServer,
+) -> None:
+    kinesis.most_records = 10
+    kinesis.put(0, *numbered(range(100)))
+    with opened() as reader:
+        found = read(reader, 20)
+        for pid in processes(reader):
+            os.kill(pid, signal.SIGKILL)
+        found += read(reader, 100 - len(found))
+        kinesis.put(0, b"last")
+        assert data_of(found + read(reader, 1)) == [*numbered(range(100)), b"last"]
+
+
+def test_a_refusal_is_raised(kinesis: KinesisServer) -> None:
+    kinesis.will_complain("GetRecords", Complaint("AccessDeniedException"))
+    with opened() as reader, pytest.raises(ClientError, match=r"AccessDenied.*GetRecords.*not now"):
+        read(reader, 1)
+
+
+def test_a_stream_that_is_deleted_while_it_is_read_is_named(kinesis: KinesisServer) -> None:
+    with opened() as reader:
+        gone = [Complaint("ResourceNotFoundException")]
+        kinesis.will_complain("GetRecords", *gone)
+        kinesis.will_complain("ListShards", *gone)
+        with pytest.raises(UserError, match="'predictions' is not there"):
+            read(reader, 1)
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("name", ["nowhere", "", "not a name", "x" * 200])
+def test_a_stream_that_is_not_there_is_named(name: str) -> None:
+    with (
+        pytest.raises(UserError, match=f"{name!r} is not there.*PREDICTIONS_STREAM_NAME"),
+        StreamReader(name, boto3.Session()),
+    ):
+        pass
+
+
+def test_pages_that_nobody_takes_wait_in_kinesis_and_their_readers_end(
+    kinesis: KinesisServer,
+) -> None:
+    kinesis.most_records = 10
+    kinesis.put(0, *([b"x" * 20_000] * 1_000))
+    with opened() as reader:
+        started = processes(reader)
+        assert until(lambda: kinesis.asked["GetRecords"] > 0)
+        asked = -1
+
+        def waits() -> bool:
+            nonlocal asked
+            before, asked = asked, kinesis.asked["GetRecords"]
+            time.sleep(1)
+            return asked == before
+
+        assert until(waits)
+        assert asked < 10
+    assert started
+    assert not any(map(runs, started))
+
+
+READS_UNTIL_IT_IS_KILLED = """
+import boto3
+from stream_sim.reader import StreamReader
+with StreamReader("predictions", boto3.Session()) as reader:
+    print(*(shard.process.pid for shard in reader._consumer.shards.values()), flush=True)
+    try:
+        while True:
+            {body}
+    except KeyboardInterrupt:
+        print("stopped")
+"""
+
+
+def a_process_that_reads(body: str = "list(reader.pages())") -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", READS_UNTIL_IT_IS_KILLED.format(body=body)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize("body", ["list(reader.pages())", "import time; time.sleep(1)"])
+def test_readers_end_when_their_parent_is_killed(kinesis: KinesisServer, body: str) -> None:
+    kinesis.split(0)
+    kinesis.put(1, *([b"x" * 20_000] * 100))  # more than a pipe holds
+    with a_process_that_reads(body) as parent:
+        assert parent.stdout
+        started = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(started) == 3
+        assert until(lambda: kinesis.asked["GetRecords"] >= 3)
+        parent.kill()
+    assert until(lambda: not any(map(runs, started)))
+
+
+def test_ctrl_c_ends_the_readers_without_a_word_of_theirs(kinesis: KinesisServer) -> None:
+    with a_process_that_reads() as parent:
+        assert parent.stdout
+        started = [int(pid) for pid in parent.stdout.readline().split()]
+        assert until(lambda: kinesis.asked["GetRecords"] > 0)
+        os.killpg(parent.pid, signal.SIGINT)
+        assert parent.communicate(timeout=LONG) == ("stopped\n", "")
+    assert started
+    assert not any(map(runs, started))
+
+
+def test_a_place_knows_what_was_passed() -> None:
+    place = Place()
+    assert place.get_iterator_args("s") == {"ShardIteratorType": "TRIM_HORIZON"}
+    place.checkpoint("s", "12")
+    assert place.get_iterator_args("s")["StartingSequenceNumber"] == "12"
+    assert place.passed("s", "9")
+    assert place.passed("s", "12")
+    assert not place.passed("s", "100")
+    assert not place.passed("other", "9")
+    assert place.known == {"s": "12"}

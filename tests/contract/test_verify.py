@@ -1,0 +1,222 @@
+"""`verify` against moto: from a ledger and a stream to an account, whatever happens on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import boto3
+import msgspec
+import pytest
+
+from infra.paths import ROOT
+from ride_scoring import kpl
+from ride_scoring.aws import connect
+from ride_scoring.events import Prediction
+from ride_scoring.rejects import RejectStore
+from stream_sim.redrive.marks import Mark
+from stream_sim.verify.journal import FILE_NAME, Head, Page
+from tests import runs
+from tests.contract.conftest import moto_settings
+from tests.runs import a_prediction, a_reject, a_run, event_id, ride_id, sent
+
+LONG = 60.0
+"""Seconds that anything may take on a machine that is busy."""
+
+
+def verify(folder: Path, *options: str) -> subprocess.Popen[str]:
+    command = ["-m", "stream_sim", "verify", "--out", str(folder), *options]
+    return subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**os.environ, **moto_settings()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def said(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, errors = process.communicate(timeout=LONG)
+    return process.returncode, out, errors
+
+
+def verified(folder: Path, *options: str) -> tuple[int, dict[str, Any]]:
+    code, out, errors = said(verify(folder, "--json", *options))
+    assert "Traceback" not in errors
+    return code, json.loads(out)
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LONG
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture(autouse=True)
+def names(aws: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert aws.region_name
+    for name, value in {
+        "PREDICTIONS_STREAM_NAME": "ride-predictions",
+        "REJECTS_BUCKET": "rejects",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+def put(predictions: Sequence[Prediction]) -> None:
+    kinesis = boto3.client("kinesis")
+    for first in range(0, len(predictions), 500):
+        kinesis.put_records(
+            StreamName="ride-predictions",
+            Records=[
+                {
+                    "Data": msgspec.json.encode(prediction),
+                    "PartitionKey": str(prediction.prediction.ride_id),
+                }
+                for prediction in predictions[first : first + 500]
+            ],
+        )
+
+
+def journaled(folder: Path) -> list[Page]:
+    path = folder / FILE_NAME
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    decoded = [msgspec.json.decode(line, type=Head | Page) for line in lines if line[-1:] == b"\n"]
+    return [line for line in decoded if isinstance(line, Page)]
+
+
+def counted(folder: Path) -> int:
+    return sum(len(page.predictions) for page in journaled(folder))
+
+
+def set_aside(number: int, reason: Any = "schema") -> None:
+    RejectStore(connect(os.environ).s3, "rejects").put([a_reject(number, reason)])
+
+
+def test_a_run_is_accounted_for_and_written_down(tmp_path: Path) -> None:
+    runs.write(tmp_path, sent(600, reasons={599: "schema"}))
+    put([a_prediction(number, minutes=13.0) for number in range(599)])
+    set_aside(599)
+    code, account = verified(tmp_path)
+    assert code == 0
+    assert account["rides"] == {
+        "sent": 600,
+        "predicted": 599,
+        "rejected": 1,
+        "failed": 0,
+        "lost": 0,
+        "repeated": 0,
+        "redriven": 0,
+    }
+    assert account["accuracy"]["ride-duration 3"]["rmse_minutes"] == 1.0
+    written = json.loads((tmp_path / "account.json").read_text())
+    assert written["account"] == account
+    assert sum(written["moments"]["predicted"]) == 599
+    assert "599" in (tmp_path / "report.html").read_text()
+
+
+def test_predictions_in_aggregated_records_are_counted_one_by_one(tmp_path: Path) -> None:
+    runs.write(tmp_path, sent(3))
+    packed = [(ride_id(number), msgspec.json.encode(a_prediction(number))) for number in range(3)]
+    boto3.client("kinesis").put_records(
+        StreamName="ride-predictions",
+        Records=[
+            {"Data": kpl.pack(packed, "0"), "PartitionKey": "a"},
+            {"Data": kpl.pack(packed, "0")[:-1], "PartitionKey": "a"},
+            {"Data": b"{", "PartitionKey": "a"},
+        ],
+    )
+    code, account = verified(tmp_path)
+    assert (code, account["rides"]["predicted"], account["rides"]["repeated"]) == (0, 3, 0)
+
+
+def test_a_verify_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
+    runs.write(tmp_path, sent(900))
+    put([a_prediction(number) for number in range(400)])
+    process = verify(tmp_path, "--deadline", "600")
+    until(lambda: counted(tmp_path) == 400)
+    process.kill()
+    process.communicate(timeout=LONG)
+    before = (tmp_path / FILE_NAME).read_bytes()
+    put([a_prediction(number) for number in range(400, 900)])
+    code, account = verified(tmp_path)
+    assert code == 0
+    assert (account["rides"]["predicted"], account["rides"]["repeated"]) == (900, 0)
+    assert (tmp_path / FILE_NAME).read_bytes().startswith(before)
+    assert counted(tmp_path) == 900
+
+
+def test_a_verify_that_is_stopped_says_so_and_leaves_what_it_read(tmp_path: Path) -> None:
+    runs.write(tmp_path, sent(10))
+    put([a_prediction(number) for number in range(4)])
+    process = verify(tmp_path, "--deadline", "600")
+    until(lambda: counted(tmp_path) == 4)
+    process.send_signal(signal.SIGINT)
+    code, _, errors = said(process)
+    assert (code, errors.strip()) == (130, "error: stopped")
+    assert counted(tmp_path) == 4
+
+
+def test_what_was_verified_is_verified_again_without_reading_anything(tmp_path: Path) -> None:
+    runs.write(tmp_path, sent(10))
+    put([a_prediction(number) for number in range(10)])
+    first = verified(tmp_path)
+    assert verified(tmp_path) == first
+    assert counted(tmp_path) == 10
+
+
+def test_rides_that_came_to_nothing_are_lost_and_named(tmp_path: Path) -> None:
+    runs.write(tmp_path, sent(30))
+    put([a_prediction(0)])
+    code, out, errors = said(verify(tmp_path, "--deadline", "3"))
+    assert code == 1
+    assert f"lost: {ride_id(1)}" in errors
+    assert "… and 9 more" in errors
+    assert "error: 29 rides lost, 0 failed, 0 unexpected" in errors
+    assert "report: " in out
+
+
+def test_what_was_redriven_may_come_to_something_else(tmp_path: Path) -> None:
+    runs.write(tmp_path, sent(2, reasons={1: "schema"}))
+    set_aside(0, "model_output")
+    set_aside(1)
+    mark = Mark((event_id(0), event_id(1)))
+    boto3.client("s3").put_object(
+        Bucket="rejects", Key="redriven/rejects/x.json", Body=msgspec.json.encode(mark)
+    )
+    put([a_prediction(0, "shard-0:70")])
+    code, account = verified(tmp_path)
+    assert code == 0
+    assert account["rides"]["redriven"] == 2
+    assert (account["rides"]["predicted"], account["rides"]["rejected"]) == (1, 1)
+
+
+def test_the_ledgers_of_several_processes_are_one_run(tmp_path: Path) -> None:
+    for part in (0, 1):
+        runs.write(tmp_path, sent(5), a_run(part, 2))
+    put([a_prediction(n, ride=ride_id(n, part)) for n in range(5) for part in (0, 1)])
+    code, account = verified(tmp_path)
+    assert (code, account["rides"]["predicted"]) == (0, 10)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--stream", "nowhere"), "error: the stream 'nowhere' is not there"),
+        (("--rejects-bucket", "nowhere"), "error: the bucket nowhere is not there"),
+    ],
+)
+def test_what_is_not_there_is_said(
+    tmp_path: Path, options: tuple[str, str], complaint: str
+) -> None:
+    runs.write(tmp_path, sent(1))
+    code, _, errors = said(verify(tmp_path, *options))
+    assert code == 1
+    assert complaint in errors
+    assert "Traceback" not in errors

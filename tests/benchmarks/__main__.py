@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Final
 
 from infra import console
-from tests.benchmarks import breakdown, cold, goals, published, report, sending, servers, warm
+from tests.benchmarks import (
+    breakdown,
+    cold,
+    goals,
+    published,
+    report,
+    sending,
+    servers,
+    verifying,
+    warm,
+)
 from tests.benchmarks.report import Section
 
 _BATCHES: Final = (1, 100, 1_000)
@@ -46,6 +56,7 @@ def _sections(folder: Path) -> Iterator[Section]:
     with servers.running_moto(objects) as moto:
         yield warm.measure_moto(moto, events)
         yield sending.measure_moto(moto)
+    yield verifying.measure()
 
 
 if __name__ == "__main__":

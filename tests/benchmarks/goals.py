@@ -42,6 +42,8 @@ GOALS: Final = (
         "at least",
         100_000,
     ),
+    Goal("peak memory of verify, 20 million rides", "verify_peak_mb", "under", 100, " MB"),
+    Goal("the same, as a multiple of 1 million's", "verify_peak_ratio", "under", 1.5),
     Goal("package, unpacked", "zip_unpacked_mb", "under", 200, " MB"),
 )
 

@@ -19,7 +19,7 @@ def measure() -> Section:
     few, many = (found[count].peak_kib for count in COUNTS)
     return Section(
         "Accounting for a run's rides (`verify` without the stream)",
-        ("rides", "ledger, us a ride", "outcomes, us a ride", "peak memory"),
+        ("rides", "ledger, µs of CPU a ride", "outcomes, µs of CPU a ride", "peak memory"),
         [
             (
                 f"{count:,}",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import __main__ as benchmarks
-from tests.benchmarks import breakdown, cold, report, sending, warm
+from tests.benchmarks import breakdown, cold, report, sending, verifying, warm
 from tests.benchmarks.goals import GOALS
 
 # MLflow is warned by newer pandas of what is its own to mend.
@@ -22,6 +22,7 @@ def test_every_goal_is_measured_and_no_prediction_is_lost(
     monkeypatch.setattr(warm, "_MOTO_ROUNDS", 1)
     monkeypatch.setattr(warm, "_TAIL_CALLS", 50)
     monkeypatch.setattr(breakdown, "_ROUNDS", 1)
+    monkeypatch.setattr(verifying, "COUNTS", (10_000, 20_000))
     monkeypatch.setattr(report, "FOLDER", tmp_path)
     benchmarks.main()
     figures = json.loads((tmp_path / "summary.json").read_text())

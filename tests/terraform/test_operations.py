@@ -17,6 +17,7 @@ PAGE = "docs/operations.md"
 SECTIONS = (
     "Deploy",
     "What it costs, and how large it has to be",
+    "Watch it, and see that nothing is lost",
     "Try a new version of the function",
     "Send again what was set aside",
     "Pause",
@@ -45,9 +46,12 @@ def test_a_deployment_is_operated_by_the_page(
         a_ride_is_rejected(shell, account, tmp_path)
         told = [shell.run(command) for command in commands_in(PAGE, SECTIONS[1])]
         assert "a month" in told[0]
+        watched, _, verified = (shell.run(command) for command in commands_in(PAGE, SECTIONS[2]))
+        assert "backlog 0" in watched
+        assert re.search(r"predicted +100 ", verified)
 
         stable, _ = versions(shell)
-        keep, make, start, back, take = commands_in(PAGE, SECTIONS[2])
+        keep, make, start, back, take = commands_in(PAGE, SECTIONS[3])
         for command in (keep, make):
             shell.run(command)
         shell.run(f"export TF_VAR_package={a_changed_package(tmp_path)}")  # after a change, that is
@@ -62,7 +66,7 @@ def test_a_deployment_is_operated_by_the_page(
         assert versions(shell) == (newest, newest)
         assert "ride-canary" not in alarms(account)
 
-        redrives = [shell.run(command) for command in commands_in(PAGE, SECTIONS[3])]
+        redrives = [shell.run(command) for command in commands_in(PAGE, SECTIONS[4])]
         assert "1 " in redrives[0]
         pause, goes_on = commands_in(PAGE, "Pause")
         shell.run(pause)

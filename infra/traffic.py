@@ -1,6 +1,7 @@
 """Rides through a stack, by the simulator's own commands: sent, watched, verified."""
 
-import signal
+import contextlib
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,7 @@ def watched(deployed: Stack) -> Iterator[None]:
     try:
         yield
     finally:
-        watch.send_signal(signal.SIGINT)
-        watch.wait(_WATCH_END_SECONDS)
-        deployed.let_go(watch)
+        watch.terminate()  # Ctrl-C is ignored by what a shell runs in the background
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            watch.wait(_WATCH_END_SECONDS)
+            deployed.let_go(watch)

@@ -271,6 +271,7 @@ def plan(
 def fit_profile(
     files: Annotated[list[Path], typer.Argument(help="TLC parquet files of ridden trips.")],
     out: Annotated[Path, typer.Option(help="File for the profile.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was fitted as JSON.")] = False,
 ) -> None:
     """Fit a profile to trips: what `send --profile` draws rides from.
 
@@ -278,7 +279,7 @@ def fit_profile(
     """
     from stream_sim.profile import command
 
-    command.fit(files, out)
+    command.fit(files, out, as_json=as_json)
 
 
 @profile.command("show")

@@ -16,14 +16,28 @@ from stream_sim.profile.ridden import usual
 from stream_sim.trip_columns import Trips, concatenated
 
 
-def fit(files: Sequence[Path], out: Path) -> None:
+class Fitted(msgspec.Struct, frozen=True):
+    """What was fitted: the file, its bytes, to what, and how many pairs of zones have values of
+    their own."""
+
+    path: str
+    bytes: int
+    fitted_to: str
+    pairs: int
+
+
+def fit(files: Sequence[Path], out: Path, *, as_json: bool) -> None:
     """Fits a profile to files of TLC's trip records, a month or more. Raises `UserError`."""
     ridden = concatenated([trips.read(path) for path in files])
     statistics = fit_to(ridden, ", ".join(path.name for path in files))
     file.write(statistics, out)
+    fitted = Fitted(str(out), out.stat().st_size, statistics.fitted_to, len(statistics.pairs))
+    if as_json:
+        console.out.print(msgspec.json.encode(fitted).decode(), markup=False)
+        return
     console.out.print(
-        f"{out}: {out.stat().st_size:,} bytes, fitted to {statistics.fitted_to}; "
-        f"{len(statistics.pairs):,} pairs of zones have values of their own",
+        f"{fitted.path}: {fitted.bytes:,} bytes, fitted to {fitted.fitted_to}; "
+        f"{fitted.pairs:,} pairs of zones have values of their own",
         markup=False,
     )
 

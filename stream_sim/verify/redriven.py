@@ -26,5 +26,6 @@ class Redriven:
         ]
         if listed == self._known:
             return None
+        event_ids = frozenset(Marks(self._bucket, _MARKED).event_ids)
         self._known = listed
-        return frozenset(Marks(self._bucket, _MARKED).event_ids)
+        return event_ids

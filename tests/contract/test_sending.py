@@ -15,7 +15,6 @@ from typing import Any
 import boto3
 import msgspec
 import pytest
-from moto.server import ThreadedMotoServer
 from rich.progress import Progress
 
 from infra import emulator, reaper
@@ -30,6 +29,7 @@ from stream_sim.send.command import Request, Summary
 from stream_sim.sources import event_times
 from tests import trip_files
 from tests.contract.conftest import moto_settings
+from tests.contract.door import Door
 
 PROGRAM = """
 import json, sys
@@ -277,24 +277,6 @@ def test_nothing_is_sent_that_a_full_disk_could_not_note(
     found = in_stream(aws)
     assert 0 < len(found) < 20_000
     assert set(ids(found)) <= intended(tmp_path / "run")
-
-
-class Door:
-    """A moto server of its own on one port, that closes and opens; its streams stay."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self._server: ThreadedMotoServer
-
-    def open(self) -> None:
-        self._server = ThreadedMotoServer(emulator.HOST, self.port, verbose=False)
-        self._server.start()
-        _, self.port = self._server.get_host_and_port()
-
-    def close(self) -> None:
-        self._server.stop()
-        assert self._server._server is not None
-        self._server._server.server_close()
 
 
 def test_an_endpoint_that_goes_away_and_comes_back_loses_nothing(

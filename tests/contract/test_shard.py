@@ -60,6 +60,17 @@ def test_records_that_are_not_kept_any_more_are_passed_over() -> None:
     assert shard.put_record("key", "more", "") == "6"
 
 
+def test_a_read_gives_no_more_than_kinesis_does() -> None:
+    shard = a_shard()
+    for _ in range(10_050):
+        shard.put_record("key", "x", "")
+    assert len(shard.get_records("0", None)[0]) == 10_000
+    large = a_shard()
+    for _ in range(12):
+        large.put_record("key", "x" * 1024 * 1024, "")
+    assert [len(large.get_records(last, None)[0]) for last in ("0", "10", "12")] == [10, 2, 0]
+
+
 @pytest.mark.usefixtures("aws")
 def test_moto_and_localstack_have_such_shards() -> None:
     kinesis = boto3.client("kinesis")

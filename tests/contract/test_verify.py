@@ -14,6 +14,7 @@ import boto3
 import msgspec
 import pytest
 
+from infra import emulator
 from infra.paths import ROOT
 from ride_scoring import kpl
 from ride_scoring.aws import connect
@@ -23,6 +24,7 @@ from stream_sim.redrive.marks import Mark
 from stream_sim.verify.journal import FILE_NAME, Head, Page
 from tests import runs
 from tests.contract.conftest import moto_settings
+from tests.contract.door import Door
 from tests.runs import a_prediction, a_reject, a_run, event_id, ride_id, sent
 
 LONG = 60.0
@@ -180,6 +182,44 @@ def test_rides_that_came_to_nothing_are_lost_and_named(tmp_path: Path) -> None:
     assert "… and 9 more" in errors
     assert "error: 29 rides lost, 0 failed, 0 unexpected" in errors
     assert "report: " in out
+
+
+def test_an_endpoint_that_is_away_for_longer_than_the_deadline_loses_no_ride(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.write(tmp_path, sent(20))
+    put([a_prediction(number) for number in range(10)])
+    (door := Door()).open()
+    with monkeypatch.context() as behind_it:
+        behind_it.setenv("AWS_ENDPOINT_URL", f"http://{emulator.HOST}:{door.port}")
+        process = verify(tmp_path, "--deadline", "12")
+    until(lambda: counted(tmp_path) == 10)
+    door.close()
+    time.sleep(10)
+    put([a_prediction(number) for number in range(10, 20)])
+    door.open()
+    code, _, errors = said(process)
+    assert (code, errors) == (0, "")
+    assert counted(tmp_path) == 20
+    door.close()
+
+
+def test_of_an_endpoint_that_stays_away_nothing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.write(tmp_path, sent(20))
+    put([a_prediction(number) for number in range(10)])
+    (door := Door()).open()
+    with monkeypatch.context() as behind_it:
+        behind_it.setenv("AWS_ENDPOINT_URL", f"http://{emulator.HOST}:{door.port}")
+        process = verify(tmp_path, "--deadline", "8")
+    until(lambda: counted(tmp_path) == 10)
+    door.close()
+    code, out, errors = said(process)
+    assert (code, out) == (1, "")
+    assert errors.startswith("error: no answer for ")
+    assert "so nothing can be said of the rides that are missing" in errors
+    assert not (tmp_path / "account.json").exists()
 
 
 def test_what_was_redriven_may_come_to_something_else(tmp_path: Path) -> None:

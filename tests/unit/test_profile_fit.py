@@ -84,7 +84,7 @@ def test_a_fit_is_written_and_said(tmp_path: Path, capsys: pytest.CaptureFixture
         trip_files.write(tmp_path / f"{seed}.parquet", trip_files.columns(3_000, seed=seed))
         for seed in range(2)
     ]
-    command.fit(months, out := tmp_path / "new" / "profile.npz")
+    command.fit(months, out := tmp_path / "new" / "profile.npz", as_json=False)
     assert read(out).statistics.fitted_to == "0.parquet, 1.parquet, 6,000 rides"
     assert "6,000 rides; 0 pairs of zones have values of their own" in capsys.readouterr().out
     assert np.median(sample(read(out), 2_000).duration_minutes) == pytest.approx(10, abs=0.1)
@@ -93,7 +93,7 @@ def test_a_fit_is_written_and_said(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_a_file_with_few_usual_trips_is_refused(tmp_path: Path) -> None:
     few = trip_files.write(tmp_path / "few.parquet", trip_files.columns(999))
     with pytest.raises(UserError, match=r"few\.parquet holds 999 trips .* needs 1,000"):
-        command.fit([few], tmp_path / "profile.npz")
+        command.fit([few], tmp_path / "profile.npz", as_json=False)
 
 
 def test_months_that_do_not_differ_are_refused(tmp_path: Path) -> None:

@@ -1,14 +1,19 @@
 """moto's shard, for producers that put and readers that read at the same time.
 
 moto says that its own is not safe for concurrent puts: two records get one sequence number, and the
-first is lost. A put and a read go through all that it holds, too, so it slows down as it fills.
+first is lost. A put and a read go through all that it holds, too, so it slows down as it fills, and
+a read without a limit answers with all of it.
 """
 
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from moto.kinesis import models
+
+# https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
+_MOST_RECORDS: Final = 10_000
+_MOST_BYTES: Final = 10 * 1024 * 1024
 
 
 class SafeShard(models.Shard):  # type: ignore[misc]
@@ -48,9 +53,11 @@ class SafeShard(models.Shard):  # type: ignore[misc]
 
     def _from(self, first: int, limit: int | None) -> Iterator[Any]:
         end = self.get_max_sequence_number() + 1
-        if limit is not None:
-            end = min(end, first + limit)
-        for number in range(first, end):
+        size = 0
+        for number in range(first, min(end, first + min(limit or _MOST_RECORDS, _MOST_RECORDS))):
+            size += len(self.records[number].data)
+            if size > _MOST_BYTES and number > first:
+                return
             yield self.records[number]
 
 

@@ -57,6 +57,10 @@ def run(app: Callable[[], object]) -> NoReturn:
         fail(str(error), 1)
     except (ClientError, BotoCoreError) as error:
         fail(_aws_sentence(error), 1)
+    except ValueError as error:
+        if not str(error).startswith("Invalid endpoint"):  # botocore's, and it has no type for it
+            raise
+        fail(f"{error}: AWS_ENDPOINT_URL has to be such as http://127.0.0.1:4566", 1)
     sys.exit(0)
 
 

@@ -45,8 +45,8 @@ class Summary(msgspec.Struct, frozen=True):
 def demo(port: int | None, *, keep: bool) -> None:
     """Runs the whole; exit code 1 where a ride is lost, failed or unexpected."""
     steps = Steps()
-    shutil.rmtree(_OUT, ignore_errors=True)
     with lifecycle.brought_up(port, steps, keep=keep) as (deployed, model):
+        shutil.rmtree(_OUT, ignore_errors=True)
         with steps.step("stream", "rides sent, watched and counted"), watched(deployed):
             sent(deployed, _OUT, *_DAY, *_FAULTS)
             before = verified(deployed, _OUT, _DEADLINE_SECONDS)

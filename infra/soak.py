@@ -1,7 +1,7 @@
 """Rides for minutes at the highest rate that the stack holds: none may be lost."""
 
 import shutil
-import time
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -10,6 +10,7 @@ from rich.table import Table
 from infra import console, lifecycle
 from infra.console import UserError
 from infra.paths import OUT
+from infra.stack import Stack
 from infra.steps import Steps
 from infra.traffic import sent, verified, watched
 
@@ -26,11 +27,10 @@ _FAULTS: Final = (
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """out/soak/summary.json; `drain_seconds` is from the last ride sent to the last counted."""
+    """out/soak/summary.json; `rate` is rides a second as they were asked for."""
 
     minutes: float
     rate: float
-    drain_seconds: float
     rides: dict[str, int]
     latency_ms: dict[str, float] | None
     rides_per_second: float | None
@@ -40,27 +40,31 @@ def soak(port: int | None, minutes: float) -> None:
     """Soaks the stack that stands, or one of its own; exit code 1 where a ride is lost, failed or
     unexpected."""
     steps = Steps()
-    shutil.rmtree(_OUT, ignore_errors=True)
     with lifecycle.standing_or_brought_up(port, steps) as deployed:
+        shutil.rmtree(_OUT, ignore_errors=True)
         with steps.step("trial", "trial") as step:
-            sent(deployed, _OUT / "trial", *_TRIAL)
-            trial = verified(deployed, _OUT / "trial", _DEADLINE_SECONDS)
-            rate = round(_HELD * (trial.rides_per_second or 1.0), 1)
-            step.line += f": it holds {trial.rides_per_second:,.0f} rides/s; {rate:,.0f} asked"
+            held = _held(deployed)
+            rate = round(_HELD * held, 1)
+            step.line += f": it holds {held:,.0f} rides/s; {rate:,.0f} asked"
         with steps.step("soak", f"{minutes:g} minutes of rides"), watched(deployed):
             duration = ("--duration", f"{minutes * 60:g}", "--rate", f"{rate:g}")
             sent(deployed, _OUT / "run", *duration, *_FAULTS)
-            sent_at = time.monotonic()
             account = verified(deployed, _OUT / "run", _DEADLINE_SECONDS)
-            drain = round(time.monotonic() - sent_at, 1)
-    summary = Summary(
-        minutes, rate, drain, account.rides, account.latency_ms, account.rides_per_second
-    )
+    summary = Summary(minutes, rate, account.rides, account.latency_ms, account.rides_per_second)
     encoded = msgspec.json.format(msgspec.json.encode(summary), indent=2)
     (_OUT / "summary.json").write_bytes(encoded + b"\n")
     console.out.print(_table(summary))
-    if not (trial.clean and account.clean):
-        raise UserError(f"not every ride came to what it had to: see the reports in {_OUT}")
+    if not account.clean:
+        raise UserError(f"not every ride came to what it had to: {_report('run')} names them")
+
+
+def _held(deployed: Stack) -> float:
+    """The rides a second that come out where more go in than it holds. Raises `UserError`."""
+    sent(deployed, _OUT / "trial", *_TRIAL)
+    trial = verified(deployed, _OUT / "trial", _DEADLINE_SECONDS)
+    if not trial.clean or not trial.rides_per_second:
+        raise UserError(f"not every ride came to what it had to: {_report('trial')} names them")
+    return trial.rides_per_second
 
 
 def _table(summary: Summary) -> Table:
@@ -71,6 +75,9 @@ def _table(summary: Summary) -> Table:
         table.add_row(name, f"{count:,}")
     for name, milliseconds in (summary.latency_ms or {}).items():
         table.add_row(f"latency {name}", f"{milliseconds:,.0f} ms")
-    table.add_row("seconds to drain", f"{summary.drain_seconds:.1f}")
-    table.caption = str(_OUT / "run" / "report.html")
+    table.caption = str(_report("run"))
     return table
+
+
+def _report(run: str) -> Path:
+    return (_OUT / run / "report.html").relative_to(Path.cwd(), walk_up=True)

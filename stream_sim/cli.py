@@ -33,10 +33,21 @@ RejectsBucket = Annotated[
 def send(
     stream: EventsStream,
     count: Annotated[
-        int | None, typer.Option(min=1, help="How many rides; 5000 unless --duration is set.")
+        int | None,
+        typer.Option(
+            min=1,
+            max=1_000_000_000,
+            help="How many rides; 5000 unless --duration is set, or all of a file with --speed-up.",
+        ),
     ] = None,
     duration: Annotated[
-        float | None, typer.Option(min=0.1, help="Seconds to send for, in place of --count.")
+        float | None,
+        typer.Option(
+            min=0.1,
+            max=1e9,
+            help="Seconds of arrivals, in place of --count; a stream that takes less than the rate "
+            "is sent them for longer.",
+        ),
     ] = None,
     rate: Annotated[
         float | None, typer.Option(min=0.1, max=1e6, help="Rides a second; 500 unless set.")
@@ -51,7 +62,13 @@ def send(
     ] = None,
     faults: Annotated[
         list[str] | None,
-        typer.Option("--fault", help="KIND=SHARE of the rides; may be repeated."),
+        typer.Option(
+            "--fault",
+            help="KIND=SHARE of the rides, such as duplicate=0.01; may be repeated. Kinds are "
+            "duplicate, late, out-of-order, huge, aggregated, damaged-kpl, and each way to be "
+            "malformed: cut-off, empty, not-a-number, latin-1, no-distance, zone-as-text, "
+            "newer-schema, zone-0, broken-meter.",
+        ),
     ] = None,
     malformed: Annotated[
         float, typer.Option(min=0, max=1, help="Share of rides that can never be scored.")
@@ -83,9 +100,14 @@ def send(
     ] = None,
     processes: Annotated[
         int | None,
-        typer.Option(min=1, help="How many processes send; as many as the rate needs unless set."),
+        typer.Option(
+            min=1, max=256, help="How many processes send; as many as the rate needs unless set."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same rides.")] = 1,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="The same seed gives the same rides, from as many --processes."),
+    ] = 1,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the ledger; out/runs/<time> unless set.")
     ] = None,

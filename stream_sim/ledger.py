@@ -6,6 +6,7 @@ after it (what the stream took). Rides are numbered in the order in which they a
 each part, and their ids follow from that.
 """
 
+import fcntl
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -99,7 +100,12 @@ class Ledger:
             raise UserError(
                 f"{self.path} cannot be begun ({error.strerror}): name another folder with --out"
             ) from None
-        self._append(run)
+        fcntl.flock(self._file, fcntl.LOCK_EX)  # it ends with us, however we end
+        try:
+            self._append(run)
+        except UserError:
+            self.path.unlink()  # nothing was sent, and the folder can be used again
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -135,13 +141,21 @@ def number_of(ride_id: str) -> tuple[str, int, int] | None:
 
 
 def runs(folder: Path) -> Mapping[int, Run]:
-    """The first line of each part's ledger, by part. Raises `UserError`."""
-    found = {run.part: run for run, _ in map(_opened, sorted(folder.glob(_FILES)))}
-    if not found:
+    """The first line of each part's ledger, by part.
+
+    Raises `UserError` where one is still written, or there is not one run, whole.
+    """
+    paths = sorted(folder.glob(_FILES))
+    if not paths:
         raise UserError(
             f"{folder} holds no ledger: send rides first, with `python -m stream_sim send`"
         )
-    return found
+    for path in paths:
+        _require_ended(path)
+    found = [run for run, _ in map(_opened, paths)]
+    if len({run.run for run in found}) > 1:
+        raise UserError(f"{folder} holds ledgers of several runs: keep each run in its own folder")
+    return {run.part: run for run in found}
 
 
 def entries(folder: Path, part: int) -> Iterator[Entry]:
@@ -165,6 +179,17 @@ def newest(folder: Path) -> Path:
             f"{folder} holds no ledger: send rides first, with `python -m stream_sim send`"
         )
     return ledgers[-1].parent
+
+
+def _require_ended(path: Path) -> None:
+    """Raises `UserError` where a process still sends."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(f"{path} is still written: wait until all is sent, or end `send`") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from None
 
 
 def _opened(path: Path) -> tuple[Run, Iterator[bytes]]:

@@ -39,7 +39,7 @@ class Page(msgspec.Struct, frozen=True, tag="page"):
     millis_behind: int
 
 
-class Unanswered(msgspec.Struct, frozen=True, tag="unanswered"):
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """A call that came to nothing and will be tried again."""
 
     why: str
@@ -57,7 +57,7 @@ class Closed(msgspec.Struct, frozen=True, tag="closed"):
     """The shard was read to its end, or is not kept any more: no more comes of it."""
 
 
-type Message = Page | Unanswered | Refused | Closed
+type Message = Page | Failed | Refused | Closed
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from kinesis.consumer import KinesisConsumer
 
 from infra.console import UserError
-from stream_sim.pages import Closed, Page, Refused, StreamRecord, Unanswered, received
+from stream_sim.pages import Closed, Failed, Page, Refused, StreamRecord, received
 from stream_sim.place import Place
 from stream_sim.shard_reader import PATIENCE, POLL_SECONDS, ShardReader
 
@@ -128,7 +128,7 @@ class StreamReader:
                 self._behind[shard_id] = page.millis_behind
                 self._trouble.pop(shard_id, None)
                 return self._unread(page)
-            case Unanswered(why):
+            case Failed(why):
                 self._trouble[shard_id] = why
             case Closed():
                 self._consumer.closed.add(shard_id)

@@ -73,7 +73,7 @@ data "aws_iam_policy_document" "reader" {
 
   statement {
     sid       = "ReadStreams"
-    actions   = ["kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"]
+    actions   = ["kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"]
     resources = concat([module.events_stream.arn, module.predictions_stream.arn], module.shadow_stream[*].arn)
   }
 

@@ -44,8 +44,8 @@ def notes(account: Account) -> Iterator[str]:
         yield "What failed is set aside, and python -m stream_sim redrive sends it again."
     if account.unanswered:
         yield (
-            f"Put without an answer: {_rides(account.unanswered)}. Nothing came of them, and the "
-            "stream most likely never took them, so they count neither as sent nor as lost."
+            f"Not known to be taken: {_rides(account.unanswered)}. They were to be put, no answer "
+            "was seen, and nothing came of them, so they count neither as sent nor as lost."
         )
 
 

@@ -57,8 +57,9 @@ class Account(msgspec.Struct, frozen=True):
     """The whole account.
 
     `lost` and `unexpected` name the first thousand of such rides, and what is wrong with each;
-    `unexpected_count` is of all. `unanswered` rides were put without an answer, and nothing came of
-    them: the stream most likely never took them, so they count neither as sent nor as lost.
+    `unexpected_count` is of all. Of `unanswered` rides it is not known that the stream took them:
+    they were to be put, and no answer was seen, as where `send` is killed. Nothing came of them, so
+    they count neither as sent nor as lost.
     `models` counts predictions by name and version; `accuracy` is by the same.
     """
 

@@ -49,9 +49,13 @@ def run(request: Request, progress: Progress) -> None:
     runs = ledger.runs(folder)
     with Journal(folder, request.stream) as book, progress:
         findings = _findings(request, folder, runs, book, progress)
+    # Printed first: it took long to come by, and the disk may be full.
+    _show(findings.account, as_json=request.as_json)
     _write(folder / ACCOUNT, findings)
     written = report.write(folder, findings)
-    _show(findings.account, written, as_json=request.as_json)
+    if not request.as_json:
+        console.out.print(f"report: {written}", markup=False)
+    _complain(findings.account)
 
 
 def _findings(
@@ -95,18 +99,23 @@ def _read_ledger(folder: Path, part: int, rides: Rides, timeline: Timeline) -> N
 
 
 def _write(path: Path, findings: Findings) -> None:
+    unfinished = path.with_name(f"{path.name}.part")
     try:
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(findings), indent=2) + b"\n")
+        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(findings), indent=2) + b"\n")
+        unfinished.replace(path)  # whole or not at all
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}): make room") from None
 
 
-def _show(account: Account, written: Path, *, as_json: bool) -> None:
+def _show(account: Account, *, as_json: bool) -> None:
     if as_json:
         console.out.print(msgspec.json.encode(account).decode(), markup=False)
     else:
         console.out.print(_table(account))
-        console.out.print(f"report: {written}", markup=False)
+
+
+def _complain(account: Account) -> None:
+    """Names what is lost or unexpected, and ends with exit code 1 where anything is wrong."""
     _show_ids("lost", account.lost, account.rides.lost)
     _show_ids("unexpected", account.unexpected, account.unexpected_count)
     if not account.clean:
@@ -128,7 +137,7 @@ def _table(account: Account) -> Table:
     for model, count in account.models.items():
         table.add_row(f"  by {model}", f"{count:,}{_accuracy(account, model)}")
     if account.unanswered:
-        table.add_row("put, never answered", f"{account.unanswered:,}")
+        table.add_row("not known to be taken", f"{account.unanswered:,}")
     if account.latency_ms:
         for name, milliseconds in msgspec.structs.asdict(account.latency_ms).items():
             table.add_row(f"latency {name}", f"{milliseconds:,.0f} ms")
@@ -145,5 +154,5 @@ def _accuracy(account: Account, model: str) -> str:
 def _show_ids(title: str, ids: Sequence[str], count: int) -> None:
     for line in ids[:_MOST_NAMED]:
         console.err.print(f"{title}: {line}", markup=False)
-    if count > _MOST_NAMED:
-        console.err.print(f"… and {count - _MOST_NAMED:,} more")
+    if len(ids) > _MOST_NAMED:
+        console.err.print(f"… of {count:,}")

@@ -14,6 +14,7 @@ from stream_sim.verify.reconciliation import Reconciliation
 from stream_sim.verify.rides import (
     ANSWERED_AS_ANOTHER,
     FAILED,
+    NO_DURATION,
     PREDICTED,
     REASONS,
     REDRIVEN,
@@ -75,9 +76,11 @@ def account(reconciliation: Reconciliation, runs: Mapping[int, Run]) -> Account:
         for first, rows in rides.blocks():
             sums.add(runs[part], rides.faults, first, rows)
     counts = sums.counts
-    never_sent = reconciliation.never_sent
-    if never_sent:
-        sums.unexpected.append(f"{never_sent:,} outcomes are of rides that the ledger has not")
+    others = {
+        "rides came to something, and the ledger has them not": reconciliation.never_sent,
+        "more outcomes name events that no ride was sent as": reconciliation.dropped,
+    }
+    sums.unexpected += [f"{number:,} {what}" for what, number in others.items() if number]
     return Account(
         rides=Counts(
             sent=counts["sent"],
@@ -99,7 +102,7 @@ def account(reconciliation: Reconciliation, runs: Mapping[int, Run]) -> Account:
         latency_ms=_latency(reconciliation.timeline),
         rides_per_second=_rides_per_second(reconciliation, counts["sent"]),
         lost=sums.lost,
-        unexpected_count=counts["unexpected"] + never_sent,
+        unexpected_count=counts["unexpected"] + sum(others.values()),
         unexpected=sums.unexpected,
     )
 
@@ -113,7 +116,7 @@ def _wrong(rows: Rows) -> Mask:
     otherwise = (predicted & (rows["reason"] > 0)) | (
         rejected & ~(predicted & ~once) & (rows["came"] != rows["reason"])
     )
-    wrong: Mask = (two & once) | otherwise | ((state & ANSWERED_AS_ANOTHER) > 0)
+    wrong: Mask = (two & once) | otherwise | ((state & (ANSWERED_AS_ANOTHER | NO_DURATION)) > 0)
     return wrong
 
 
@@ -132,6 +135,8 @@ def _explanation(row: np.void) -> str:
     reason, came = (_reason(int(row[name])) for name in ("reason", "came"))
     if state & ANSWERED_AS_ANOTHER:
         return "an outcome names another event than those that it was sent as"
+    if state & NO_DURATION:
+        return "predicted to take minutes that no ride takes"
     if state & PREDICTED and state & REJECTED and not state & REDRIVEN:
         return "both predicted and rejected"
     if state & FAILED and state & (PREDICTED | REJECTED) and not state & REDRIVEN:

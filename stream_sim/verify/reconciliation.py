@@ -20,6 +20,7 @@ from stream_sim.verify.accuracy import Errors
 from stream_sim.verify.rides import (
     ANSWERED_AS_ANOTHER,
     FAILED,
+    NO_DURATION,
     PREDICTED,
     REDRIVEN,
     REJECTED,
@@ -34,6 +35,8 @@ from stream_sim.verify.timeline import Timeline
 
 _MOST_KEPT: Final = 100_000
 """Outcomes that fit no event yet: more than this, and something else is wrong than their order."""
+_MOST_MINUTES: Final = 1e6
+"""Two years: nothing that is said to take longer is a duration."""
 
 
 class Seen(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -65,6 +68,15 @@ def seen(prediction: Prediction, arrived_at: datetime, run: str) -> Seen | None:
     )
 
 
+class _Failed(msgspec.Struct, frozen=True):
+    """Lambda gave up on a ride's event, which was part of the record `record_id`."""
+
+    part: int
+    number: int
+    event: int
+    record_id: str
+
+
 class _Found(msgspec.Struct, gc=False):
     """The row of a ride's event; `fits` says whether the ride is known to be sent as this event."""
 
@@ -84,12 +96,22 @@ class Reconciliation:
         self.errors: dict[str, Errors] = {}
         self.last_arrived_at = 0.0
         self.repeated = 0
-        self.never_sent = 0
-        self.open = sum(part.taken_count() for part in rides.values())
+        self.dropped = 0
+        """Outcomes that fit no event, beyond those that are kept."""
+        taken = sum(part.taken_count() for part in rides.values())
+        self.open = taken
         """How many rides that the stream took have come to nothing yet."""
+        self.unsure = sum(part.count for part in rides.values()) - taken
+        """How many rides, of which it is not known that the stream took them, likewise."""
         self._run = run
         self._redriven: frozenset[str] = frozenset()
-        self._unmatched: list[Seen | Reject] = []
+        self._unmatched: list[Seen | Reject | _Failed] = []
+        self._never_sent: set[tuple[int, int]] = set()
+
+    @property
+    def never_sent(self) -> int:
+        """How many rides of the run that its ledger has not came to something."""
+        return len(self._never_sent)
 
     def redriven(self, event_ids: frozenset[str]) -> None:
         """Takes the ids of all events that were sent again after they had been set aside. Those
@@ -119,9 +141,9 @@ class Reconciliation:
         row = found.row
         if not row.state & REJECTED:
             self.timeline.count("rejected", np.array([reject.rejected_at.timestamp()]))
-        elif not found.fits and not row.state & REDRIVEN:
-            self.repeated += 1
-        row.came = reason_code(reject.reason)
+        # Told twice, and of two reasons, the one that it had to be is not the one to be kept.
+        if row.came in (0, row.reason) or row.state & REDRIVEN:
+            row.came = reason_code(reject.reason)
         self._write(found, REJECTED | self._redriven_bit(reject.event_id))
 
     def failed(self, record: FailedRecord) -> None:
@@ -130,19 +152,20 @@ class Reconciliation:
             place = ledger.number_of(ride_id)
             if place is None or place[0] != self._run:
                 continue
-            found = self._find(*place[1:], event_code(event_id), None)
-            if found is not None:
-                self._write(found, FAILED | self._redriven_bit(record.event_id))
+            self._failed(_Failed(*place[1:], event_code(event_id), record.event_id))
 
     def settle(self) -> None:
         """Tries again what fitted no event that a ride was sent as; what still fits none is an
         answer to another event."""
         unmatched, self._unmatched = self._unmatched, []
         for outcome in unmatched:
-            if isinstance(outcome, Reject):
-                self.rejected(outcome)
-            else:
-                self.predicted([outcome])
+            match outcome:
+                case Reject():
+                    self.rejected(outcome)
+                case Seen():
+                    self.predicted([outcome])
+                case _Failed():
+                    self._failed(outcome)
         for outcome in self._unmatched:
             self._answered_as_another(outcome)
 
@@ -156,8 +179,16 @@ class Reconciliation:
             return None
         if not found.row.event:
             found.row.event = outcome.event
+        if not 0 <= outcome.minutes < _MOST_MINUTES:
+            self._write(found, PREDICTED | NO_DURATION)
+            return None
         self._write(found, PREDICTED)
         return found.row
+
+    def _failed(self, outcome: _Failed) -> None:
+        found = self._find(outcome.part, outcome.number, outcome.event, outcome)
+        if found is not None:
+            self._write(found, FAILED | self._redriven_bit(outcome.record_id))
 
     def _measure(self, model: str, pairs: Sequence[tuple[Seen, Row]]) -> None:
         self.models[model] += len(pairs)
@@ -168,13 +199,14 @@ class Reconciliation:
         self.timeline.erred(arrived_at[counts], errors)
 
     def _find(
-        self, part: int, number: int, event: int, outcome: Seen | Reject | None
+        self, part: int, number: int, event: int, outcome: Seen | Reject | _Failed
     ) -> _Found | None:
         """The ride's record that the outcome is of; None, and the outcome kept, where there is none
         yet."""
         rides = self.rides.get(part)
         if rides is None or number >= rides.count:
-            self.never_sent += 1
+            if len(self._never_sent) < _MOST_KEPT:
+                self._never_sent.add((part, number))
             return None
         unsure: _Found | None = None
         for copy, row in _copies(rides, number):
@@ -182,11 +214,13 @@ class Reconciliation:
                 return _Found(rides, copy, row, fits=True)
             if unsure is None and (not row.event or row.state & (UNANSWERED | REDRIVEN)):
                 unsure = _Found(rides, copy, row, fits=False)
-        if unsure is None and outcome is not None and len(self._unmatched) < _MOST_KEPT:
+        if unsure is None and len(self._unmatched) < _MOST_KEPT:
             self._unmatched.append(outcome)
+        elif unsure is None:
+            self.dropped += 1
         return unsure
 
-    def _answered_as_another(self, outcome: Seen | Reject) -> None:
+    def _answered_as_another(self, outcome: Seen | Reject | _Failed) -> None:
         if isinstance(outcome, Reject):
             place = ledger.number_of(outcome.partition_key)
             part, number = place[1:] if place else (0, 0)
@@ -197,10 +231,11 @@ class Reconciliation:
 
     def _write(self, found: _Found, bits: int) -> None:
         row = found.row
-        was_open = _is_open(row)
+        was_open, was_unsure = _is_open(row), _is_unsure(row)
         row.state |= bits
         found.rides.write(found.number, row)
         self.open += _is_open(row) - was_open
+        self.unsure += _is_unsure(row) - was_unsure
 
     def _redriven_bit(self, event_id: str) -> int:
         return REDRIVEN if event_id in self._redriven else 0
@@ -218,6 +253,10 @@ def _copies(rides: Rides, number: int) -> Iterator[tuple[int, Row]]:
 
 def _is_open(row: Row) -> bool:
     return bool(row.state & TAKEN) and not row.has_outcome
+
+
+def _is_unsure(row: Row) -> bool:
+    return not row.state & (TAKEN | PREDICTED | REJECTED | FAILED)
 
 
 def _events(record: FailedRecord) -> list[tuple[str, str]]:

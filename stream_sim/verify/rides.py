@@ -9,7 +9,7 @@ import os
 import struct
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Self, get_args
 
@@ -32,6 +32,7 @@ REJECTED: Final = 8
 FAILED: Final = 16
 REDRIVEN: Final = 32
 ANSWERED_AS_ANOTHER: Final = 64
+NO_DURATION: Final = 128
 
 ROW: Final = np.dtype(
     [
@@ -99,17 +100,20 @@ class Rides:
         self._file.close()
 
     def add(self, entry: Entry) -> None:
-        """Takes what a line of the ledger says."""
+        """Takes what a line of the ledger says. Raises `UserError` where it cannot be."""
         match entry:
             case Intended():
+                self._require(entry.first == self.count, f"ride {entry.first} comes out of turn")
                 self._intend(entry)
             case Taken(sent_at, records):
                 self.first_sent_at = min(self.first_sent_at, sent_at)
+                self._require_intended(records)
                 numbers, codes = _taken(records)
                 rows = self._view()
                 rows["event"][numbers] = codes
                 rows["state"][numbers] |= TAKEN
             case Unanswered(records):
+                self._require_intended(records)
                 self._view()["state"][_numbers(records)] |= UNANSWERED
 
     def row(self, number: int) -> Row:
@@ -135,7 +139,11 @@ class Rides:
         if end > rows_mapped:
             self._mapped.close()
             self._mapped = self._map(max(end, 2 * rows_mapped))
-        self.count = max(self.count, end)
+        self.count = end
+        for number in (*entry.reasons, *entry.faults, *entry.copies):
+            self._require(entry.first <= number < end, f"ride {number} is on another ride's line")
+        for number, original in entry.copies.items():
+            self._require(0 <= original < number, f"ride {number} copies a later one, {original}")
         rows = self._view()
         rows["minutes"][entry.first : end] = entry.minutes
         for number, reason in entry.reasons.items():
@@ -145,6 +153,16 @@ class Rides:
         for number, original in entry.copies.items():
             rows["copy"][self._last_copy(original)] = number + 1
         self._give_back(len(entry.minutes))
+
+    def _require_intended(self, records: Iterable[TakenRecord | PutRecord]) -> None:
+        for record in records:
+            last = record.first + max(record.packed, 1)
+            known = record.packed >= 0 <= record.first and last <= self.count
+            self._require(known, f"ride {record.first} was put before it was intended")
+
+    def _require(self, holds: bool, complaint: str) -> None:  # noqa: FBT001 - what must be so
+        if not holds:
+            raise UserError(f"a ledger in {self._folder} is damaged: {complaint}")
 
     def _give_back(self, written: int) -> None:
         """Lets go of pages now and then: they stay in the file, and come back when asked for."""

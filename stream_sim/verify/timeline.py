@@ -9,12 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_sim.latency import CLASSES, classes, percentile, upper_ms
+
 BINS: Final = 600
-_LEAST_MS: Final = 1.0
-_STEP: Final = 1.04
-"""A latency is known to within 2 %: half of what lies between the bounds of a class."""
-_CLASSES: Final = 440
-"""Up to nine hours: 1 ms x 1.04^440. What took longer is in the last."""
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +52,7 @@ class Timeline:
         self._counts = {
             name: np.zeros(BINS, np.int64) for name in ("sent", "predicted", "rejected")
         }
-        self._latency = np.zeros((BINS, _CLASSES), np.int64)
+        self._latency = np.zeros((BINS, CLASSES), np.int64)
         # Of predictions whose true duration counts: how many, and the sum of squared errors.
         self._erred = np.zeros(BINS, np.int64)
         self._squares = np.zeros(BINS)
@@ -68,7 +65,7 @@ class Timeline:
         """Counts predictions that arrived at these times, and how long they took; shapes (n,)."""
         bins = self._bins(at)
         np.add.at(self._counts["predicted"], bins, 1)
-        np.add.at(self._latency, (bins, _classes(latency_ms)), 1)
+        np.add.at(self._latency, (bins, classes(latency_ms)), 1)
 
     def erred(self, at: Floats, minutes: Floats) -> None:
         """Takes how far predictions that arrived at these times were off; shapes (n,)."""
@@ -78,7 +75,7 @@ class Timeline:
 
     def percentile(self, percent: float) -> float | None:
         """Of all latencies, in milliseconds; None where there are none."""
-        return _percentile(self._latency.sum(axis=0), percent)
+        return percentile(self._latency.sum(axis=0), percent)
 
     def latency_classes(self) -> list[LatencyClass]:
         """The classes from the first to the last that is not empty."""
@@ -87,13 +84,13 @@ class Timeline:
         if not len(filled):
             return []
         kept = range(filled[0], filled[-1] + 1)
-        return [LatencyClass(round(_LEAST_MS * _STEP**i, 3), int(counts[i])) for i in kept]
+        return [LatencyClass(upper_ms(i), int(counts[i])) for i in kept]
 
     def moments(self) -> Moments:
         bins = range(self._last + 1)
         counts = {name: values[: self._last + 1].tolist() for name, values in self._counts.items()}
         p50, p95, p99 = (
-            [_percentile(self._latency[i], percent) for i in bins] for percent in (50, 95, 99)
+            [percentile(self._latency[i], percent) for i in bins] for percent in (50, 95, 99)
         )
         return Moments(
             bin_seconds=self._bin_seconds,
@@ -124,21 +121,6 @@ class Timeline:
         for values in (*self._counts.values(), self._latency, self._erred, self._squares):
             values[: BINS // 2] = values[0::2] + values[1::2]
             values[BINS // 2 :] = 0
-
-
-def _classes(latency_ms: Floats) -> NDArray[np.int64]:
-    scaled = np.log(np.maximum(latency_ms, _LEAST_MS) / _LEAST_MS) / np.log(_STEP)
-    classes: NDArray[np.int64] = np.minimum(np.ceil(scaled), _CLASSES - 1).astype(np.int64)
-    return classes
-
-
-def _percentile(counts: NDArray[np.int64], percent: float) -> float | None:
-    total = counts.sum()
-    if not total:
-        return None
-    index = int(np.searchsorted(np.cumsum(counts), total * percent / 100))
-    middle = index - 0.5 if index else 0.0
-    return round(float(_LEAST_MS * _STEP**middle), 1)
 
 
 def _rmse(count: int, squares: float) -> float | None:

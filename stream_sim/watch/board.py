@@ -11,9 +11,9 @@ import numpy as np
 
 from ride_scoring import zones
 from ride_scoring.events import LAST_ZONE, Prediction, Reject, Ride, Role
-from stream_sim.watch.figures import Course, Figures, Pair, Places, Served
-from stream_sim.watch.latency import BUCKETS, bucket, percentiles
-from stream_sim.watch.ring import Counts, Ring
+from stream_sim.latency import CLASSES, Counts, classes, percentile
+from stream_sim.watch.figures import Course, Figures, Latency, Pair, Places, Served
+from stream_sim.watch.ring import Ring
 
 COURSE_SECONDS: Final = 300
 _LATENCY_SLOT_SECONDS: Final = 5
@@ -34,7 +34,7 @@ class Board:
         self._in = Ring(COURSE_SECONDS + _READ_AFTER_SECONDS, 1)
         self._out = Ring(COURSE_SECONDS + _READ_AFTER_SECONDS, 1)
         slots = COURSE_SECONDS // _LATENCY_SLOT_SECONDS + 1
-        self._latency = Ring(slots, _LATENCY_SLOT_SECONDS, (BUCKETS,))
+        self._latency = Ring(slots, _LATENCY_SLOT_SECONDS, (CLASSES,))
         slots = COURSE_SECONDS // _PLACES_SLOT_SECONDS
         self._pairs = Ring(slots, _PLACES_SLOT_SECONDS, (LAST_ZONE + 1, LAST_ZONE + 1))
         self._taken_in = self._predicted = self._repeated = self._failed = self._answered = 0
@@ -68,7 +68,7 @@ class Board:
         self._predicted += 1
         self._out.add(at.timestamp())
         latency = (at - prediction.arrived_at).total_seconds() * 1000
-        self._latency.add(at.timestamp(), bucket(latency))
+        self._latency.add(at.timestamp(), int(classes(latency)))
         self._answer(prediction.arrived_at)
 
     def rejected(self, reject: Reject) -> None:
@@ -93,7 +93,7 @@ class Board:
             in_per_second=int(self._in.last(end, over).sum()) / over,
             out_per_second=int(self._out.last(end, over).sum()) / over,
             backlog=max(0, self._taken_in - self._answered),
-            latency_ms=percentiles(latencies.sum(axis=0)),
+            latency_ms=_percentiles(latencies.sum(axis=0)),
             taken_in=self._taken_in,
             predicted=self._predicted,
             repeated=self._repeated,
@@ -109,7 +109,7 @@ class Board:
         return Course(
             self._in.last(end, COURSE_SECONDS).tolist(),
             self._out.last(end, COURSE_SECONDS).tolist(),
-            [percentiles(slot) for slot in self._latency.last(now.timestamp(), slots)],
+            [_percentiles(slot) for slot in self._latency.last(now.timestamp(), slots)],
         )
 
     def places(self, now: datetime) -> Places:
@@ -129,6 +129,11 @@ class Board:
     def _answer(self, arrived_at: datetime) -> None:
         if arrived_at.timestamp() >= self._began:
             self._answered += 1
+
+
+def _percentiles(histogram: Counts) -> Latency | None:
+    p50, p95, p99 = (percentile(histogram, percent) for percent in (50, 95, 99))
+    return None if p50 is None or p95 is None or p99 is None else Latency(p50, p95, p99)
 
 
 def _by_borough(pickups: Counts) -> dict[str, int]:

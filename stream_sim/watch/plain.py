@@ -7,8 +7,7 @@ from datetime import datetime
 import msgspec
 
 from stream_sim.watch.feed import Contact, Feed
-from stream_sim.watch.figures import Figures
-from stream_sim.watch.latency import Latency
+from stream_sim.watch.figures import Figures, Latency
 
 
 class Line(msgspec.Struct, frozen=True):

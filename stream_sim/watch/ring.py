@@ -1,9 +1,8 @@
 """Counts at times in, the counts of the last slots of time out: memory that does not grow. Pure."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Counts = NDArray[np.int64]
+from stream_sim.latency import Counts
 
 
 class Ring:

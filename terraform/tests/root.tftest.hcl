@@ -30,7 +30,7 @@ run "defaults" {
       } == {
       producer = { SendRides = toset(["kinesis:DescribeStreamSummary", "kinesis:PutRecord", "kinesis:PutRecords"]) }
       reader = {
-        ReadStreams  = toset(["kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"])
+        ReadStreams  = toset(["kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"])
         ListSetAside = toset(["s3:ListBucket"])
         ReadSetAside = toset(["s3:GetObject"])
       }

@@ -73,6 +73,33 @@ def test_a_line_that_is_damaged_is_said(tmp_path: Path) -> None:
         ledger.runs(tmp_path)
 
 
+def test_a_ledger_that_is_still_written_is_not_read(tmp_path: Path) -> None:
+    with Ledger(tmp_path, a_run()), pytest.raises(UserError, match="is still written: wait until"):
+        ledger.runs(tmp_path)
+    assert list(ledger.runs(tmp_path)) == [0]
+
+
+def test_the_ledgers_of_two_runs_are_not_one(tmp_path: Path) -> None:
+    write(tmp_path, [], a_run(0))
+    write(tmp_path, [], a_run(1, 2, run="ffffffff"))
+    with pytest.raises(UserError, match="holds ledgers of several runs"):
+        ledger.runs(tmp_path)
+
+
+def test_a_ledger_that_could_not_be_begun_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+    program = (
+        "import resource, sys; from pathlib import Path; from tests import runs\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "runs.write(Path(sys.argv[1]), [])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert "cannot be written (File too large)" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_ledger_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     write(tmp_path, [])
     with pytest.raises(UserError, match=r"cannot be begun \(File exists\): name another folder"):

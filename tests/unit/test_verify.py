@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from infra.console import UserError
 from ride_scoring import kpl
 from ride_scoring.events import Prediction, RejectReason
 from stream_sim import ledger
 from stream_sim.ledger import Entry, Intended, PutRecord, Taken, TakenRecord, Unanswered
 from stream_sim.set_aside import FailedRecord
-from stream_sim.verify import explained
+from stream_sim.verify import explained, reconciliation
 from stream_sim.verify.account import Account, Survived
 from stream_sim.verify.reconciliation import Reconciliation, seen
 from stream_sim.verify.rides import Rides
@@ -33,6 +34,10 @@ class Verified:
     @property
     def open(self) -> int:
         return self._reconciliation.open
+
+    @property
+    def unsure(self) -> int:
+        return self._reconciliation.unsure
 
     def predicted(self, *predictions: Prediction, milliseconds: float = 100) -> None:
         arrived_at = BEGAN + timedelta(milliseconds=milliseconds)
@@ -57,6 +62,10 @@ def verified(folder: Path, entries: Sequence[Entry]) -> Iterator[Verified]:
         for entry in ledger.entries(folder, 0):
             rides.add(entry)
         yield Verified(rides)
+
+
+def sent_as(number: int) -> list[TakenRecord]:
+    return [TakenRecord(number, 0, event_id(number))]
 
 
 def failure(number: int, data: bytes = b"", event: str | None = None) -> FailedRecord:
@@ -219,8 +228,77 @@ def test_an_answer_to_an_event_that_a_ride_was_not_sent_as_is_unexpected(tmp_pat
 def test_an_outcome_of_a_ride_that_was_never_sent_is_unexpected(tmp_path: Path) -> None:
     with verified(tmp_path, sent(1)) as run:
         run.predicted(a_prediction(0), a_prediction(5))
-        assert run.account().unexpected == ["1 outcomes are of rides that the ledger has not"]
+        run.rejected(a_reject(5))  # told twice, it is one ride
+        assert run.account().unexpected == [
+            "1 rides came to something, and the ledger has them not"
+        ]
         assert run.account().unexpected_count == 1
+
+
+def test_a_failure_of_an_event_that_a_ride_was_not_sent_as_is_unexpected(tmp_path: Path) -> None:
+    with verified(tmp_path, sent(1)) as run:
+        run.predicted(a_prediction(0))
+        run.failed(failure(0, event="shard-1:0"))
+        assert run.account().unexpected_count == 1
+
+
+def test_what_is_not_kept_of_outcomes_that_fit_nothing_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "_MOST_KEPT", 3)
+    with verified(tmp_path, sent(5)) as run:
+        run.predicted(*(a_prediction(number, f"shard-1:{number}") for number in range(5)))
+        account = run.account()
+        assert account.unexpected_count == 5
+        assert account.unexpected[-1] == ("2 more outcomes name events that no ride was sent as")
+
+
+@pytest.mark.parametrize("minutes", [-0.01, 1e300])
+def test_minutes_that_no_ride_takes_are_unexpected(tmp_path: Path, minutes: float) -> None:
+    with verified(tmp_path, sent(2)) as run:
+        run.predicted(a_prediction(0), a_prediction(1, minutes=minutes))
+        assert run.account().unexpected == [
+            f"{ride_id(1)}: predicted to take minutes that no ride takes"
+        ]
+        assert run.account().accuracy["ride-duration 3"].rides == 1
+
+
+def test_of_two_rejects_of_one_event_the_wrong_one_is_kept(tmp_path: Path) -> None:
+    with verified(tmp_path, sent(1, reasons={0: "schema"})) as run:
+        run.rejected(a_reject(0, "schema"))
+        run.rejected(a_reject(0, "not_json"))
+        run.rejected(a_reject(0, "schema"))
+        assert run.account().unexpected_count == 1
+
+
+def test_rides_that_a_killed_send_may_have_put_are_waited_for(tmp_path: Path) -> None:
+    with verified(tmp_path, [Intended(0, [5.0, 5.0]), Taken(1.0, sent_as(0))]) as run:
+        assert (run.open, run.unsure) == (1, 1)
+        run.predicted(a_prediction(0), a_prediction(1, "shard-0:44"))
+        assert (run.open, run.unsure) == (0, 0)
+        assert run.account().unanswered == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (Intended(7, [1.0]), "ride 7 comes out of turn"),
+        (Intended(-1, [1.0]), "ride -1 comes out of turn"),
+        (Intended(1, [1.0], reasons={99_999_999: "schema"}), "ride 99999999 is on another ride's"),
+        (Intended(1, [1.0], copies={1: 1}), "ride 1 copies a later one, 1"),
+        (Intended(1, [1.0], copies={1: -3}), "ride 1 copies a later one, -3"),
+        (Taken(1.0, [TakenRecord(99_999_999, 0, "x")]), "ride 99999999 was put before it was"),
+        (Taken(1.0, [TakenRecord(0, 2, "x")]), "ride 0 was put before it was intended"),
+        (Taken(1.0, [TakenRecord(-1, 0, "x")]), "ride -1 was put before it was intended"),
+        (Unanswered([PutRecord(0, -1)]), "ride 0 was put before it was intended"),
+    ],
+)
+def test_a_ledger_that_cannot_be_is_damaged(tmp_path: Path, line: Entry, complaint: str) -> None:
+    with (
+        pytest.raises(UserError, match=f"a ledger in .* is damaged: {complaint}"),
+        verified(tmp_path, [Intended(0, [1.0]), line]),
+    ):
+        pass
 
 
 def test_rides_of_others_and_what_a_shadow_says_are_passed_over(tmp_path: Path) -> None:

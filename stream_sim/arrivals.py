@@ -26,8 +26,9 @@ class Arrivals(msgspec.Struct, frozen=True):
     """`rate` rides a second times the product of the shapes, for one part of a run.
 
     A ride arrives whenever the integral of the rate passes the next whole number and `phase`, 0 to
-    1: with phases that are spread, the gaps of all parts together are even too. With the shape
-    `poisson` it passes random numbers instead, which lie 1 apart on average.
+    1: with phases that are spread, the times of all parts together are even too. With the shape
+    `poisson` it passes random numbers instead, which lie 1 apart on average. Each part's seconds
+    begin when its process does: what they send together is as even as they are ready at once.
     """
 
     rate: float

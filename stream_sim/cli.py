@@ -194,8 +194,8 @@ def watch(
 ) -> None:
     """Watch what goes in and what comes out, as it does: a live page, or lines.
 
-    It reads both streams from now on, as one more consumer of each: up to four of the five reads
-    a second that a shard allows.
+    It reads both streams from now on, as one more consumer of each: two of the five reads a second
+    that a shard allows, four while it is behind.
 
     Example: python -m stream_sim watch
 

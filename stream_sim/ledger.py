@@ -17,7 +17,8 @@ import msgspec
 from infra.console import UserError
 from ride_scoring.events import RejectReason
 
-_FILES: Final = "ledger-*.ndjson"
+FILES: Final = "ledger-*.ndjson"
+"""The names of a run's ledgers."""
 _RIDE_ID: Final = re.compile(r"([0-9a-f]{8})-(\d{1,4})-(\d{1,12})", re.ASCII)
 
 
@@ -145,7 +146,7 @@ def runs(folder: Path) -> Mapping[int, Run]:
 
     Raises `UserError` where one is still written, or there is not one run, whole.
     """
-    paths = sorted(folder.glob(_FILES))
+    paths = sorted(folder.glob(FILES))
     if not paths:
         raise UserError(
             f"{folder} holds no ledger: send rides first, with `python -m stream_sim send`"
@@ -173,7 +174,7 @@ def entries(folder: Path, part: int) -> Iterator[Entry]:
 
 def newest(folder: Path) -> Path:
     """The folder below `folder` whose ledger was written last. Raises `UserError`."""
-    ledgers = sorted(folder.glob(f"*/{_FILES}"), key=lambda path: path.stat().st_mtime)
+    ledgers = sorted(folder.glob(f"*/{FILES}"), key=lambda path: path.stat().st_mtime)
     if not ledgers:
         raise UserError(
             f"{folder} holds no ledger: send rides first, with `python -m stream_sim send`"

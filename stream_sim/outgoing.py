@@ -1,12 +1,34 @@
-"""What a producer is given: a record to put, and what the ledger has to say of the rides in it."""
+"""What a stream is given, and within which limits; what a producer is given: a record to put, and
+what the ledger has to say of the rides in it."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
 from ride_scoring.events import RejectReason
 from ride_scoring.predictions import OutputRecord
 from ride_scoring.put_records import aggregated
+
+# https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
+RECORD_BYTES: Final = 1024 * 1024
+"""Data and partition key of one record: PutRecords refuses a whole call for a larger one."""
+_UNIT_BYTES: Final = 1024
+
+
+class Outgoing(Protocol):
+    """What a stream is given: bytes, and the key that says which shard they go to."""
+
+    @property
+    def partition_key(self) -> str: ...
+    @property
+    def data(self) -> bytes: ...
+
+
+def weight(record: Outgoing) -> float:
+    """For how many records of up to 1 KiB it counts: a shard takes 1,000 records or 1 MiB a
+    second."""
+    return max(1.0, len(record.data) / _UNIT_BYTES)
 
 
 class SentRide(msgspec.Struct, frozen=True, gc=False):

@@ -2,9 +2,12 @@
 
 While the stream takes everything, the schedule alone counts, and what is behind it goes at once.
 Once it refuses for want of throughput, no more goes than it took in the last second: a little less
-at first (by a factor), and then a little more from second to second (by a sum).
+at first (by a factor), and then a little more from second to second (by a sum). A stream that took
+nothing at all said nothing of what it can take: back to what it held before, it is twice as much
+from second to second.
 """
 
+import math
 import threading
 import time
 from collections import deque
@@ -14,12 +17,18 @@ from typing import Final
 _FALL: Final = 0.9
 _DEEPEST_FALL: Final = 0.5
 _RISE_A_SECOND: Final = 0.03
-"""Of the most that the stream took in a second when it refused."""
+"""Of the most that the stream took in a second."""
 _WINDOW_SECONDS: Final = 1.0
 """Kinesis counts what a shard takes by the second."""
 _A_SHARD: Final = 1_000.0
+_NEVER_ASKED: Final = 1e6
 _LEAST_RATE: Final = 100.0
-"""A call then waits for seconds, and not for longer than a stream may be away."""
+_LONGEST_SECONDS: Final = 5.0
+"""So long a call keeps the next one waiting at most: one of 500 records at the least rate, or of
+5 MiB at what a shard takes."""
+_LOOK_SECONDS: Final = 0.1
+"""Who waits looks so often whether the pace has changed."""
+_SHORTEST_SECONDS: Final = 0.001
 
 
 class Pace:
@@ -30,19 +39,24 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
+        """Where `sleep` returns something true, as an event's `wait` does, nothing is waited for
+        any longer."""
         self._clock = clock
         self._sleep = sleep
         self._began = clock()
         self._lock = threading.Lock()
         self._recent: deque[tuple[float, float]] = deque()
-        self._base: float | None = None
         self._most = _A_SHARD
+        self._base: float | None = None
+        self._held = _NEVER_ASKED
         self._fell_at = self._began
-        self._free_at = self._began
+        self._passed, self._passed_at = 0.0, self._began
+        self._promised = 0.0
 
     def wait(self, due: float) -> None:
         """Until `due` seconds after the pace began."""
-        self._sleep_for(self._began + due - self._clock())
+        if (seconds := self._began + due - self._clock()) > 0:
+            self._sleep(seconds)
 
     def admit(self, amount: float) -> None:
         """Until the stream is likely to take so much more."""
@@ -50,9 +64,12 @@ class Pace:
             now = self._clock()
             if (limit := self._limit(now)) is None:
                 return
-            wait = max(0.0, self._free_at - now)
-            self._free_at = max(now, self._free_at) + amount / limit
-        self._sleep_for(wait)
+            self._count_passed(now)
+            turn = max(self._passed, self._promised)
+            self._promised = turn + min(amount, limit * _LONGEST_SECONDS)
+        while (seconds := self._seconds_until(turn)) > 0:
+            if self._sleep(min(max(seconds, _SHORTEST_SECONDS), _LOOK_SECONDS)):
+                return
 
     def answered(self, taken: float, *, throttled: bool) -> None:
         """A call's answer: how much was taken, and whether the rest was too much."""
@@ -61,19 +78,39 @@ class Pace:
             self._recent.append((now, taken))
             while self._recent[0][0] <= now - _WINDOW_SECONDS:
                 self._recent.popleft()
+            taken_of_late = sum(amount for _, amount in self._recent)
+            self._most = max(self._most, taken_of_late)
             # Calls that are under way at once are refused together, and that is one refusal.
             if throttled and (self._base is None or now - self._fell_at >= _WINDOW_SECONDS):
-                taken_of_late = sum(amount for _, amount in self._recent)
-                self._most = max(self._most, taken_of_late)
-                deepest = _DEEPEST_FALL * (self._limit(now) or 0.0)
-                self._base = max(_LEAST_RATE, _FALL * taken_of_late, deepest)
-                self._fell_at = now
+                self._fall(now, taken_of_late)
+
+    def _fall(self, now: float, taken_of_late: float) -> None:
+        self._count_passed(now)
+        deepest = _DEEPEST_FALL * (self._base or 0.0)
+        self._base = max(_LEAST_RATE, _FALL * taken_of_late, deepest)
+        self._fell_at = now
+        if taken_of_late:
+            self._held = self._base
+
+    def _seconds_until(self, turn: float) -> float:
+        with self._lock:
+            now = self._clock()
+            self._count_passed(now)
+            return (turn - self._passed) / (self._limit(now) or math.inf)
+
+    def _count_passed(self, now: float) -> None:
+        """Adds what could go since the last look."""
+        if limit := self._limit(now):
+            self._passed += limit * (now - self._passed_at)
+        self._passed_at = now
 
     def _limit(self, now: float) -> float | None:
+        """How much may go a second."""
         if self._base is None:
             return None
-        return self._base + _RISE_A_SECOND * self._most * (now - self._fell_at)
-
-    def _sleep_for(self, seconds: float) -> None:
-        if seconds > 0:
-            self._sleep(seconds)
+        seconds = now - self._fell_at
+        top = max(self._base, self._held)
+        doubling = math.log2(top / self._base)
+        if seconds < doubling:
+            return float(self._base * 2**seconds)
+        return top + _RISE_A_SECOND * self._most * (seconds - doubling)

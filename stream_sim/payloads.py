@@ -18,11 +18,9 @@ from ride_scoring.events import (
     RideEvent,
 )
 from stream_sim import faults
+from stream_sim.outgoing import RECORD_BYTES
 from stream_sim.trip_columns import Trips
 
-_RECORD_BYTES: Final = 1024 * 1024
-"""Data and partition key of one record.
-https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html"""
 _FIRST_PICKUP: Final = np.datetime64(f"{PICKUP_YEARS.start}-01-01")
 _AFTER_LAST_PICKUP: Final = np.datetime64(f"{PICKUP_YEARS.stop}-01-01")
 
@@ -57,7 +55,7 @@ def faulty(
         cause, malformed = faults.MALFORMED[fault]
         return malformed(ride_id), cause
     if fault == faults.HUGE:
-        return _padded(data, _RECORD_BYTES - len(ride_id)), None
+        return _padded(data, RECORD_BYTES - len(ride_id)), None
     if fault == faults.DAMAGED_KPL:
         inside = [(ride_id, data)] * int(rng.integers(faults.GROUP.start, faults.GROUP.stop))
         return faults.damaged(kpl.pack(inside, "0"), rng), "kpl_damaged"

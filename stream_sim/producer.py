@@ -10,7 +10,7 @@ from typing import Final
 from infra.console import UserError
 from ride_scoring.put_records import MAX_BYTES_A_CALL, MAX_RECORDS_A_CALL
 from stream_sim.ledger import Entry, Intended, Ledger, PutRecord, Taken, TakenRecord, Unanswered
-from stream_sim.outgoing import OutgoingRecord, packed
+from stream_sim.outgoing import OutgoingRecord, packed, weight
 from stream_sim.pace import Pace
 from stream_sim.puts import Puts
 
@@ -18,9 +18,6 @@ CALLS_AT_ONCE: Final = 8
 """500 records each, so that 40 ms to the stream and back are no limit below 100,000 a second."""
 _CALL_SECONDS: Final = 0.1
 """How much of the schedule goes with one call: it goes when the last of it is due."""
-_UNIT_BYTES: Final = 1024
-"""A shard takes 1,000 records or 1 MiB a second: a larger record counts for several.
-https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html"""
 
 Call = Sequence[OutgoingRecord]
 
@@ -45,7 +42,8 @@ class Producer:
         self._stopping = stopping
         self._sent = sent
         self._executor = executor or ThreadPoolExecutor(CALLS_AT_ONCE)
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+        self._putting = 0
         self._torn: UserError | None = None
 
     def send(self, records: Iterable[OutgoingRecord], *, aggregate: bool) -> None:
@@ -61,12 +59,29 @@ class Producer:
                     under_way.add(self._executor.submit(self._send, call))
                 _raise_failures(under_way)
             finally:
-                self._stopping.set()
+                self._stop()
+
+    def _stop(self) -> None:
+        """Lets no other call begin, and waits for those that have. The executor may not know of all
+        of them: an interrupt can come while it starts a thread."""
+        with self._lock:
+            self._stopping.set()
+            self._lock.wait_for(lambda: self._putting == 0)
 
     def _send(self, call: Call) -> None:
         self._pace.admit(_amount(call))
-        if self._stopping.is_set():
-            return
+        with self._lock:
+            if self._stopping.is_set():
+                return
+            self._putting += 1
+        try:
+            self._put(call)
+        finally:
+            with self._lock:
+                self._putting -= 1
+                self._lock.notify_all()
+
+    def _put(self, call: Call) -> None:
         for answer in self._puts.put(call):
             taken = [record for record, _ in answer.taken]
             self._pace.answered(_amount(taken), throttled=answer.throttled)
@@ -138,7 +153,7 @@ def _raise_failures(ended: Iterable[Future[None]]) -> None:
 
 
 def _amount(records: Iterable[OutgoingRecord]) -> float:
-    return sum(max(1.0, len(record.data) / _UNIT_BYTES) for record in records)
+    return sum(map(weight, records))
 
 
 def _taken(record: OutgoingRecord, event_id: str) -> TakenRecord:

@@ -4,7 +4,7 @@ until that went on for too long."""
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from botocore.exceptions import (
@@ -18,12 +18,13 @@ from botocore.exceptions import ConnectionError as NotConnected
 from botocore.parsers import ResponseParserError
 
 from infra.console import UserError
+from stream_sim.outgoing import Outgoing
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
 
 _PATIENCE_SECONDS: Final = 30.0
-"""How long a stream may take nothing of a call before sending is given up."""
+"""A stream that takes nothing of a call for so long, and then refuses it once more, is given up."""
 _THROTTLED_CODES: Final = frozenset(
     {
         "ProvisionedThroughputExceededException",
@@ -35,15 +36,6 @@ _THROTTLED_CODES: Final = frozenset(
 _NEVER_REACHED: Final = (EndpointConnectionError, ConnectTimeoutError)
 _NO_ANSWER: Final = (NotConnected, HTTPClientError, IncompleteReadError, ResponseParserError)
 _LEAST_SERVER_ERROR: Final = 500
-
-
-class Outgoing(Protocol):
-    """What a stream is given: bytes, and the key that says which shard they go to."""
-
-    @property
-    def partition_key(self) -> str: ...
-    @property
-    def data(self) -> bytes: ...
 
 
 class Answer[R](msgspec.Struct, frozen=True):
@@ -86,12 +78,15 @@ class Puts:
         pending, attempt = list(records), 0
         progress_at = self._clock()
         while pending:
+            # The caller may wait before it asks for the next answer: the stream is tried after that
+            # once more, however long it was.
+            began_at = self._clock()
             answer = self._once(pending)
             yield answer
             pending = answer.refused
             if answer.taken:
                 progress_at, attempt = self._clock(), 0
-            if pending and self._clock() - progress_at > _PATIENCE_SECONDS:
+            if pending and began_at - progress_at > _PATIENCE_SECONDS:
                 raise UserError(
                     f"{self._stream_name} refused rides for {_PATIENCE_SECONDS:.0f} s: "
                     f"{answer.refusal}"

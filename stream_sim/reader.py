@@ -16,10 +16,10 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from kinesis.consumer import KinesisConsumer
 
-from infra.console import UserError
 from stream_sim.pages import Closed, Failed, Page, Refused, StreamRecord, received
 from stream_sim.place import Place
 from stream_sim.shard_reader import PATIENCE, POLL_SECONDS, ShardReader
+from stream_sim.streams import missing
 
 __all__ = ["Page", "Place", "StreamReader", "StreamRecord"]
 
@@ -37,8 +37,12 @@ class _Consumer(KinesisConsumer):  # type: ignore[misc]
     read to its end."""
 
     def __init__(self, stream_name: str, session: boto3.Session, place: Place) -> None:
-        super().__init__(stream_name, session, place)
+        # Not by its base, which would open two queues that nobody uses.
+        self.stream_name = stream_name
+        self.boto3_session = session
+        self.state = place
         self.kinesis_client = session.client("kinesis", config=PATIENCE)
+        self.shards: dict[str, ShardReader] = {}
         self.closed: set[str] = set()
 
     def setup_shards(self) -> None:
@@ -165,10 +169,7 @@ class StreamReader:
             ParamValidationError,
             self._consumer.kinesis_client.exceptions.ResourceNotFoundException,
         ) as error:
-            raise UserError(
-                f"the stream {self._consumer.stream_name!r} is not there: `terraform apply` makes "
-                f"it, and its output names it, in {self._named_in}"
-            ) from error
+            raise missing(self._consumer.stream_name, self._named_in) from error
         self._list_at = time.monotonic() + _LISTED_SECONDS
         for shard_id in self._consumer.shards:
             self._answered_at.setdefault(shard_id, time.monotonic())

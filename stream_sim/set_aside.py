@@ -1,12 +1,15 @@
 """A rejects bucket in, what was set aside out: rejects, and batches whose retries are spent."""
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.bucket import Bucket
+from infra.bucket import Bucket, Listed
 from ride_scoring.events import Reject
 from ride_scoring.rejects import PREFIX as REJECTS_PREFIX
 
@@ -15,6 +18,11 @@ if TYPE_CHECKING:
 
 FAILURES_PREFIX: Final = "aws/lambda/"
 """https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html"""
+_TO_READ: Final = "they have to list it, and to read rejects/, aws/lambda/ and redriven/"
+_LISTED_WITHIN: Final = timedelta(minutes=15)
+"""S3 lists an object as soon as it is written: none comes up later that is older than this."""
+_LEAST_SERVER_ERROR: Final = 500
+_NOT_OURS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class FailedRecord(msgspec.Struct, frozen=True):
@@ -25,42 +33,123 @@ class FailedRecord(msgspec.Struct, frozen=True):
     data: bytes
 
 
-def rejects_bucket(s3: "S3Client", name: str) -> Bucket:
-    """Raises `UserError` once it is used, where it is not there, or not ours to read."""
-    needs = "they have to list it, and to read rejects/, aws/lambda/ and redriven/"
+def rejects_bucket(s3: "S3Client", name: str, needs: str = _TO_READ) -> Bucket:
+    """Raises `UserError` once it is used, where it is not there, or not ours to use; `needs` says
+    what one has to be allowed."""
     return Bucket(s3, name, "REJECTS_BUCKET or --rejects-bucket", needs)
 
 
 class SetAside:
-    """Reads one rejects bucket, each object once however often it is asked."""
+    """Reads what one rejects bucket was given since a time, each object once for each content it
+    had, however often it is asked."""
 
-    def __init__(self, bucket: Bucket, since: datetime | None = None) -> None:
-        """Passes over rejects of hours before the one that `since` lies in."""
+    def __init__(
+        self,
+        bucket: Bucket,
+        since: datetime,
+        *,
+        look_back: timedelta | None = None,
+        passed_over: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        """Passes over rejects of rides that arrived before the hour of `since`, or longer than
+        `look_back` before the latest reject. Calls `passed_over` with the key of an object of which
+        something cannot be read."""
         self._bucket = bucket
-        self._first_reject = (
-            f"{REJECTS_PREFIX}{since.astimezone(UTC):%Y/%m/%d/%H/}" if since else ""
-        )
-        self._read: dict[str, str] = {}
+        self._since = since.astimezone(UTC)
+        self._look_back = look_back
+        self._passed_over = passed_over
+        self._rejects = _Objects(bucket, REJECTS_PREFIX, self._since)
+        self._failures = _Objects(bucket, FAILURES_PREFIX, self._since)
+        self._answered_at = time.monotonic()
+        self.trouble: str | None = None
+        """Why the bucket gives no answer."""
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long the bucket has given no answer to what it was asked."""
+        return time.monotonic() - self._answered_at if self.trouble else 0.0
+
+    @contextlib.contextmanager
+    def patiently(self) -> Iterator[None]:
+        """A context in which a bucket that is away is no error, but `trouble`."""
+        try:
+            yield
+        except BotoCoreError as error:
+            self.trouble = str(error)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] < _LEAST_SERVER_ERROR:
+                raise
+            self.trouble = str(error)
+        else:
+            self._answered_at, self.trouble = time.monotonic(), None
 
     def new_rejects(self) -> Iterator[Reject]:
         """The rejects in objects that are new, or were written again, since the last call.
 
-        Raises `UserError`, as all do that read the bucket.
+        Raises `UserError` and boto3's errors, as all do that read the bucket.
         """
         decoder = msgspec.json.Decoder(Reject)
-        for body in self._new_objects(REJECTS_PREFIX, self._first_reject):
-            yield from decoder.decode_lines(body)
+        for key, body in self._rejects.new(after=self._first_reject()):
+            damaged = False
+            for line in body.splitlines():
+                try:
+                    reject = decoder.decode(line)
+                except _NOT_OURS:
+                    damaged = True
+                else:
+                    yield reject
+            if damaged:
+                self._passed_over(key)
 
     def new_failures(self) -> Iterator[FailedRecord]:
         """The records in the mapping's failure documents that are new since the last call."""
-        for body in self._new_objects(FAILURES_PREFIX, ""):
-            yield from failed_records(body)
+        # Their keys begin with mapping and shard, so all are listed.
+        for key, body in self._failures.new():
+            try:
+                records = failed_records(body)
+            except _NOT_OURS:
+                self._passed_over(key)
+            else:
+                yield from records
 
-    def _new_objects(self, prefix: str, after: str) -> Iterator[bytes]:
-        for entry in self._bucket.listed(prefix, after):
-            if self._read.get(entry.key) != entry.etag and (found := self._bucket.get(entry.key)):
-                self._read[entry.key] = found.etag
-                yield found.body
+    def tell_again(self) -> None:
+        """The next calls give all that was given before, too."""
+        self._rejects = _Objects(self._bucket, REJECTS_PREFIX, self._since)
+        self._failures = _Objects(self._bucket, FAILURES_PREFIX, self._since)
+
+    def _first_reject(self) -> str:
+        """They lie under the hour in which their ride arrived."""
+        first = self._since
+        if self._look_back:
+            first = max(first, self._rejects.new_from - self._look_back)
+        return f"{REJECTS_PREFIX}{first:%Y/%m/%d/%H/}"
+
+
+class _Objects:
+    """The objects below a prefix that were written since a time; what can be new no more is
+    forgotten."""
+
+    def __init__(self, bucket: Bucket, prefix: str, since: datetime) -> None:
+        self.new_from = since
+        self._bucket = bucket
+        self._prefix = prefix
+        self._read: dict[str, str] = {}
+
+    def new(self, after: str = "") -> Iterator[tuple[str, bytes]]:
+        """Keys and contents, of keys behind `after`."""
+        listed = self._bucket.listed(self._prefix, after)
+        for key, etag in [(e.key, e.etag) for e in listed if e.written_at >= self.new_from]:
+            if self._read.get(key) != etag and (found := self._bucket.get(key)):
+                self._read[key] = found.etag
+                yield key, found.body
+        self._forget(listed)
+
+    def _forget(self, listed: Sequence[Listed]) -> None:
+        # By S3's clock alone: what was listed was written by now.
+        latest = max((entry.written_at for entry in listed), default=self.new_from)
+        self.new_from = max(self.new_from, latest - _LISTED_WITHIN)
+        kept = {entry.key for entry in listed if entry.written_at >= self.new_from}
+        self._read = {key: etag for key, etag in self._read.items() if key in kept}
 
 
 class _Kinesis(msgspec.Struct, frozen=True):

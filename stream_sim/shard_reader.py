@@ -17,17 +17,24 @@ from kinesis.exceptions import RETRY_EXCEPTIONS
 
 from ride_scoring.backoff import full_jitter, system_random
 from stream_sim import pages
-from stream_sim.pages import Closed, Message, Page, Refused, StreamRecord, Unanswered
+from stream_sim.pages import Closed, Failed, Message, Page, Refused, StreamRecord
 from stream_sim.place import Place
 
 POLL_SECONDS: Final = 0.25
-"""Kinesis allows five reads a second and shard, and the function's mapping takes one of them:
+"""While there is more to be read."""
+_AT_THE_END_SECONDS: Final = 0.5
+"""Kinesis allows five reads a second and shard, to all who read: one for the function's mapping,
+and two each for a verify and a watch.
 https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html"""
 PATIENCE: Final = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 1})
 """The loop tries again itself, so that whoever reads is told of every try that failed."""
 _ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-# Others start with a fresh interpreter, and could not be given a session of boto3's.
+# Others start with a fresh interpreter, and could not be given a session of boto3's. A reader that
+# is forked while other threads run, as those of watch's page do, finds what they had locked locked
+# for ever: so it takes no lock that they take. The session and its clients are for the thread alone
+# that reads, Python makes the locks of its imports and its logging anew, and the reader prints
+# nothing.
 _FORK: Final = get_context("fork")
 
 
@@ -63,6 +70,8 @@ class ShardReader(consumer.ShardReader):  # type: ignore[misc]
         self.process.kill()
         self.process.join()
         self.pages.close()
+        # A new list: at its exit the library goes through the old one, and calls this.
+        ShardReader._INSTANCES = [reader for reader in self._INSTANCES if reader is not self]
 
     def begin(self) -> None:
         # While another process holds the reading end of a pipe, its writer is not told that the
@@ -85,17 +94,18 @@ class ShardReader(consumer.ShardReader):  # type: ignore[misc]
             return False
         if isinstance(message, Refused | Closed):
             return False
-        if isinstance(message, Unanswered):
+        if isinstance(message, Failed):
             self.retries += 1
             return POLL_SECONDS + full_jitter(POLL_SECONDS, self.retries, system_random)
         self.retries = 0
-        return max(0.0, POLL_SECONDS - (time.monotonic() - began))
+        pause = POLL_SECONDS if message.millis_behind else _AT_THE_END_SECONDS
+        return max(0.0, pause - (time.monotonic() - began))
 
     def _message(self) -> Message:
         try:
             return self._page()
         except BotoCoreError as error:
-            return Unanswered(str(error))
+            return Failed(str(error))
         except ClientError as error:
             return self._failed(error)
 
@@ -122,7 +132,7 @@ class ShardReader(consumer.ShardReader):  # type: ignore[misc]
             self.shard_iter = None  # the pipe was full for five minutes
         elif not (self._is_early(error) or _may_pass(error)):
             return Refused(error.operation_name, code, message)
-        return Unanswered(f"{code}: {message}")
+        return Failed(f"{code}: {message}")
 
     def _is_early(self, error: ClientError) -> bool:
         """Kinesis takes no time that its clock has not come to, and ours may be ahead of it."""

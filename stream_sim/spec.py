@@ -1,7 +1,7 @@
 """An option's value such as `burst:times=10,seconds=2` in, the typed thing that it names out."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -32,7 +32,12 @@ def parse[T](text: str, kinds: Mapping[str, type[T]], option: str) -> T:
 
 
 def nearest(asked: str, known: Iterable[str]) -> str:
-    """What to write instead: the nearest of what is known, or all of it."""
+    """What to write instead: the nearest of what is known, or, where none is near, all of it."""
     names = list(known)
     close = difflib.get_close_matches(asked, names, n=1)
     return f"did you mean {close[0]}?" if close else f"choose of {', '.join(names) or 'none'}"
+
+
+def closest(asked: str, known: Collection[str]) -> str:
+    """The nearest of what is known, however far it is."""
+    return difflib.get_close_matches(asked, known, n=1, cutoff=0.0)[0]

@@ -1,5 +1,6 @@
 """A Kinesis on this machine that does what moto's does not: shards close and are read to their end,
-iterators expire, reads are throttled or refused, and it goes away and comes back with what it had.
+iterators expire, reads are throttled or refused or find nothing yet, its clock is its own, and it
+goes away and comes back with what it had.
 """
 
 import base64
@@ -35,6 +36,10 @@ class Shard:
     closed: bool = False
 
 
+class _Server(ThreadingHTTPServer):
+    allow_reuse_port = True
+
+
 class KinesisServer:
     """One stream, whatever it is called. A context in which it answers."""
 
@@ -42,16 +47,23 @@ class KinesisServer:
         self.shards = {f"shardId-{number:012}": Shard() for number in range(shards)}
         self.asked: Counter[str] = Counter()
         self.most_records = 10_000
+        self.clock: Callable[[], float] = time.time
+        self.finds_nothing_yet = False
+        """Whether reads come to empty pages, a minute behind the records."""
         self._complaints: dict[str, list[Complaint]] = {}
         self._server: ThreadingHTTPServer | None = None
-        self.port = 0
+        # Bound all along, so that nobody else is given the port while it is away.
+        self._holder = socket.socket()
+        self._holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._holder.bind((HOST, 0))
+        self.port = self._holder.getsockname()[1]
 
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
 
     def put(self, shard: int, *data: bytes) -> None:
-        now = time.time()
+        now = self.clock()
         self.shards[f"shardId-{shard:012}"].records += [(item, now) for item in data]
 
     def split(self, shard: int, *last: bytes) -> None:
@@ -71,11 +83,11 @@ class KinesisServer:
 
     def __exit__(self, *_: object) -> None:
         self.go_away()
+        self._holder.close()
 
     def come_back(self) -> None:
         """Listens where it listened before."""
-        self._server = ThreadingHTTPServer((HOST, self.port), _handler(self._answer))
-        self.port = self._server.server_port
+        self._server = _Server((HOST, self.port), _handler(self._answer))
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def go_away(self) -> None:
@@ -115,7 +127,7 @@ class KinesisServer:
         match request["ShardIteratorType"]:
             case "AT_TIMESTAMP":
                 at = request["Timestamp"]
-                if at > time.time():
+                if at > self.clock():
                     raise Complaint("InvalidArgumentException")
                 passed = sum(arrived < at for _, arrived in self.shards[name].records)
             case "AFTER_SEQUENCE_NUMBER":
@@ -125,6 +137,8 @@ class KinesisServer:
         return f"{name}/{passed}"
 
     def _page(self, iterator: str) -> dict[str, Any]:
+        if self.finds_nothing_yet:
+            return {"Records": [], "MillisBehindLatest": 60_000, "NextShardIterator": iterator}
         name, _, passed = iterator.partition("/")
         shard, first = self.shards[name], int(passed)
         closed = shard.closed

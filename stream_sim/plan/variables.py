@@ -5,7 +5,6 @@ Terraform's to check: here only those that are computed with must be in a range,
 once more, and what Terraform would refuse elsewhere is priced all the same.
 """
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -16,6 +15,7 @@ from lark.exceptions import LarkError
 
 from infra.console import UserError
 from infra.paths import TERRAFORM
+from stream_sim import spec
 
 DECLARED: Final = TERRAFORM / "variables.tf"
 
@@ -143,9 +143,9 @@ def _parsed(path: Path) -> dict[str, Any]:
 def _require_declared(path: Path, name: str, declared: Mapping[str, Declared]) -> None:
     if name in declared:
         return
-    nearest = difflib.get_close_matches(name, declared, n=1, cutoff=0.0)
     raise UserError(
-        f"{path} sets {name}, and there is no such variable: the nearest is {nearest[0]}"
+        f"{path} sets {name}, and there is no such variable: the nearest is "
+        f"{spec.closest(name, declared)}"
     )
 
 

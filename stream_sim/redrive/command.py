@@ -17,17 +17,20 @@ from infra.console import UserError
 from stream_sim import streams
 from stream_sim.puts import Puts
 from stream_sim.redrive import documents
-from stream_sim.redrive.bucket import rejects_bucket
 from stream_sim.redrive.claim import Claim
 from stream_sim.redrive.documents import Document
 from stream_sim.redrive.marks import Marks
 from stream_sim.redrive.options import PREFIXES, Source, selection
 from stream_sim.redrive.run import Counts, redrive
 from stream_sim.redrive.sender import Sender
+from stream_sim.set_aside import rejects_bucket
 
 _PATIENCE: Final = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 3})
 _ONE_TRY: Final = _PATIENCE.merge(Config(retries={"total_max_attempts": 1}))
 """`Puts` tries again itself; a try of boto3's on top could outlast the claim."""
+_NEEDS: Final = (
+    "a redrive lists it, reads rejects/, aws/lambda/ and redriven/, and writes redriven/"
+)
 _MOST_DAMAGED_SHOWN: Final = 20
 _INTERRUPTED: Final = 130
 
@@ -50,7 +53,7 @@ def run(request: Request, progress: Progress) -> None:
     asked = selection(request.source, request.reasons, request.since, datetime.now(UTC))
     kinesis = boto3.client("kinesis", config=_ONE_TRY)
     streams.require(kinesis, request.stream, "EVENTS_STREAM_NAME")
-    bucket = rejects_bucket(boto3.client("s3", config=_PATIENCE), request.rejects_bucket)
+    bucket = rejects_bucket(boto3.client("s3", config=_PATIENCE), request.rejects_bucket, _NEEDS)
     # Listed before anything is sent: what is rejected once more is not sent once more.
     objects = documents.listed(bucket, asked)
     found = documents.read(bucket, objects, asked)

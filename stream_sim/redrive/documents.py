@@ -8,6 +8,7 @@ import msgspec
 
 from infra.bucket import Bucket, Listed
 from ride_scoring.events import Reject, RejectReason
+from stream_sim.outgoing import RECORD_BYTES
 from stream_sim.redrive.options import PREFIXES, Selection
 from stream_sim.set_aside import failed_records
 
@@ -16,9 +17,6 @@ _CLOCKS_APART: Final = timedelta(minutes=15)
 request whose own time is further off."""
 _PARTITION_KEY_CHARACTERS: Final = range(1, 257)
 """https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecordsRequestEntry.html"""
-_RECORD_BYTES: Final = 1024 * 1024
-"""Data and partition key of one record: PutRecords refuses a whole call for a larger one.
-https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html"""
 
 _reject_decoder = msgspec.json.Decoder(Reject)
 
@@ -78,8 +76,8 @@ def _unsendable(event: Event) -> str | None:
     if len(event.partition_key) not in _PARTITION_KEY_CHARACTERS:
         return f"the partition key of {event.event_id} cannot be put into a stream"
     size = len(event.data) + len(event.partition_key.encode())
-    if size > _RECORD_BYTES:
-        return f"{event.event_id} has {size:,} bytes, and a stream takes {_RECORD_BYTES:,}"
+    if size > RECORD_BYTES:
+        return f"{event.event_id} has {size:,} bytes, and a stream takes {RECORD_BYTES:,}"
     return None
 
 

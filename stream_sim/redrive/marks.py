@@ -55,15 +55,20 @@ class Marks:
         self._etags[key], self._marks[key] = etag, mark
 
     def _read(self, key: str) -> None:
-        found = self._bucket.get(key)
-        if found is None:
-            return
-        try:
-            self._marks[key] = msgspec.json.decode(found.body, type=Mark)
-        except msgspec.DecodeError as error:
-            raise UserError(
-                f"s3://{self._bucket.name}/{key} says what was sent already, and is damaged "
-                f"({error}): mend it, or delete it to send all of its object again"
-            ) from error
-        self._etags[key] = found.etag
-        self.event_ids.update(self._marks[key].sent)
+        if found := read(self._bucket, key):
+            self._marks[key], self._etags[key] = found
+            self.event_ids.update(self._marks[key].sent)
+
+
+def read(bucket: Bucket, key: str) -> tuple[Mark, str] | None:
+    """A mark and its entity tag; None where it is not there any more. Raises `UserError`."""
+    found = bucket.get(key)
+    if found is None:
+        return None
+    try:
+        return msgspec.json.decode(found.body, type=Mark), found.etag
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(
+            f"s3://{bucket.name}/{key} says what was sent already, and is damaged ({error}): mend "
+            "it, or delete it to send all of its object again"
+        ) from error

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from typing import Final, Literal, get_args
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from infra.console import UserError
 from ride_scoring.events import RejectReason
 from ride_scoring.rejects import PREFIX as REJECTS_PREFIX
+from stream_sim import spec
 from stream_sim.set_aside import FAILURES_PREFIX
 
 Source = Literal["rejects", "failures"]
@@ -55,8 +55,10 @@ def _reason(word: str) -> RejectReason:
     for reason in _REASONS:
         if reason == word:
             return reason
-    near = get_close_matches(word, _REASONS, n=1, cutoff=0.0)[0]
-    raise UserError(f"{word!r} is no reason: is it {near}? There are {', '.join(_REASONS)}")
+    raise UserError(
+        f"{word!r} is no reason: is it {spec.closest(word, _REASONS)}? There are "
+        f"{', '.join(_REASONS)}"
+    )
 
 
 def _since(text: str, now: datetime) -> datetime:

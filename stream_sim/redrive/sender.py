@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from ride_scoring.put_records import MAX_BYTES_A_CALL, MAX_RECORDS_A_CALL
+from stream_sim.outgoing import weight
 from stream_sim.puts import Puts
 from stream_sim.redrive.claim import Claim
 from stream_sim.redrive.documents import Event
@@ -17,9 +18,6 @@ from stream_sim.redrive.marks import Marks
 
 _CALL_SECONDS: Final = 1.0
 """How much of a second's rate one call carries, up to what it takes."""
-_RECORD_BYTES: Final = 1024
-"""A shard takes 1,000 records or 1 MiB a second: a larger record counts for several.
-https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html"""
 
 
 class Sender:
@@ -61,26 +59,22 @@ class Sender:
         """Waits until what was sent before is paid for."""
         now = time.monotonic()
         self._sleep(max(0.0, self._free_at - now))
-        self._free_at = max(now, self._free_at) + sum(map(_weight, chunk)) / self._rate
+        self._free_at = max(now, self._free_at) + sum(map(weight, chunk)) / self._rate
 
 
 def _chunks(events: Sequence[Event], most_weight: float) -> Iterator[Sequence[Event]]:
     """The events in runs for one call each, at least one in a run."""
-    start, weight, size = 0, 0, 0
+    start, weighs, size = 0, 0.0, 0
     for index, event in enumerate(events):
         event_bytes = len(event.data) + 4 * len(event.partition_key)
         full = (
             index - start == MAX_RECORDS_A_CALL
             or size + event_bytes > MAX_BYTES_A_CALL
-            or weight + _weight(event) > most_weight
+            or weighs + weight(event) > most_weight
         )
         if full and index > start:
             yield events[start:index]
-            start, weight, size = index, 0, 0
-        weight, size = weight + _weight(event), size + event_bytes
+            start, weighs, size = index, 0.0, 0
+        weighs, size = weighs + weight(event), size + event_bytes
     if start < len(events):
         yield events[start:]
-
-
-def _weight(event: Event) -> int:
-    return max(1, -(-len(event.data) // _RECORD_BYTES))

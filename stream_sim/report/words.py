@@ -44,7 +44,7 @@ def notes(account: Account) -> Iterator[str]:
         yield "What failed is set aside, and python -m stream_sim redrive sends it again."
     if account.unanswered:
         yield (
-            f"Not known to be taken: {_rides(account.unanswered)}. They were to be put, no answer "
+            f"In doubt: {_rides(account.unanswered)}. They were to be put, no answer "
             "was seen, and nothing came of them, so they count neither as sent nor as lost."
         )
 

@@ -5,6 +5,7 @@ import platform
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from rich.progress import Progress
 from infra import console
 from infra.console import UserError
 from infra.paths import OUT
-from stream_sim import streams
+from stream_sim import ledger, streams
 from stream_sim.ledger import Run
 from stream_sim.send import part, parts, plan
 from stream_sim.send.part import Said
@@ -68,6 +69,7 @@ def run(request: Request, progress: Progress) -> None:
     kinesis = boto3.client("kinesis", config=_PATIENCE)
     streams.require(kinesis, request.stream, "EVENTS_STREAM_NAME")
     jobs = _jobs(request, plan.processes(planned, request))
+    _require_unused(jobs[0].folder)
     folder, sent = jobs[0].folder, _Sent(progress, planned.count)
     try:
         with progress:
@@ -76,7 +78,7 @@ def run(request: Request, progress: Progress) -> None:
             else:
                 parts.send(jobs, sent.add)
     except KeyboardInterrupt:
-        console.fail(f"stopped after {sent.rides} rides, which are in {folder}", _INTERRUPTED)
+        console.fail(f"stopped after {sent.rides:,} rides, which are in {folder}", _INTERRUPTED)
     except (ClientError, BotoCoreError, UserError):
         if sent.rides:
             console.err.print(
@@ -100,10 +102,16 @@ def _jobs(request: Request, number: int) -> list[Job]:
     ]
 
 
+def _require_unused(folder: Path) -> None:
+    """A part would refuse its own ledger alone, while the others begin theirs beside another
+    run's."""
+    if found := sorted(folder.glob(ledger.FILES)):
+        raise UserError(f"{found[0]} is of another run: name another folder with --out")
+
+
 def _say_if_short(request: Request, planned: Plan) -> None:
-    if planned.trips is None or planned.count is None:
-        return
-    if planned.count < (request.count or plan.COUNT):
+    asked = plan.asked(request)
+    if asked is not None and planned.count is not None and planned.count < asked:
         console.err.print(
             f"{request.trips} holds {planned.count} rides: all of them are sent", markup=False
         )
@@ -112,7 +120,7 @@ def _say_if_short(request: Request, planned: Plan) -> None:
 def _report(request: Request, planned: Plan, job: Job, sent: _Sent) -> None:
     if not request.as_json:
         console.out.print(
-            f"{sent.rides} rides sent to {request.stream}; the ledger is in {job.folder}",
+            f"{sent.rides:,} rides sent to {request.stream}; the ledger is in {job.folder}",
             markup=False,
         )
         return

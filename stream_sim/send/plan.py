@@ -19,7 +19,7 @@ from stream_sim.shapes import Diurnal, Shape
 from stream_sim.sources import Replay, RideSource, Synthetic, event_times
 from stream_sim.trips import Trips
 
-COUNT: Final = 5_000
+_COUNT: Final = 5_000
 _RATE: Final = 500.0
 _A_PROCESS: Final = 15_000.0
 _A_PROCESS_AGGREGATED: Final = 60_000.0
@@ -98,6 +98,14 @@ def processes(plan: Plan, request: Request) -> int:
     return number if plan.count is None else min(number, plan.count)
 
 
+def asked(request: Request) -> int | None:
+    """How many rides are asked for; None where a duration ends the run, or the end of a file that
+    is sent in its own time."""
+    if request.count is None and (request.duration is not None or request.speed_up is not None):
+        return None
+    return request.count or _COUNT
+
+
 def _check(request: Request) -> None:
     """What an option cannot say of itself."""
     if request.count is not None and request.duration is not None:
@@ -121,7 +129,7 @@ def _check(request: Request) -> None:
 
 
 def _count(request: Request, ridden: Trips | None) -> int | None:
-    if request.duration is not None:
-        return None
-    count = request.count or COUNT
-    return count if ridden is None else min(count, len(ridden))
+    count = asked(request)
+    if ridden is None or request.duration is not None:
+        return count
+    return len(ridden) if count is None else min(count, len(ridden))

@@ -137,7 +137,7 @@ def _table(account: Account) -> Table:
     for model, count in account.models.items():
         table.add_row(f"  by {model}", f"{count:,}{_accuracy(account, model)}")
     if account.unanswered:
-        table.add_row("not known to be taken", f"{account.unanswered:,}")
+        table.add_row("in doubt", f"{account.unanswered:,}")
     if account.latency_ms:
         for name, milliseconds in msgspec.structs.asdict(account.latency_ms).items():
             table.add_row(f"latency {name}", f"{milliseconds:,.0f} ms")

@@ -1,41 +1,37 @@
 """The predictions stream and the rejects bucket in, outcomes handed to a reconciliation until every
 ride has come to something, or nothing comes any more."""
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import boto3
-import msgspec
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
+from infra import console
 from infra.console import UserError
-from ride_scoring import kpl
-from ride_scoring.events import Prediction
+from stream_sim.predictions import predictions
 from stream_sim.reader import Page, Place, StreamReader
 from stream_sim.set_aside import SetAside, rejects_bucket
 from stream_sim.verify import journal
 from stream_sim.verify.journal import Journal
-from stream_sim.verify.reconciliation import Reconciliation, Seen, seen
+from stream_sim.verify.reconciliation import Reconciliation, seen
 from stream_sim.verify.redriven import Redriven
 
 _SETTLE_SECONDS: Final = 1.0
 """How long predictions are read on after the last ride is accounted for: repeats come late."""
+_UNSURE_SECONDS: Final = 15.0
+"""How long outcomes are waited for of rides that the stream may not have taken at all."""
 _BUCKET_SECONDS: Final = 2.0
 _SILENT_SECONDS: Final = 5.0
 """What does not answer for longer says nothing of what is missing, and no deadline runs."""
 _PATIENCE: Final = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
-_LEAST_SERVER_ERROR: Final = 500
 _BEHIND_MS: Final = 1_000
 """A reader that is further behind is still on its way to what was predicted last."""
 _CLOCKS_APART: Final = timedelta(minutes=15)
 """What the simulator's clock may differ by from AWS's, which takes no request that is further off:
 stream and bucket are read from so long before the run's beginning."""
-
-_decoder = msgspec.json.Decoder(Prediction)
 
 
 class Outcomes:
@@ -48,7 +44,11 @@ class Outcomes:
         self._since = datetime.fromtimestamp(began_at, UTC) - _CLOCKS_APART
         self._stream = stream
         self._session = session
-        self._aside = _Aside(self._since, bucket, session)
+        rejects = rejects_bucket(session.client("s3", config=_PATIENCE), bucket)
+        self._set_aside = SetAside(rejects, self._since, passed_over=self._pass_over)
+        self._redriven = Redriven(rejects, self._since)
+        self._set_aside_at = float("-inf")
+        self._passed_over: set[str] = set()
 
     def read_into(
         self,
@@ -59,96 +59,74 @@ class Outcomes:
     ) -> None:
         """Reads on from where the journal stands, until `deadline` seconds without an outcome, and
         calls `each` now and then. Raises `UserError` and boto3's errors."""
+        # First of all: of what was sent again, a prediction names another event than the ledger.
+        self._read_set_aside(reconciliation)
         known: dict[str, str] = {}
         for line in book.pages():
             known[line.shard_id] = line.last_sequence_number
             reconciliation.predicted(line.predictions)
         with StreamReader(self._stream, self._session, Place(self._since, known)) as reader:
-            still_open, changed_at = -1, time.monotonic()
-            while time.monotonic() - changed_at < (deadline if still_open else _SETTLE_SECONDS):
-                behind = self._read(reader, reconciliation, book)
-                self._aside.read_patiently_into(reconciliation)
-                silent = self._silent_seconds(reader)
+            missing, changed_at = -1, time.monotonic()
+            while time.monotonic() - changed_at < _patience(reconciliation, deadline):
+                self._read_predictions(reader, reconciliation, book)
+                self._read_set_aside_patiently(reconciliation)
+                silent = max(reader.silent_seconds, self._set_aside.silent_seconds)
                 if silent > deadline:
-                    raise UserError(_no_answer(silent, reader.trouble or self._aside.trouble))
-                if behind or silent > _SILENT_SECONDS or still_open != reconciliation.open:
-                    still_open, changed_at = reconciliation.open, time.monotonic()
+                    raise UserError(_no_answer(silent, reader.trouble or self._set_aside.trouble))
+                behind = reader.millis_behind > _BEHIND_MS
+                still_missing = reconciliation.open + reconciliation.unsure
+                if behind or silent > _SILENT_SECONDS or still_missing != missing:
+                    missing, changed_at = still_missing, time.monotonic()
                 each()
-        self._aside.read_into(reconciliation)
+        self._read_set_aside(reconciliation)
 
-    def _silent_seconds(self, reader: StreamReader) -> float:
-        return max(reader.silent_seconds, self._aside.silent_seconds)
-
-    def _read(self, reader: StreamReader, reconciliation: Reconciliation, book: Journal) -> bool:
-        """Whether there is more to be read behind what was."""
-        behind = False
+    def _read_predictions(
+        self, reader: StreamReader, reconciliation: Reconciliation, book: Journal
+    ) -> None:
         for page in reader.pages():
             line = self._line(page)
             book.write(line)
             reconciliation.predicted(line.predictions)
-            behind = behind or page.millis_behind > _BEHIND_MS
-        return behind
 
     def _line(self, page: Page) -> journal.Page:
+        outcomes = (seen(found, at, self._run) for at, found in predictions(page))
         return journal.Page(
-            page.shard_id, page.last_sequence_number, list(_predictions(page, self._run))
+            page.shard_id, page.last_sequence_number, [outcome for outcome in outcomes if outcome]
         )
 
-
-class _Aside:
-    """What is set aside of a run, and what of it was sent again."""
-
-    def __init__(self, since: datetime, name: str, session: boto3.Session) -> None:
-        self._bucket = rejects_bucket(session.client("s3", config=_PATIENCE), name)
-        self._since = since
-        self._set_aside = SetAside(self._bucket, since)
-        self._redriven = Redriven(self._bucket)
-        self._read_at = float("-inf")
-        self._answered_at = time.monotonic()
-        self.trouble: str | None = None
-
-    @property
-    def silent_seconds(self) -> float:
-        """How long the bucket has given no answer to what it was asked."""
-        return self._read_at - self._answered_at if self.trouble else 0.0
-
-    def read_patiently_into(self, reconciliation: Reconciliation) -> None:
-        """Reads what is new, now and then; a bucket that is away is asked again."""
-        if time.monotonic() - self._read_at < _BUCKET_SECONDS:
+    def _read_set_aside_patiently(self, reconciliation: Reconciliation) -> None:
+        """Now and then; a bucket that is away is asked again."""
+        if time.monotonic() - self._set_aside_at < _BUCKET_SECONDS:
             return
-        try:
-            self.read_into(reconciliation)
-            self._answered_at, self.trouble = time.monotonic(), None
-        except BotoCoreError as error:
-            self.trouble = str(error)
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] < _LEAST_SERVER_ERROR:
-                raise
-            self.trouble = str(error)
-        self._read_at = time.monotonic()
+        with self._set_aside.patiently():
+            self._read_set_aside(reconciliation)
+        self._set_aside_at = time.monotonic()
 
-    def read_into(self, reconciliation: Reconciliation) -> None:
-        """Reads what is new. Raises `UserError` and boto3's errors."""
+    def _read_set_aside(self, reconciliation: Reconciliation) -> None:
         if (event_ids := self._redriven.new_event_ids()) is not None:
             reconciliation.redriven(event_ids)
-            self._set_aside = SetAside(self._bucket, self._since)  # told again, from its beginning
+            self._set_aside.tell_again()
         for reject in self._set_aside.new_rejects():
             reconciliation.rejected(reject)
         for record in self._set_aside.new_failures():
             reconciliation.failed(record)
 
+    def _pass_over(self, key: str) -> None:
+        if key not in self._passed_over:
+            self._passed_over.add(key)
+            console.err.print(f"passed over, as it cannot be read: {key}", markup=False)
+
+
+def _patience(reconciliation: Reconciliation, deadline: float) -> float:
+    """Seconds without an outcome after which no more are waited for."""
+    if reconciliation.open:
+        return deadline
+    return min(deadline, _UNSURE_SECONDS) if reconciliation.unsure else _SETTLE_SECONDS
+
 
 def _no_answer(seconds: float, why: str | None) -> str:
     return (
-        f"no answer for {seconds:.0f} s ({why}), so nothing can be said of the rides that are "
-        "missing: run verify again once the endpoint answers, and it goes on from here"
+        f"no answer for {seconds:.0f} s ({why or 'the first call is still waited for'}), so "
+        "nothing can be said of the rides that are missing: run verify again once the endpoint "
+        "answers, and it goes on from here"
     )
-
-
-def _predictions(page: Page, run: str) -> Iterator[Seen]:
-    for record in page.records:
-        # What is no prediction, or damaged, is none of ours.
-        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, kpl.DamagedAggregate):
-            for content in record.contents():
-                if outcome := seen(_decoder.decode(content), record.arrived_at, run):
-                    yield outcome

@@ -1,31 +1,39 @@
 """A rejects bucket in, the ids of what a redrive sent again out, and whether there are new ones."""
 
-from typing import Final
+from collections.abc import Iterator
+from datetime import datetime
 
-from infra.bucket import Bucket
-from stream_sim.redrive.marks import PREFIX, Marks
+from infra.bucket import Bucket, Listed
+from stream_sim.redrive import marks
 from stream_sim.redrive.options import PREFIXES
-
-_MARKED: Final = tuple(PREFIXES.values())
 
 
 class Redriven:
-    """Reads the marks of a bucket anew where one was written since the last call."""
+    """Reads the marks that were written since a time, each once for each content it had."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, since: datetime) -> None:
         self._bucket = bucket
-        self._known: list[tuple[str, str]] = []
+        self._since = since
+        self._etags: dict[str, str] = {}
+        self._event_ids: set[str] = set()
+        self._told = 0
 
     def new_event_ids(self) -> frozenset[str] | None:
         """All ids that are marked, or None where they are those of the last call; none are at
-        first. Raises `UserError`."""
-        listed = [
-            (found.key, found.etag)
-            for prefix in _MARKED
-            for found in self._bucket.listed(PREFIX + prefix)
-        ]
-        if listed == self._known:
+        first. Raises `UserError` and boto3's errors."""
+        for found in self._listed():
+            if self._etags.get(found.key) != found.etag and (
+                mark := marks.read(self._bucket, found.key)
+            ):
+                self._event_ids.update(mark[0].sent)
+                self._etags[found.key] = mark[1]
+        if len(self._event_ids) == self._told:
             return None
-        event_ids = frozenset(Marks(self._bucket, _MARKED).event_ids)
-        self._known = listed
-        return event_ids
+        self._told = len(self._event_ids)
+        return frozenset(self._event_ids)
+
+    def _listed(self) -> Iterator[Listed]:
+        for prefix in PREFIXES.values():
+            for found in self._bucket.listed(marks.PREFIX + prefix):
+                if found.written_at >= self._since:
+                    yield found

@@ -4,7 +4,7 @@ import contextlib
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import boto3
@@ -13,14 +13,17 @@ from botocore.config import Config
 
 from infra import console
 from stream_sim.reader import Place, StreamReader
-from stream_sim.set_aside import rejects_bucket
+from stream_sim.set_aside import SetAside, rejects_bucket
 from stream_sim.watch import plain
-from stream_sim.watch.aside import Aside
 from stream_sim.watch.board import Board
 from stream_sim.watch.feed import Feed, Sight
 
 _BUCKET: Final = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1})
 """It is asked again soon in any case, and the streams are not read meanwhile."""
+_CLOCKS_APART: Final = timedelta(minutes=1)
+"""This machine's clock began the watch, and S3's says when an object was written."""
+_LOOK_BACK: Final = timedelta(hours=24)
+"""Rejects lie under the hour in which their ride arrived, and few rides wait longer than this."""
 _RATES_SECONDS: Final = 10
 _LEAVING_SECONDS: Final = 1.0
 """Whoever quits does not wait for an endpoint that is away."""
@@ -53,12 +56,13 @@ def _feed(request: Request) -> Iterator[Feed]:
     began = datetime.now(UTC)
     session = boto3.Session()
     bucket = rejects_bucket(session.client("s3", config=_BUCKET), request.rejects_bucket)
+    set_aside = SetAside(bucket, began - _CLOCKS_APART, look_back=_LOOK_BACK)
     events = StreamReader(
         request.events_stream, session, Place(began), "EVENTS_STREAM_NAME or --events-stream"
     )
     predictions = StreamReader(request.stream, session, Place(began))
     with events, predictions:
-        yield Feed(events, predictions, Aside(bucket, began, _now), Board(began), _now)
+        yield Feed(events, predictions, set_aside, Board(began), _now)
 
 
 def _now() -> datetime:

@@ -4,37 +4,27 @@ An endpoint that is away is no error here: what is looked at next says so, and g
 back.
 """
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from operator import itemgetter
 from typing import Final
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
 
 from ride_scoring import decode, kpl
-from ride_scoring.events import Prediction, Ride
+from ride_scoring.events import Ride
+from stream_sim.predictions import predictions
 from stream_sim.reader import Page, StreamReader, StreamRecord
-from stream_sim.set_aside import FailedRecord
-from stream_sim.watch.aside import Aside
+from stream_sim.set_aside import FailedRecord, SetAside
 from stream_sim.watch.board import Board
 from stream_sim.watch.figures import Course, Figures, Places
 
 _BUCKET_SECONDS: Final = 5.0
 """A listing costs as much as thirty reads of a stream."""
 _SILENT_SECONDS: Final = 5.0
-"""A shard answers four times a second; one that does not for this long is spoken of."""
-
-_NO_PREDICTION: Final = (
-    msgspec.DecodeError,
-    UnicodeDecodeError,
-    RecursionError,
-    kpl.DamagedAggregate,
-)
-
-_decoder: Final = msgspec.json.Decoder(Prediction)
+"""A shard answers twice a second; one that does not for this long is spoken of."""
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -62,20 +52,19 @@ class Feed:
         self,
         events: StreamReader,
         predictions: StreamReader,
-        aside: Aside,
+        set_aside: SetAside,
         board: Board,
         now: Callable[[], datetime],
     ) -> None:
         """Raises `UserError` where the bucket is not there or not ours to read."""
         self._events = events
         self._predictions = predictions
-        self._aside = aside
+        self._set_aside = set_aside
         self._board = board
         self._now = now
         self._lock = threading.Lock()
-        self._bucket_trouble: str | None = None
         self._read_bucket()
-        self._bucket_at = self._bucket_answered_at = time.monotonic()
+        self._bucket_at = time.monotonic()
 
     def step(self) -> None:
         """Reads what arrived; waits a moment where nothing did. Raises `UserError`, and boto3's
@@ -86,12 +75,14 @@ class Feed:
                 for at, ride in rides:
                     self._board.took_in(at, ride)
         for page in self._predictions.pages():
-            predictions = list(_predictions(page))
+            found = list(predictions(page))
             with self._lock:
-                for at, prediction in predictions:
+                for at, prediction in found:
                     self._board.predicted(at, prediction)
         if time.monotonic() - self._bucket_at >= _BUCKET_SECONDS:
-            self._read_bucket_patiently()
+            with self._set_aside.patiently():
+                self._read_bucket()
+            self._bucket_at = time.monotonic()
 
     def sight(self, over_seconds: int) -> Sight:
         """All that there is to see now, rates and latencies over so many seconds."""
@@ -112,32 +103,20 @@ class Feed:
 
     def contact(self) -> Contact:
         """Whether the figures are up to date."""
-        streams = (self._events, self._predictions)
-        quietest = max(streams, key=lambda stream: stream.silent_seconds)
-        silent, trouble = quietest.silent_seconds, quietest.trouble
-        bucket_silent = time.monotonic() - self._bucket_answered_at
-        if self._bucket_trouble and bucket_silent > silent:
-            silent, trouble = bucket_silent, self._bucket_trouble
-        behind = max(stream.millis_behind for stream in streams)
+        sources = (self._events, self._predictions, self._set_aside)
+        silent, trouble = max(
+            ((source.silent_seconds, source.trouble) for source in sources), key=itemgetter(0)
+        )
+        behind = max(self._events.millis_behind, self._predictions.millis_behind)
         if silent < _SILENT_SECONDS:
             return Contact(None, None, behind)
         return Contact(silent, trouble, behind)
 
-    def _read_bucket_patiently(self) -> None:
-        try:
-            self._read_bucket()
-        except (BotoCoreError, ClientError) as error:
-            self._bucket_trouble = str(error)
-        else:
-            self._bucket_trouble = None
-            self._bucket_answered_at = time.monotonic()
-        self._bucket_at = time.monotonic()
-
     def _read_bucket(self) -> None:
-        for reject in self._aside.rejects():
+        for reject in self._set_aside.new_rejects():
             with self._lock:
                 self._board.rejected(reject)
-        for record in self._aside.failures():
+        for record in self._set_aside.new_failures():
             with self._lock:
                 self._board.gave_up(record.event_id, _rides_in(record))
 
@@ -157,14 +136,6 @@ def _contents(record: StreamRecord) -> list[bytes]:
         return record.contents()
     except kpl.DamagedAggregate:
         return [record.data]
-
-
-def _predictions(page: Page) -> Iterator[tuple[datetime, Prediction]]:
-    for record in page.records:
-        # What is no prediction, or damaged, is none of the function's.
-        with contextlib.suppress(*_NO_PREDICTION):
-            for data in record.contents():
-                yield record.arrived_at, _decoder.decode(data)
 
 
 def _rides_in(record: FailedRecord) -> int:

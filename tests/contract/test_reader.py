@@ -1,12 +1,18 @@
 """The simulator's reader, against moto's Kinesis and against one that misbehaves."""
 
+import contextlib
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from multiprocessing import connection
 from pathlib import Path
 
 import boto3
@@ -21,6 +27,7 @@ from ride_scoring.aws import connect
 from ride_scoring.predictions import OutputRecord
 from ride_scoring.sink import PredictionSink
 from stream_sim.reader import Page, Place, StreamReader, StreamRecord
+from stream_sim.shard_reader import ShardReader
 from tests.kinesis_server import Complaint, KinesisServer
 
 LONG = 60.0
@@ -60,7 +67,7 @@ def numbered(numbers: range) -> list[bytes]:
 
 
 def processes(reader: StreamReader) -> list[int]:
-    return [shard.process.pid for shard in reader._consumer.shards.values()]
+    return [shard.process.pid or 0 for shard in reader._consumer.shards.values()]
 
 
 def runs(pid: int) -> bool:
@@ -217,9 +224,11 @@ def test_an_iterator_that_expired_is_asked_for_anew(kinesis: KinesisServer) -> N
 def test_a_clock_that_is_ahead_waits_for_kinesis_to_come_to_its_time(
     kinesis: KinesisServer,
 ) -> None:
-    with opened(Place(datetime.now(UTC) + timedelta(seconds=2))) as reader:
-        assert until(lambda: bool(list(reader.pages()) or reader.trouble))
-        assert until(lambda: bool(list(reader.pages()) or kinesis.asked["GetRecords"]))
+    kinesis.clock = lambda: time.time() - 3_600
+    with opened(Place(datetime.now(UTC))) as reader:
+        assert until(lambda: not list(reader.pages()) and bool(reader.trouble))
+        assert not kinesis.asked["GetRecords"]
+        kinesis.clock = time.time
         kinesis.put(0, b"one")
         assert data_of(read(reader, 1)) == [b"one"]
 
@@ -280,6 +289,12 @@ def test_a_stream_that_is_not_there_is_named(name: str) -> None:
         pass
 
 
+def held_by(pipe: connection.Connection) -> int:
+    """How many bytes wait in it."""
+    held: tuple[int] = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))
+    return held[0]
+
+
 def test_pages_that_nobody_takes_wait_in_kinesis_and_their_readers_end(
     kinesis: KinesisServer,
 ) -> None:
@@ -287,19 +302,39 @@ def test_pages_that_nobody_takes_wait_in_kinesis_and_their_readers_end(
     kinesis.put(0, *([b"x" * 20_000] * 1_000))
     with opened() as reader:
         started = processes(reader)
-        assert until(lambda: kinesis.asked["GetRecords"] > 0)
-        asked = -1
-
-        def waits() -> bool:
-            nonlocal asked
-            before, asked = asked, kinesis.asked["GetRecords"]
-            time.sleep(1)
-            return asked == before
-
-        assert until(waits)
-        assert asked < 10
+        (shard,) = reader._consumer.shards.values()
+        capacity = fcntl.fcntl(shard.pages, fcntl.F_GETPIPE_SZ)
+        assert capacity < 200_000
+        assert until(lambda: held_by(shard.pages) > capacity // 2)
+        time.sleep(1)
+        assert kinesis.asked["GetRecords"] == 1
+        assert len(read(reader, 1)) == 10
+        assert until(lambda: kinesis.asked["GetRecords"] == 2)
     assert started
     assert not any(map(runs, started))
+
+
+def test_a_reader_that_ended_is_remembered_nowhere(kinesis: KinesisServer) -> None:
+    before = list(ShardReader._INSTANCES or ())
+    for number in range(2):
+        with opened() as reader:
+            kinesis.put(0, b"%d" % number)
+            read(reader, 1 + number)
+    assert before == ShardReader._INSTANCES
+
+
+def test_a_shard_is_read_more_often_while_there_is_more_to_be_read(kinesis: KinesisServer) -> None:
+    def reads_a_second() -> float:
+        first, began = kinesis.asked["GetRecords"], time.monotonic()
+        while time.monotonic() - began < 3:
+            assert not list(reader.pages())
+        return (kinesis.asked["GetRecords"] - first) / (time.monotonic() - began)
+
+    with opened() as reader:
+        assert until(lambda: not list(reader.pages()) and kinesis.asked["GetRecords"] > 0)
+        assert until(lambda: reads_a_second() < 3)
+        kinesis.finds_nothing_yet = True
+        assert until(lambda: reads_a_second() > 3)
 
 
 READS_UNTIL_IT_IS_KILLED = """
@@ -315,15 +350,23 @@ with StreamReader("predictions", boto3.Session()) as reader:
 """
 
 
-def a_process_that_reads(body: str = "list(reader.pages())") -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextlib.contextmanager
+def a_process_that_reads(body: str = "list(reader.pages())") -> Iterator[subprocess.Popen[str]]:
+    """Killed after a while: one that says nothing would hold up the test."""
+    with subprocess.Popen(
         [sys.executable, "-c", READS_UNTIL_IT_IS_KILLED.format(body=body)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
+    ) as process:
+        (timer := threading.Timer(LONG, process.kill)).start()
+        try:
+            yield process
+        finally:
+            timer.cancel()
+            process.kill()
 
 
 @pytest.mark.parametrize("body", ["list(reader.pages())", "import time; time.sleep(1)"])

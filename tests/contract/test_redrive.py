@@ -25,9 +25,9 @@ from ride_scoring.events import Reject, RejectReason
 from ride_scoring.rejects import RejectStore
 from stream_sim.redrive import claim as claims
 from stream_sim.redrive import command
-from stream_sim.redrive.bucket import rejects_bucket
 from stream_sim.redrive.claim import Claim
 from stream_sim.redrive.run import Counts
+from stream_sim.set_aside import rejects_bucket
 from tests.contract.conftest import moto_settings
 from tests.contract.test_data_s3 import credentials_checked
 

@@ -1,8 +1,10 @@
 """Rides go into moto's stream, and whatever happens, the ledger knows of each that went."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -24,8 +26,10 @@ from ride_scoring import kpl
 from ride_scoring.decode import decode
 from stream_sim import ledger, payloads, trips
 from stream_sim.ledger import Intended, Run, Taken, Unanswered
-from stream_sim.send import command
+from stream_sim.send import command, parts
 from stream_sim.send.command import Request, Summary
+from stream_sim.send.part import Said
+from stream_sim.send.request import Job
 from stream_sim.sources import event_times
 from tests import trip_files
 from tests.contract.conftest import moto_settings
@@ -54,6 +58,11 @@ boto3.DEFAULT_SESSION.events.register("after-call.kinesis.PutRecords", end)
 LITTLE_ROOM = f"""
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+{PROGRAM}
+"""
+IN_THE_BACKGROUND = f"""
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a script's shell does for what it runs with `&`
 {PROGRAM}
 """
 PATIENCE_SECONDS = 60
@@ -168,6 +177,25 @@ def has_taken(folder: Path, parts: int = 1) -> Callable[[], bool]:
     return reached
 
 
+@contextlib.contextmanager
+def interrupted_by(number: signal.Signals) -> Iterator[None]:
+    """The signal interrupts this process as Ctrl-C does."""
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that no other process is given while nobody listens there."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind((emulator.HOST, 0))
+        yield held.getsockname()[1]
+
+
 def test_the_ledger_knows_each_ride_by_the_event_id_that_kinesis_gives(
     aws: boto3.Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -216,6 +244,16 @@ def test_a_stream_that_is_not_there_is_named_before_a_ledger_is_begun(
     assert aws
 
 
+def test_a_folder_of_another_run_is_refused_by_all_parts(
+    aws: boto3.Session, tmp_path: Path
+) -> None:
+    (tmp_path / "ledger-0.ndjson").touch()
+    with pytest.raises(UserError, match=r"ledger-0\.ndjson is of another run: name another folder"):
+        command.run(asked(tmp_path, count=100, processes=2), Progress(disable=True))
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger-0.ndjson"]
+    assert not in_stream(aws)
+
+
 def test_a_killed_run_leaves_a_ledger_that_knows_all_that_the_stream_took(
     aws: boto3.Session, tmp_path: Path
 ) -> None:
@@ -240,6 +278,34 @@ def test_ctrl_c_ends_it_with_the_count_of_what_was_sent(
     assert (code, out) == (130, "")
     assert err == f"error: stopped after {count} rides, which are in {tmp_path / 'run'}\n"
     assert len(in_stream(aws)) == count > 0
+
+
+def test_in_the_background_it_ends_with_the_count_too(aws: boto3.Session, tmp_path: Path) -> None:
+    process = start(tmp_path / "run", IN_THE_BACKGROUND, count=1_000_000, rate=500.0, processes=2)
+    wait_until(has_taken(tmp_path / "run", 2))
+    process.terminate()
+    code, _, err = end(process)
+    count = rides_taken(tmp_path / "run")
+    assert code == 130
+    assert err.startswith(f"error: stopped after {count} rides")
+    assert len(in_stream(aws)) == count
+
+
+def test_an_interrupt_while_a_line_of_a_part_is_counted_loses_none(
+    aws: boto3.Session, tmp_path: Path
+) -> None:
+    counted: list[int] = []
+
+    def count(said: Said) -> None:
+        if not counted:
+            os.kill(os.getpid(), signal.SIGTERM)
+        counted.append(said.rides)
+
+    request = asked(tmp_path / "run", count=1_000_000, rate=500.0)
+    runs = [Run("0123abcd", part, 2, 1.5, "ride-events", {}, {}) for part in range(2)]
+    with interrupted_by(signal.SIGTERM), pytest.raises(KeyboardInterrupt):
+        parts.send([Job(request, run, tmp_path / "run") for run in runs], count)
+    assert sum(counted) == rides_taken(tmp_path / "run") == len(in_stream(aws)) > 0
 
 
 def test_no_part_outlives_a_run_that_is_killed(aws: boto3.Session, tmp_path: Path) -> None:
@@ -284,8 +350,10 @@ def test_an_endpoint_that_goes_away_and_comes_back_loses_nothing(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    port: int,
 ) -> None:
     door = Door()
+    door.port = port
     door.open()
 
     def close_for_a_while() -> None:
@@ -295,7 +363,7 @@ def test_an_endpoint_that_goes_away_and_comes_back_loses_nothing(
         door.open()
 
     with monkeypatch.context() as behind_it:
-        behind_it.setenv("AWS_ENDPOINT_URL", f"http://{emulator.HOST}:{door.port}")
+        behind_it.setenv("AWS_ENDPOINT_URL", f"http://{emulator.HOST}:{port}")
         closing = threading.Thread(target=close_for_a_while)
         closing.start()
         request = asked(tmp_path / "run", count=900, rate=300.0, malformed=0.0, as_json=True)
@@ -316,8 +384,10 @@ def test_a_replay_by_event_time_sends_the_file_in_its_own_time(
     request = asked(
         tmp_path / "run", trips=path, speed_up=2e6, rate=None, malformed=0.0, as_json=True
     )
-    summary = send(capsys, request)
-    assert (summary.sent, summary.rate) == (40, None)
+    command.run(request, Progress(disable=True))
+    out, err = capsys.readouterr()
+    summary = msgspec.json.decode(out, type=Summary)
+    assert (summary.sent, summary.rate, err) == (40, None, "")
     assert summary.seconds >= event_times(ridden, 2e6)[-1] > 1
     miles = [decode(data).ride.trip_distance for _, data in in_stream(aws).values()]
     assert sorted(miles) == sorted(ridden.distance_miles.tolist())

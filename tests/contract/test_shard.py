@@ -1,23 +1,56 @@
 """The emulator's Kinesis under several producers and readers at once."""
 
 import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
 import pytest
+from moto.kinesis import models
 
 from localstack_processes.shard import SafeShard
 
 PRODUCERS = 8
-RECORDS = 400
+RECORDS = 50
 
 
 def a_shard() -> SafeShard:
     return SafeShard(0, 0, 2**128 - 1)
 
 
-def test_records_that_are_put_at_once_have_numbers_of_their_own() -> None:
+def let_others_run() -> None:
+    time.sleep(0.000_1)
+
+
+class SlowRecord(models.Record):
+    """Other producers run while it is made."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        let_others_run()
+
+
+class SlowRecords(OrderedDict[int, models.Record]):
+    """Other producers run between a look for its first or last key and the key."""
+
+    def __iter__(self) -> Iterator[int]:
+        keys = super().__iter__()
+        let_others_run()
+        return keys
+
+    def __reversed__(self) -> Any:
+        keys = super().__reversed__()
+        let_others_run()
+        return keys
+
+
+def test_records_that_are_put_at_once_have_numbers_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(models, "Record", SlowRecord)
     shard = a_shard()
     together = threading.Barrier(PRODUCERS)
 
@@ -31,6 +64,28 @@ def test_records_that_are_put_at_once_have_numbers_of_their_own() -> None:
     held = {str(number): record.data for number, record in shard.records.items()}
     assert held == dict(told)
     assert len(held) == PRODUCERS * RECORDS
+
+
+def test_a_shard_can_be_asked_where_it_begins_and_ends_while_it_is_put_to() -> None:
+    shard = a_shard()
+    shard.records = SlowRecords()
+
+    def put(_: int) -> None:
+        for number in range(RECORDS):
+            shard.put_record("key", str(number), "")
+
+    def ask(_: int) -> list[tuple[int, int]]:
+        return [
+            (shard.get_min_sequence_number(), shard.get_max_sequence_number())
+            for _ in range(RECORDS)
+        ]
+
+    with ThreadPoolExecutor(4) as pool:
+        producers = pool.map(put, range(2))
+        told = [pair for pairs in pool.map(ask, range(2)) for pair in pairs]
+        list(producers)
+    assert {first for first, _ in told} <= {0, 1}
+    assert shard.get_max_sequence_number() == 2 * RECORDS
 
 
 def test_a_shard_is_read_page_by_page() -> None:
@@ -72,7 +127,7 @@ def test_a_read_gives_no_more_than_kinesis_does() -> None:
 
 
 @pytest.mark.usefixtures("aws")
-def test_moto_and_localstack_have_such_shards() -> None:
+def test_motos_streams_have_such_shards() -> None:
     kinesis = boto3.client("kinesis")
     kinesis.create_stream(StreamName="busy", ShardCount=1)
     entries: Any = [{"Data": b"x", "PartitionKey": "key"}] * 50

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ def watch(events: str, predictions: str, bucket: str, *options: str) -> list[str
 
 @contextlib.contextmanager
 def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """Killed after a while: one that says nothing would hold up the test."""
     with subprocess.Popen(
         command,
         cwd=ROOT,
@@ -50,9 +52,11 @@ def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
         text=True,
         start_new_session=True,
     ) as process:
+        (timer := threading.Timer(2 * LONG, process.kill)).start()
         try:
             yield process
         finally:
+            timer.cancel()
             process.kill()
 
 
@@ -145,6 +149,8 @@ def test_json_lines_are_for_programs(aws: boto3.Session) -> None:
     deployment = Deployment(aws)
     with started(watch(*STREAMS, "--json", *OFTEN)) as process:
         line_with(process, '"taken_in":0')
+        for key in ("rejects/9999/foreign", "aws/lambda/foreign"):
+            boto3.client("s3").put_object(Bucket="rejects", Key=key, Body=b"<xml>")
         feed(deployment)
         said = line_with(process, '"taken_in":8.*"predicted":3.*"not_json":1.*"failed":2')
     line = msgspec.json.decode(said, type=Line)

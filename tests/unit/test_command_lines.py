@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from infra.paths import ROOT
+from tests.runs import write
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -184,11 +185,55 @@ def test_no_ledger(tmp_path: Path) -> None:
         ("--count", "0"),
         ("--malformed", "1.5"),
         ("--rate", "fast"),
+        ("--count", "99999999999999999999"),
+        ("--duration", "inf"),
+        ("--processes", "0"),
     ],
 )
 def test_an_option_out_of_its_range(option: tuple[str, str]) -> None:
     said = complaint("stream_sim", "send", "--stream", "s", *option, code=2)
     assert option[0] in said
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [
+        (("--shape", "diurnl"), "--shape 'diurnl' is not known: did you mean diurnal?"),
+        (("--shape", "burst:time=3"), "--shape burst has no 'time': did you mean times?"),
+        (("--shape", "burst:times=many"), "--shape burst:times=many: "),
+        (("--fault", "latte=0.1"), "--fault 'latte' is not known: did you mean late?"),
+        (("--fault", "late=2"), "--fault late=2"),
+        (("--drift", "vanished:borough=Quens"), "did you mean Queens?"),
+        (("--count", "1", "--duration", "1"), "--count and --duration are both given"),
+        (("--speed-up", "60"), "name it with --trips"),
+        (("--profile", "nowhere.npz"), "nowhere.npz"),
+    ],
+)
+def test_an_option_that_is_misspelt(option: tuple[str, ...], complaint: str) -> None:
+    assert complaint in sentence("stream_sim", "send", "--stream", "s", *option)
+
+
+@pytest.mark.parametrize("command", ["send", "verify", "watch", "redrive"])
+def test_an_endpoint_that_is_no_address(command: str, tmp_path: Path) -> None:
+    write(tmp_path, [])
+    options = {
+        "send": ("--out", str(tmp_path / "run")),
+        "verify": ("--out", str(tmp_path), "--rejects-bucket", "b"),
+        "watch": ("--events-stream", "s", "--rejects-bucket", "b"),
+        "redrive": ("--from", "rejects", "--rejects-bucket", "b"),
+    }
+    environment = {**CREDENTIALS, "AWS_ENDPOINT_URL": "banana"}
+    said = sentence(
+        "stream_sim", command, "--stream", "s", *options[command], environment=environment
+    )
+    assert "Invalid endpoint: banana: AWS_ENDPOINT_URL has to be such as http://" in said
+
+
+def test_a_month_that_a_profile_is_held_against_is_not_there(tmp_path: Path) -> None:
+    said = sentence("stream_sim", "profile", "show", "nowhere.parquet", "x.parquet")
+    assert "nowhere.parquet is not there" in said
+    out = ("--out", str(tmp_path / "profile.npz"))
+    assert "x.parquet is not there" in sentence("stream_sim", "profile", "fit", "x.parquet", *out)
 
 
 @pytest.mark.parametrize("command", ["send", "verify"])

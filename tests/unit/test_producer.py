@@ -1,12 +1,18 @@
 """What goes into calls, when they go, and what the ledger says of them, on a stream in memory."""
 
+import contextlib
+import functools
+import heapq
+import itertools
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
@@ -55,19 +61,62 @@ class Clock:
         self.now += seconds
 
 
-class LimitedStream:
-    """Takes so many records a second, and refuses the rest as Kinesis does."""
+class Turns(Clock):
+    """Time for several threads: one of them runs at a time, and while all sleep, time passes."""
 
-    def __init__(self, clock: Clock, most_a_second: int) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self._asleep: list[tuple[float, int, threading.Event]] = []
+        self._order = itertools.count()
+
+    def sleep(self, seconds: float) -> None:
+        turn = self._turn_in(seconds)
+        self._wake()
+        turn.wait()
+
+    def run(self, jobs: Sequence[Callable[[], object]]) -> None:
+        """Runs each in a thread of its own, to the end of all."""
+
+        def run_one(turn: threading.Event, job: Callable[[], object]) -> None:
+            turn.wait()
+            try:
+                job()
+            finally:
+                self._wake()
+
+        with ThreadPoolExecutor(len(jobs)) as executor:
+            ends = [executor.submit(run_one, self._turn_in(0.0), job) for job in jobs]
+            self._wake()
+        for end in ends:
+            end.result()
+
+    def _turn_in(self, seconds: float) -> threading.Event:
+        turn = threading.Event()
+        heapq.heappush(self._asleep, (self.now + seconds, next(self._order), turn))
+        return turn
+
+    def _wake(self) -> None:
+        if self._asleep:
+            self.now, _, turn = heapq.heappop(self._asleep)
+            turn.set()
+
+
+class LimitedStream:
+    """Takes so many records a second, and refuses the rest as Kinesis does; all of them in the
+    seconds that it is `away`."""
+
+    def __init__(self, clock: Clock, most_a_second: int, away: range = range(0)) -> None:
         self._clock = clock
         self.most_a_second = most_a_second
+        self._away = away
         self._second, self._room = 0, 0
         self.taken: dict[int, int] = {}
         self.refused = 0
 
     def put_records(self, *, Records: Sequence[Any], **_: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
         if self._second != (second := int(self._clock.now)):
-            self._second, self._room = second, self.most_a_second
+            self._second = second
+            self._room = 0 if second - 1_000 in self._away else self.most_a_second
         taken = min(self._room, len(Records))
         self._room -= taken
         self.taken[second] = self.taken.get(second, 0) + taken
@@ -115,6 +164,23 @@ def send(
         producer = Producer(puts, pace, book, threading.Event(), sent.append, AtOnce())
         producer.send(found, aggregate=aggregate)
     return sent
+
+
+def send_by_threads(
+    threads: int, stream: LimitedStream, clock: Turns, folder: Path, count: int, rate: float
+) -> None:
+    """Sends 500 records at a time, by each of the threads in turn, at one pace for all."""
+    kinesis: Any = stream
+    puts = Puts(kinesis, "events", clock, clock.sleep, random.Random(1).uniform)
+    pace = Pace(clock, clock.sleep)
+
+    def send_part(part: int) -> None:
+        found = (one for one in records(count, rate) if one.first // 500 % threads == part)
+        with Ledger(folder, msgspec.structs.replace(RUN, part=part)) as book:
+            producer = Producer(puts, pace, book, threading.Event(), lambda _: None, AtOnce())
+            producer.send(found, aggregate=False)
+
+    clock.run([functools.partial(send_part, part) for part in range(threads)])
 
 
 def taken(folder: Path) -> list[TakenRecord]:
@@ -202,6 +268,26 @@ def test_sending_is_given_up_in_the_end_and_the_ledger_knows(tmp_path: Path) -> 
     assert 1_030 < clock.now < 1_033
 
 
+@pytest.mark.parametrize(("refused", "events"), [(1, 1), (2, 0)])
+def test_it_is_tried_once_more_after_any_time_that_the_sender_waited_itself(
+    refused: int, events: int
+) -> None:
+    clock, stream = Clock(), FakeStream(lambda call, _: call <= refused)
+    kinesis: Any = stream
+    ends = pytest.raises(UserError, match="for 30 s") if not events else contextlib.nullcontext()
+    with ends:
+        for _ in Puts(kinesis, "events", clock, clock.sleep).put([record(0)]):
+            clock.sleep(40.0)
+    assert (stream.calls, len(stream.taken)) == (2, events)
+
+
+def test_a_call_of_large_records_outlasts_a_second_of_refusals(tmp_path: Path) -> None:
+    stream = LimitedStream(clock := Clock(), 10_000, away=range(1))
+    found = (record(number, data=b"x" * 51_200) for number in range(100))
+    assert sum(send(stream, tmp_path, found, clock)) == 100
+    assert clock.now < 1_010
+
+
 def test_a_stream_that_takes_a_little_of_a_call_at_a_time_is_not_given_up(tmp_path: Path) -> None:
     stream = LimitedStream(clock := Clock(), most_a_second=5)
     assert sum(send(stream, tmp_path, records(300), clock)) == 300
@@ -216,6 +302,30 @@ def test_an_error_that_will_not_pass_is_not_tried_again(tmp_path: Path) -> None:
     with pytest.raises(ClientError):
         send(stream, tmp_path, records(3))
     assert stream.calls == 1
+
+
+def test_a_call_is_waited_for_whose_thread_was_interrupted_as_it_began(tmp_path: Path) -> None:
+    began = threading.Event()
+
+    class Interrupted(Executor):
+        def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            threading.Thread(target=function, args=args, kwargs=kwargs).start()
+            began.wait()
+            raise KeyboardInterrupt
+
+    def slow(_call: int, _key: str) -> bool:
+        began.set()
+        time.sleep(0.1)
+        return False
+
+    stream: Any = FakeStream(slow)
+    puts, stopping = Puts(stream, "events"), threading.Event()
+    with Ledger(tmp_path, RUN) as book:
+        producer = Producer(puts, Pace(), book, stopping, lambda _: None, Interrupted())
+        with pytest.raises(KeyboardInterrupt):
+            producer.send(records(2), aggregate=False)
+    assert stream.taken == ["0", "1"]
+    assert [one.first for one in taken(tmp_path)] == [0, 1]
 
 
 def test_a_call_goes_when_the_last_of_a_tenth_of_a_second_is_due(tmp_path: Path) -> None:
@@ -243,12 +353,15 @@ def test_after_a_delay_the_schedule_is_caught_up(tmp_path: Path) -> None:
     assert at["999"] == pytest.approx(4.995)
 
 
-def test_a_throttled_producer_sends_what_the_stream_takes_and_little_more(tmp_path: Path) -> None:
-    stream = LimitedStream(clock := Clock(), most_a_second=1_000)
-    send(stream, tmp_path, records(20_000, rate=4_000), clock)
-    seconds = [stream.taken.get(second, 0) for second in range(1_002, int(clock.now))]
-    assert sum(seconds) / len(seconds) > 800
-    assert stream.refused < 0.2 * 20_000
+@pytest.mark.parametrize("threads", [1, 8])
+def test_a_throttled_producer_sends_what_the_stream_takes_and_little_more(
+    tmp_path: Path, threads: int
+) -> None:
+    stream = LimitedStream(clock := Turns(), most_a_second=1_000)
+    send_by_threads(threads, stream, clock, tmp_path, 60_000, rate=4_000)
+    assert sum(stream.taken.values()) == 60_000
+    assert clock.now < 1_070
+    assert stream.refused < 0.1 * 60_000
 
 
 def test_a_producer_that_was_throttled_finds_out_that_the_stream_takes_more(tmp_path: Path) -> None:
@@ -264,20 +377,25 @@ def test_a_producer_that_was_throttled_finds_out_that_the_stream_takes_more(tmp_
     assert max(stream.taken.values()) > 1_900
 
 
-def test_a_stream_that_refused_everything_for_a_while_is_soon_used_again(tmp_path: Path) -> None:
-    clock = Clock()
+@pytest.mark.parametrize("threads", [1, 8])
+@pytest.mark.parametrize("away", [range(3), range(4, 7), range(10)])
+def test_a_stream_that_refused_everything_for_a_while_is_soon_used_as_before(
+    tmp_path: Path, away: range, threads: int
+) -> None:
+    stream = LimitedStream(clock := Turns(), 100_000, away)
+    send_by_threads(threads, stream, clock, tmp_path, 200_000, rate=20_000)
+    assert sum(stream.taken.values()) == 200_000
+    assert clock.now < 1_010 + len(away) + 10
 
-    class Mended(LimitedStream):
-        """Refuses everything for ten seconds."""
 
-        def put_records(self, **asked: Any) -> dict[str, Any]:
-            self.most_a_second = 0 if clock.now < 1_010 else 2_000
-            return super().put_records(**asked)
-
-    stream = Mended(clock, 0)
-    send(stream, tmp_path, records(20_000, rate=1_000), clock)
-    assert max(stream.taken.values()) > 1_000
-    assert clock.now < 1_050
+def test_waiting_ends_when_sending_does() -> None:
+    stopping = threading.Event()
+    stopping.set()
+    pace = Pace(clock := Clock(), stopping.wait)
+    pace.answered(0.0, throttled=True)
+    for _ in range(3):
+        pace.admit(500.0)
+    assert clock.now == 1_000
 
 
 def test_rides_are_packed_in_order_and_what_must_be_alone_is_alone(tmp_path: Path) -> None:

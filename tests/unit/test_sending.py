@@ -70,6 +70,13 @@ def test_by_event_time_rides_arrive_as_they_were_ridden(month: Path) -> None:
     assert planned.peak() >= 1
 
 
+def test_a_file_in_its_own_time_is_sent_whole_unless_less_is_asked_for(tmp_path: Path) -> None:
+    path = trip_files.write(tmp_path / "trips.parquet", trip_files.columns(5_200))
+    assert taken(made(trips=path, speed_up=1e6)) == 5_200
+    assert taken(made(trips=path, speed_up=1e6, count=30)) == 30
+    assert taken(made(trips=path)) == 5_000
+
+
 def test_pickup_times_follow_a_compressed_day() -> None:
     planned = made(shapes=["diurnal:day_seconds=24"], count=2_000, rate=100.0)
     source = planned.source(0, 1, 1)

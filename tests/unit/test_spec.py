@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from infra.console import UserError
-from stream_sim.spec import nearest, parse
+from stream_sim.spec import closest, nearest, parse
 
 
 class Wave(msgspec.Struct, frozen=True):
@@ -50,3 +50,8 @@ def test_the_nearest_of_what_is_known_is_said() -> None:
     assert nearest("brust", ["ramp", "burst"]) == "did you mean burst?"
     assert nearest("x", ["ramp", "burst"]) == "choose of ramp, burst"
     assert nearest("x", []) == "choose of none"
+
+
+def test_the_closest_is_said_however_far_it_is() -> None:
+    assert closest("brust", ["ramp", "burst"]) == "burst"
+    assert closest("x", ["ramp", "burst"]) in {"ramp", "burst"}

@@ -21,7 +21,7 @@ class SafeShard(models.Shard):  # type: ignore[misc]
 
     def __init__(self, *args: object, **settings: object) -> None:
         super().__init__(*args, **settings)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def put_record(self, partition_key: str, data: object, explicit_hash_key: str) -> str:
         with self._lock:
@@ -41,10 +41,12 @@ class SafeShard(models.Shard):  # type: ignore[misc]
             return found, found[-1].sequence_number, behind
 
     def get_min_sequence_number(self) -> int:
-        return next(iter(self.records), 0)
+        with self._lock:
+            return next(iter(self.records), 0)
 
     def get_max_sequence_number(self) -> int:
-        return next(reversed(self.records), 0)
+        with self._lock:
+            return next(reversed(self.records), 0)
 
     def get_sequence_number_at(self, at_timestamp: float) -> int:
         with self._lock:

@@ -1,0 +1,36 @@
+"""A page of the predictions stream in, the predictions in it out; what is none is passed over."""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from ride_scoring import kpl
+from ride_scoring.events import Prediction
+from stream_sim.pages import Page, StreamRecord
+
+_decoder: Final = msgspec.json.Decoder(Prediction)
+
+
+def predictions(page: Page) -> Iterator[tuple[datetime, Prediction]]:
+    """Each with the time at which the stream took it."""
+    for record in page.records:
+        for found in filter(None, map(_prediction, _contents(record))):
+            yield record.arrived_at, found
+
+
+def _contents(record: StreamRecord) -> list[bytes]:
+    with contextlib.suppress(kpl.DamagedAggregate):
+        return record.contents()
+    return []
+
+
+def _prediction(data: bytes) -> Prediction | None:
+    try:
+        found = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    # The function's times have a zone, and one without cannot be held against another.
+    return found if found.arrived_at.tzinfo else None

@@ -25,6 +25,14 @@ def records(event: Mapping[str, Any]) -> list[KinesisRecord]:
         ) from None
 
 
+def answered(event: Mapping[str, Any], answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The answer as the event wants it: a mapping with tumbling windows takes one without a state
+    for a failure, and gets back the one that it sent.
+    https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
+    """
+    return {**answer, "state": event.get("state") or {}} if "window" in event else answer
+
+
 def _record(record: Mapping[str, Any]) -> KinesisRecord:
     kinesis = record["kinesis"]
     arrived_at = kinesis["approximateArrivalTimestamp"]

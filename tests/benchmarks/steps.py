@@ -105,12 +105,11 @@ def _take_steps(event: Mapping[str, Any], watch: Stopwatch) -> list[bytes]:
             for item, ride_minutes in zip(scorable, minutes, strict=True)
         ],
     )
-    if function.settings.output_aggregation == "kpl":
+    if sink._aggregate:
         outputs = watch.time("aggregate", lambda: put_records.aggregated(outputs))
-    stream_name = function.settings.predictions_stream_name
     bodies = watch.time(
         "body",
-        lambda: [put_records.body(stream_name, call) for call in put_records.calls(outputs)],
+        lambda: [put_records.body(sink._stream_name, call) for call in put_records.calls(outputs)],
     )
     watch.time("sign and send", lambda: [sink._kinesis.put_records(body) for body in bodies])
     return bodies

@@ -228,7 +228,8 @@ def test_no_payload_reaches_the_log(world: World) -> None:
 def test_what_others_send_is_rejects_and_fails_no_batch(world: World, name: str) -> None:
     world.store.publish("1", 2.0)
     event = json.loads(shared(f"kinesis/{name}").read_bytes())
-    assert handler.handler(event, CONTEXT) == {"batchItemFailures": []}
+    state = {"state": event["state"]} if "state" in event else {}
+    assert handler.handler(event, CONTEXT) == {"batchItemFailures": []} | state
     assert len(world.rejects()) >= len(event["Records"])
     assert world.predictions() == []
 
@@ -237,6 +238,16 @@ def test_what_others_send_is_rejects_and_fails_no_batch(world: World, name: str)
 def test_an_event_without_records_is_done(world: World, event: dict[str, Any]) -> None:
     world.store.publish("1", 2.0)
     assert handler.handler(event, CONTEXT) == {"batchItemFailures": []}
+
+
+def test_a_mapping_with_tumbling_windows_gets_its_state_back(world: World) -> None:
+    world.store.publish("1", 3.0)
+    window = {"start": "2023-01-14T13:30:00Z", "end": "2023-01-14T13:32:00Z"}
+    event = kinesis_event(event_json()) | {"window": window, "state": {"rides": "7"}}
+    answer = {"batchItemFailures": [], "state": {"rides": "7"}}
+    assert handler.handler(event, CONTEXT) == answer
+    final: dict[str, Any] = {"window": window, "isFinalInvokeForWindow": True}
+    assert handler.handler(final, CONTEXT) == {"batchItemFailures": [], "state": {}}
 
 
 @pytest.mark.parametrize("event", [{"Records": [{"body": "sqs"}]}, [], {"Records": 7}])

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ride_scoring import handler, settings
+from ride_scoring import settings, wiring
 from ride_scoring.errors import SettingsError
 from ride_scoring.model_files import Directory, S3Directory
 from tests.factories import MemoryS3
@@ -66,17 +66,17 @@ def test_what_is_missing_or_cannot_be_read_is_named(
 def test_a_location_is_a_folder_or_an_address_in_s3(tmp_path: Path) -> None:
     (tmp_path / "MLmodel").write_text("x")
     for location in (str(tmp_path), f"file://{tmp_path}"):
-        files = handler._directory(location, MemoryS3())
+        files = wiring._directory(location, MemoryS3())
         assert isinstance(files, Directory)
         assert files.find("MLmodel") == b"x"
     for location in ("runs:/7/model", "models:/m/1", "https://bucket/model"):
         with pytest.raises(SettingsError, match="neither a folder nor an address in S3"):
-            handler._directory(location, MemoryS3())
+            wiring._directory(location, MemoryS3())
     s3 = MemoryS3()
     s3.put("bucket", "MLmodel", b"at the top", "")
     s3.put("bucket", "run#1/model/MLmodel", b"below", "")
-    assert handler._directory("s3://bucket", s3).find("MLmodel") == b"at the top"
-    assert handler._directory("s3://bucket/run#1/model", s3).find("MLmodel") == b"below"
-    in_s3 = handler._directory("s3://bucket/a/model/", MemoryS3())
+    assert wiring._directory("s3://bucket", s3).find("MLmodel") == b"at the top"
+    assert wiring._directory("s3://bucket/run#1/model", s3).find("MLmodel") == b"below"
+    in_s3 = wiring._directory("s3://bucket/a/model/", MemoryS3())
     assert isinstance(in_s3, S3Directory)
     assert in_s3.mlflow_location() == "s3://bucket/a/model"

@@ -1,0 +1,47 @@
+"""The function of one execution environment: an event in, its answer out."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ride_scoring import direct, kinesis_event
+from ride_scoring.scoring import Models, Scorer
+from ride_scoring.shadow import Shadow
+from ride_scoring.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+class Function(NamedTuple):
+    """What `wiring` made, and every call finds. `now` gives the time in UTC.
+
+    A `test_run` writes nothing: its predictions are in the answer.
+    """
+
+    models: Models
+    scorer: Scorer
+    shadow: Shadow | None
+    telemetry: Telemetry
+    now: Callable[[], datetime]
+    test_run: bool = False
+
+    def __call__(self, event: Mapping[str, Any], context: "LambdaContext") -> Mapping[str, Any]:
+        """Scores one batch of a Kinesis event source mapping. Raises `NotAKinesisEvent`."""
+        records = kinesis_event.records(event)
+        if self.test_run:
+            return direct.answer(records, self.models.current(), self.now())
+        started = time.perf_counter()
+
+        def seconds_left() -> float:
+            return context.get_remaining_time_in_millis() / 1000
+
+        with self.telemetry.segment():
+            result = self.scorer.score(records, seconds_left)
+            milliseconds = (time.perf_counter() - started) * 1000
+            shadow = None
+            if self.shadow is not None:
+                shadow = self.shadow.score(result.scored, result.scored_at, seconds_left)
+        self.telemetry.batch(records, result, shadow, milliseconds, context)
+        return kinesis_event.answered(event, result.answer())

@@ -1,0 +1,19 @@
+"""Time and chance as the function sees them: the system's, or those of a simulation."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from ride_scoring.backoff import system_random
+
+
+class Timing(NamedTuple):
+    """`now` gives the time in UTC, `monotonic` seconds that never go back, `sleep` waits seconds,
+    `jitter` gives a number from 0 to 1.
+    """
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = system_random

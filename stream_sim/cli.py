@@ -289,6 +289,43 @@ def plan(
     command.run(rides_per_second, tfvars, traffic, out, as_json=as_json)
 
 
+@app.command()
+def simulate(
+    histories: Annotated[
+        int, typer.Option(min=1, envvar="HISTORIES", help="How many, a seed each.")
+    ] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, envvar="SEED", help="The first one's seed.")] = 1,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, max=256, help="As many as the machine has cores unless set."),
+    ] = None,
+) -> None:
+    """Run the function through simulated histories of faults, and count which properties break.
+
+    Example: python -m stream_sim simulate --histories 10000 --seed 1
+    """
+    from stream_sim.simulation import command
+
+    command.simulate(seed, histories, processes)
+
+
+@app.command("replay-seed")
+def replay_seed(
+    seed: Annotated[int, typer.Argument(min=0, help="The history's seed.")],
+    schedule: Annotated[
+        Path | None,
+        typer.Option(help="A schedule that was cut down, in place of the seed's whole one."),
+    ] = None,
+) -> None:
+    """Run one simulated history step by step.
+
+    Example: python -m stream_sim replay-seed 529
+    """
+    from stream_sim.simulation import command
+
+    command.replay(seed, schedule)
+
+
 @profile.command("fit")
 def fit_profile(
     files: Annotated[list[Path], typer.Argument(help="TLC parquet files of ridden trips.")],

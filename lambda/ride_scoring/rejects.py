@@ -1,5 +1,6 @@
 """Rejects in, one NDJSON object a batch out, in S3."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,6 +11,7 @@ from ride_scoring.events import Reject
 from ride_scoring.ports import Objects
 
 PREFIX: Final = "rejects/"
+_DIGEST_CHARACTERS: Final = 16
 
 _encoder = msgspec.json.Encoder()
 
@@ -23,7 +25,7 @@ class RejectStore:
 
     def put(self, rejects: Sequence[Reject]) -> None:
         """Writes the rejects of one batch. Raises `StoreUnavailable`."""
-        key = object_key(rejects[0])
+        key = object_key(rejects)
         body = _encoder.encode_lines(rejects)
         try:
             self._s3.put(self._bucket, key, body, "application/x-ndjson")
@@ -33,6 +35,12 @@ class RejectStore:
             ) from error
 
 
-def object_key(first: Reject) -> str:
-    """Derived from the first reject alone, so that a batch tried again overwrites its object."""
-    return f"{PREFIX}{first.arrived_at:%Y/%m/%d/%H}/{first.event_id.replace(':', '-')}.ndjson"
+def object_key(rejects: Sequence[Reject]) -> str:
+    """Derived from the rejects that are in the object, so that a batch tried again overwrites its
+    own, and no other: one that ends earlier, and is written later, would take the rest away.
+    """
+    first = rejects[0]
+    names = "\n".join(reject.event_id for reject in rejects).encode()
+    digest = hashlib.sha256(names).hexdigest()[:_DIGEST_CHARACTERS]
+    name = first.event_id.replace(":", "-")
+    return f"{PREFIX}{first.arrived_at:%Y/%m/%d/%H}/{name}-{digest}.ndjson"

@@ -1,0 +1,151 @@
+"""Many histories, or one step by step: what `simulate` and `replay-seed` do."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from itertools import batched
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from infra import console
+from infra.console import UserError
+from infra.paths import OUT
+from stream_sim.simulation import history
+from stream_sim.simulation.draw import draw
+from stream_sim.simulation.history import Outcome
+from stream_sim.simulation.schedule import Schedule
+from stream_sim.simulation.shrink import shrunk
+
+_FOLDER: Final = OUT / "simulation"
+_CHUNK: Final = 10
+"""Histories that a process runs before it says what came of them."""
+_SHOWN: Final = 20
+"""How many of what is broken in one history are shown."""
+_COUNTS: Final = (
+    *("records", "events", "predicted", "rejected", "failed", "repeats"),
+    *("invocations", "cut_short"),
+)
+
+
+def simulate(first_seed: int, histories: int, processes: int | None) -> None:
+    """Runs the histories of so many seeds, from the first on. Raises `UserError` where one broke a
+    property, once it was cut down and shown.
+    """
+    counts = dict.fromkeys(_COUNTS, 0)
+    properties, seeds = 0, []
+    for seed, outcome in _outcomes(range(first_seed, first_seed + histories), processes):
+        for name in _COUNTS:
+            counts[name] += getattr(outcome, name)
+        properties += len(names := {broken.name for broken in outcome.broken})
+        if names:
+            seeds.append(seed)
+            console.err.print(f"seed {seed}: {', '.join(sorted(names))}")
+    if seeds:
+        _cut_down(min(seeds))
+    console.out.print(_table(counts))
+    console.out.print(
+        f"{histories:,} histories, {counts['records']:,} records, {properties:,} properties broken"
+        + (f", by the seeds {', '.join(map(str, sorted(seeds)))}" if seeds else "")
+    )
+    if seeds:
+        raise UserError(
+            f"{len(seeds):,} of {histories:,} histories broke a property: "
+            f"python -m stream_sim replay-seed {min(seeds)}"
+        )
+
+
+def replay(seed: int, file: Path | None) -> None:
+    """Runs one history step by step. Raises `UserError` where it breaks a property."""
+    schedule = draw(seed) if file is None else _read(file)
+    console.out.print(_pretty(schedule), markup=False)
+    outcome = history.run(schedule, _teller())
+    for name in _COUNTS:
+        console.out.print(f"{name.replace('_', ' ')}: {getattr(outcome, name):,}")
+    for broken in outcome.broken[:_SHOWN]:
+        console.out.print(f"broken: {broken.name}: {broken.what}", markup=False)
+    if outcome.broken:
+        raise UserError(f"the history broke {len(outcome.broken):,} times what must hold")
+
+
+def _outcomes(seeds: range, processes: int | None) -> Iterator[tuple[int, Outcome]]:
+    context = multiprocessing.get_context("spawn")
+    count = min(processes or os.cpu_count() or 1, len(seeds))
+    with _progress() as progress, context.Pool(count, _ignore_interrupts) as pool:
+        task = progress.add_task("histories", total=len(seeds))
+        for done in pool.imap_unordered(_run, batched(seeds, _CHUNK, strict=False)):
+            yield from done
+            progress.advance(task, len(done))
+
+
+def _run(seeds: tuple[int, ...]) -> list[tuple[int, Outcome]]:
+    return [(seed, history.run(draw(seed))) for seed in seeds]
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C reaches the process that waits for us, and that ends us."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _cut_down(seed: int) -> None:
+    """Shows the least of a history that still breaks what it broke, and keeps it."""
+    name = history.run(schedule := draw(seed)).broken[0].name
+    console.err.print(f"seed {seed} is cut down to what breaks it")
+    least = shrunk(
+        schedule, lambda other: any(broken.name == name for broken in history.run(other).broken)
+    )
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    file = _FOLDER / f"{seed}.json"
+    file.write_bytes(_encoded(least))
+    console.out.print(_pretty(least), markup=False)
+    for broken in history.run(least, _teller()).broken[:_SHOWN]:
+        console.out.print(f"broken: {broken.name}: {broken.what}", markup=False)
+    shown = file.relative_to(Path.cwd(), walk_up=True)
+    console.out.print(f"python -m stream_sim replay-seed {seed} --schedule {shown}")
+
+
+def _read(file: Path) -> Schedule:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Schedule)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{file} is no schedule ({error}): name one that `simulate` wrote"
+        ) from error
+
+
+def _encoded(schedule: Schedule) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(schedule), indent=2) + b"\n"
+
+
+def _pretty(schedule: Schedule) -> str:
+    return _encoded(schedule).decode()
+
+
+def _teller() -> Callable[[float, str], None]:
+    """Prints steps where standard output goes now: what the function writes to it is kept apart."""
+    out = sys.stdout
+    return lambda seconds, what: print(f"{seconds:10.3f} s  {what}", file=out)
+
+
+def _table(counts: dict[str, int]) -> Table:
+    table = Table(title="What became of the records", show_header=False, title_justify="left")
+    for name, count in counts.items():
+        table.add_row(name.replace("_", " "), f"{count:,}")
+    return table
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console.err,
+        transient=True,
+        disable=not console.err.is_terminal,
+    )

@@ -1,0 +1,276 @@
+"""A schedule in, what came of it out: the stream, the mapping and the function, run to the end."""
+
+import contextlib
+import io
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+import onnxruntime
+
+from ride_scoring import kpl
+from ride_scoring.events import Prediction, Reject
+from ride_scoring.rejects import PREFIX as REJECTS_PREFIX
+from ride_scoring.telemetry import PACKAGE, Telemetry
+from stream_sim import set_aside
+from stream_sim.simulation import models, rides
+from stream_sim.simulation.clock import Clock, OutOfTime
+from stream_sim.simulation.invocation import Given, Invocation
+from stream_sim.simulation.lambda_service import Environment, LambdaService, Result, World
+from stream_sim.simulation.mapping import EventSourceMapping
+from stream_sim.simulation.properties import Broken, Properties, event_ids
+from stream_sim.simulation.schedule import Burst, Change, Move, Schedule
+from stream_sim.simulation.services import Bucket
+from stream_sim.simulation.stream import Stream, Taken
+from stream_sim.simulation.weather import Weather
+
+_BEGINNING: Final = 1_673_703_060.0
+"""In January 2023."""
+_RETENTION_SECONDS: Final = 86_400.0
+_LONGEST_SECONDS: Final = 40 * 86_400.0
+"""What has not settled by then never will."""
+_STARTS_SECONDS: Final = 5.0005
+_TIMESTAMP_SECONDS: Final = 2.5005
+"""When a mapping starts that does not read from the beginning, and its AT_TIMESTAMP."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of a history. `repeats` are predictions of events that had one already."""
+
+    broken: tuple[Broken, ...]
+    records: int
+    events: int
+    predicted: int
+    rejected: int
+    failed: int
+    repeats: int
+    invocations: int
+    cut_short: int
+    """Invocations that met a fault."""
+    seconds: float
+    """Of virtual time."""
+
+
+def run(schedule: Schedule, tell: Callable[[float, str], None] = lambda *_: None) -> Outcome:
+    """Runs a history. `tell` is given each step and its seconds from the beginning."""
+    with _captured() as log:
+        history = _History(schedule, tell)
+        history.run()
+        history.properties.log(log.getvalue())
+    return history.outcome()
+
+
+class _History:
+    def __init__(self, schedule: Schedule, tell: Callable[[float, str], None]) -> None:
+        self.properties = Properties(schedule)
+        self._schedule = schedule
+        self._clock = clock = Clock(_BEGINNING)
+        self._tell: Callable[[str], None] = lambda what: tell(clock.now - _BEGINNING, what)
+        self._bucket = Bucket()
+        self._events = self._stream(schedule.events_shards, own_numbers=schedule.own_numbers)
+        self._predictions = self._stream(schedule.predictions_shards)
+        world = World(
+            clock,
+            Weather(clock, schedule.faults),
+            self._bucket,
+            self._predictions,
+            schedule.function,
+            Telemetry("simulated"),
+            {str(move.version) for move in schedule.moves if not move.damage}.__contains__,
+        )
+        self._lambda = LambdaService(world, self.properties.again, self._ended)
+        self._mapping = EventSourceMapping(
+            clock, self._events, schedule.mapping, self._invoke, self._bucket.put, self._settled
+        )
+        self._failures = 0
+        self._cut_short = 0
+        self._predicted = 0
+        self._repeats = 0
+
+    def run(self) -> None:
+        self._plan()
+        try:
+            self._clock.run(until=_BEGINNING + _LONGEST_SECONDS)
+        except OutOfTime:
+            self.properties.never_ended("records are still tried")
+        except Exception as error:  # noqa: BLE001 - a call that AWS would never have taken, and the like
+            self.properties.crashed(error)
+        finally:
+            self._clock.close()
+        predicted = self.properties.came_out(
+            self._all_predictions(), self._all_rejects(), self._all_failures()
+        )
+        self._predicted = len(predicted)
+        self._repeats = predicted.total() - len(predicted)
+
+    def outcome(self) -> Outcome:
+        return Outcome(
+            broken=tuple(self.properties.broken),
+            records=len(self.properties.records),
+            events=len(self.properties.events),
+            predicted=self._predicted,
+            rejected=len({reject.event_id for reject in self._all_rejects()}),
+            failed=len({failure.event_id for failure in self._all_failures()}),
+            repeats=self._repeats,
+            invocations=self._lambda.invocations,
+            cut_short=self._cut_short,
+            seconds=self._clock.now - _BEGINNING,
+        )
+
+    def _plan(self) -> None:
+        """What comes at its time, whatever becomes of the rest."""
+        from_beginning = self._schedule.mapping.starting_position == "TRIM_HORIZON"
+        for move in self._schedule.moves:
+            self._at(move.at, partial(self._move, move))
+        self._at(
+            0.0 if from_beginning else _STARTS_SECONDS,
+            lambda: self._mapping.start(_BEGINNING + _TIMESTAMP_SECONDS),
+        )
+        for burst in self._schedule.bursts:
+            self._at(burst.at, partial(self._clock.spawn, partial(self._send, burst)))
+        for change in self._schedule.changes:
+            self._at(change.at, partial(self._change, change))
+
+    def _at(self, seconds: float, call: Callable[[], object]) -> None:
+        self._clock.at(_BEGINNING + seconds, call)
+
+    def _move(self, move: Move) -> None:
+        self._tell(f"the alias moves to version {move.version}, {move.damage or 'whole'}")
+        for key, body in models.objects(move).items():
+            if body is None:
+                self._bucket.objects.pop(key, None)
+            else:
+                self._bucket.put(key, body)
+
+    def _send(self, burst: Burst) -> None:
+        """A producer that sends what was refused again."""
+        self._tell(f"{len(burst.kinds)} records are sent")
+        pending = list(rides.records(burst))
+        while pending:
+            refused = []
+            for outgoing in pending:
+                (taken,) = self._events.put([outgoing.entry])
+                if isinstance(taken, Taken):
+                    self._sent(taken, outgoing)
+                else:
+                    refused.append(outgoing)
+            if pending := refused:
+                self._clock.sleep(1.0)
+
+    def _sent(self, taken: Taken, outgoing: rides.Outgoing) -> None:
+        self.properties.sent(
+            f"{taken.shard_id}:{taken.sequence_number}",
+            outgoing,
+            self._clock.now,
+            read=self._clock.now - _BEGINNING >= self._reads_from(),
+        )
+
+    def _reads_from(self) -> float:
+        match self._schedule.mapping.starting_position:
+            case "LATEST":
+                return _STARTS_SECONDS
+            case "AT_TIMESTAMP":
+                return _TIMESTAMP_SECONDS
+        return 0.0
+
+    def _change(self, change: Change) -> None:
+        self._tell(change.kind)
+        if change.kind == "mapping-restarts":
+            self._mapping.restart()
+            return
+        stream = self._events if change.kind.endswith("events") else self._predictions
+        shards = stream.open_shards()
+        at = change.pick % len(shards)
+        if change.kind.startswith("split"):
+            stream.split(shards[at])
+        elif len(shards) > 1:
+            at = min(at, len(shards) - 2)
+            stream.merge(shards[at], shards[at + 1])
+
+    def _invoke(self, event: Mapping[str, Any]) -> Result:
+        shard_id = event["Records"][0]["eventID"].partition(":")[0] if event["Records"] else "none"
+        given = [self._given(record["eventID"]) for record in event["Records"]]
+        return self._lambda.invoke(event, shard_id, given)
+
+    def _given(self, record_id: str) -> Given:
+        outgoing = self.properties.records[record_id].outgoing
+        number = record_id.partition(":")[2]
+        return Given(number, outgoing.kind, event_ids(record_id, outgoing))
+
+    def _ended(self, invocation: Invocation, environment: Environment) -> None:
+        self._cut_short += bool(invocation.causes)
+        self.properties.invocation_ended(invocation, environment)
+        self.properties.checkpoints(self._mapping.checkpoints)
+        self._tell(_line(invocation, environment))
+
+    def _settled(self, shard_id: str, records: int, seconds: float) -> None:
+        self.properties.settled(shard_id, records, seconds)
+
+    def _stream(self, shards: int, *, own_numbers: bool = False) -> Stream:
+        return Stream(
+            self._clock, shards, retention_seconds=_RETENTION_SECONDS, own_numbers=own_numbers
+        )
+
+    def _all_predictions(self) -> Iterator[Prediction]:
+        decoder = msgspec.json.Decoder(Prediction)
+        for shard in self._predictions.shards:
+            for record in shard.records:
+                for data in _contents(record.data):
+                    yield decoder.decode(data)
+
+    def _all_rejects(self) -> Iterator[Reject]:
+        decoder = msgspec.json.Decoder(Reject)
+        for body in self._objects(REJECTS_PREFIX):
+            yield from map(decoder.decode, body.splitlines())
+
+    def _all_failures(self) -> Iterator[set_aside.FailedRecord]:
+        for body in self._objects(set_aside.FAILURES_PREFIX):
+            yield from set_aside.failed_records(body)
+
+    def _objects(self, prefix: str) -> Iterator[bytes]:
+        for key, stored in self._bucket.objects.items():
+            if key.startswith(prefix):
+                yield stored.body
+
+
+def _contents(data: bytes) -> list[bytes]:
+    if not kpl.is_aggregated(data):
+        return [data]
+    return [record.data for record in kpl.user_records(data)]
+
+
+def _line(invocation: Invocation, environment: Environment) -> str:
+    records = invocation.records
+    numbers = (
+        f"{records[0].sequence_number[-8:]}…{records[-1].sequence_number[-8:]}" if records else ""
+    )
+    met = f", met {', '.join(dict.fromkeys(invocation.causes))}" if invocation.causes else ""
+    reports = f", reports {invocation.answer[-8:]}" if invocation.answer else ""
+    return (
+        f"invocation {invocation.number} in environment {environment.number} of "
+        f"{invocation.shard_id}: {len(records)} records {numbers}, {len(invocation.taken)} "
+        f"predicted, {len(invocation.set_aside)} rejected by version {environment.follow.serves}: "
+        f"{invocation.outcome}{reports}{met}"
+    )
+
+
+@contextlib.contextmanager
+def _captured() -> Iterator[io.StringIO]:
+    """A context in which all that the function writes is kept, and shown to nobody."""
+    onnxruntime.set_default_logger_severity(4)  # a model that fails is no news here
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        Telemetry("simulated")
+        handlers = [
+            (handler, handler.setStream(said))
+            for handler in logging.getLogger(PACKAGE).handlers
+            if isinstance(handler, logging.StreamHandler)
+        ]
+        try:
+            yield said
+        finally:
+            for handler, stream in handlers:
+                handler.setStream(stream or sys.stdout)

@@ -1,0 +1,289 @@
+"""One lane of a shard: batches in order, each tried until it is done, halved or set aside.
+
+A shard has as many lanes as its mapping's parallelization factor.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from stream_sim.simulation import documents
+from stream_sim.simulation.lambda_service import Answered, NotInvoked, Result
+from stream_sim.simulation.stream import StoredRecord
+
+if TYPE_CHECKING:
+    from stream_sim.simulation.mapping import EventSourceMapping, ShardReader
+
+MOST_PAYLOAD_BYTES: Final = 6 * 1024 * 1024
+"""https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+_FIRST_WAIT_SECONDS: Final = 0.1
+_NOT_INVOKED_SECONDS: Final = 1.0
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A batch, or what is left of it, and how many of its retries are spent."""
+
+    records: Sequence[StoredRecord]
+    attempts: int = 0
+    failed: int = 0
+    """Failures so far, whether they count as retries or not: each wait is longer than the last."""
+
+
+class Lane:
+    """`take` gives it records; `run` is its task."""
+
+    def __init__(self, reader: "ShardReader", mapping: "EventSourceMapping", number: int) -> None:
+        self.ended = False
+        self._reader = reader
+        self._mapping = mapping
+        self._clock = mapping.clock
+        self._key = (reader.shard_id, number)
+        self._buffer: deque[StoredRecord] = deque()
+        self._filled_at = 0.0
+        self._waiting: list[Callable[[], None]] = []
+        self._for_room: list[Callable[[], None]] = []
+        self._window = Windows(mapping.settings.tumbling_window_seconds)
+
+    @property
+    def full(self) -> bool:
+        return len(self._buffer) >= self._mapping.settings.batch_size
+
+    def take(self, record: StoredRecord) -> None:
+        """A record of the shard; one that is done already, before a restart, is passed over."""
+        if record.sequence_number <= self._mapping.checkpoints.get(self._key, 0):
+            return
+        if not self._buffer:
+            self._filled_at = self._clock.now
+        self._buffer.append(record)
+        self.wake()
+
+    def wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for call in waiting:
+            self._clock.at(self._clock.now, call)
+
+    def on_room(self, call: Callable[[], None]) -> None:
+        self._for_room.append(call)
+
+    def run(self) -> None:
+        while not self._reader.stale:
+            if self._ready():
+                self._work_on(self._batch())
+            elif not self._buffer and self._reader.at_end:
+                self.ended = True
+                self._reader.lane_ended()
+                return
+            else:
+                self._clock.wait(self._waiting.append, self._until_ready())
+
+    def _ready(self) -> bool:
+        """https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html"""
+        if not self._buffer:
+            return False
+        return self.full or self._reader.at_end or self._until_ready() == 0
+
+    def _until_ready(self) -> float | None:
+        if not self._buffer:
+            return None
+        if sum(map(documents.payload_bytes, self._buffer)) >= MOST_PAYLOAD_BYTES:
+            return 0
+        window_ends = self._filled_at + self._mapping.settings.batching_window_seconds
+        return max(0.0, window_ends - self._clock.now)
+
+    def _batch(self) -> list[StoredRecord]:
+        """As many records as one event takes, all of one tumbling window."""
+        batch: list[StoredRecord] = []
+        size = 0
+        while self._buffer and len(batch) < self._mapping.settings.batch_size:
+            size += documents.payload_bytes(self._buffer[0])
+            another = batch and not self._window.same(batch[0], self._buffer[0])
+            if batch and (size > MOST_PAYLOAD_BYTES or another):
+                break
+            batch.append(self._buffer.popleft())
+        self._filled_at = self._clock.now
+        waiting, self._for_room = self._for_room, []
+        for call in waiting:
+            self._clock.at(self._clock.now, call)
+        return batch
+
+    def _work_on(self, batch: Sequence[StoredRecord]) -> None:
+        if self._window.ends_before(batch[0]):
+            self._final()
+        pieces = deque([Piece(batch)])
+        begun = self._clock.now
+        while pieces and not self._reader.stale:
+            piece = self._without_too_old(pieces.popleft())
+            if not piece.records:
+                begun = self._settled(len(batch), begun)
+                continue
+            before = self._mapping.checkpoints.get(self._key, 0)
+            pieces.extendleft(reversed(self._tried(piece)))
+            if self._mapping.checkpoints.get(self._key, 0) > before:
+                begun = self._settled(len(batch), begun)
+
+    def _settled(self, records: int, begun: float) -> float:
+        self._mapping.settled(self._key[0], records, self._clock.now - begun)
+        return self._clock.now
+
+    def _tried(self, piece: Piece) -> list[Piece]:
+        """What is left to do of a piece, once it was tried."""
+        settings = self._mapping.settings
+        if 0 <= settings.retry_attempts < piece.attempts:
+            self._discard(piece, piece.records, documents.RETRIES_SPENT)
+            return []
+        self._wait_before(piece)
+        if self._reader.stale:
+            return []
+        result = self._invoke(piece)
+        if self._reader.stale:  # its answer came too late to be checkpointed
+            return []
+        if isinstance(result, NotInvoked):
+            # It is tried again for as long as the record's age allows, whatever its retries:
+            # https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+            self._clock.sleep(_NOT_INVOKED_SECONDS)
+            return [piece]
+        done = self._done(result, piece.records)
+        if done is None:
+            return self._after_error(piece)
+        self._checkpoint(piece.records[:done])
+        return self._after_report(piece, done) if done < len(piece.records) else []
+
+    def _after_error(self, piece: Piece) -> list[Piece]:
+        """Halving uses up no retry."""
+        if self._mapping.settings.bisect and len(piece.records) > 1:
+            return _halves(piece)
+        return [Piece(piece.records, piece.attempts + 1, piece.failed + 1)]
+
+    def _after_report(self, piece: Piece, done: int) -> list[Piece]:
+        """With bisecting on, the batch is halved at what is reported, and the rest tried again."""
+        reading = self._mapping.settings.reading
+        rest = piece.records[done:]
+        if done == 0:
+            if reading.halved_at_no_progress:
+                return self._after_error(piece)
+            return [Piece(rest, piece.attempts + 1, piece.failed + 1)]
+        counts = reading.progress_is_retried and not self._mapping.settings.bisect
+        return [Piece(rest, piece.attempts + counts, piece.failed + 1)]
+
+    def _without_too_old(self, piece: Piece) -> Piece:
+        """https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html"""
+        age = self._mapping.settings.record_age_seconds
+        if age < 0:
+            return piece
+        oldest = self._clock.now - age
+        expired = [record for record in piece.records if record.arrived_at <= oldest]
+        if not expired:
+            return piece
+        self._discard(piece, expired, documents.TOO_OLD)
+        return Piece(piece.records[len(expired) :], piece.attempts, piece.failed)
+
+    def _discard(self, piece: Piece, records: Sequence[StoredRecord], condition: str) -> None:
+        self._mapping.discard(self._reader.shard_id, records, condition, piece.attempts)
+        self._checkpoint(records)
+
+    def _checkpoint(self, records: Sequence[StoredRecord]) -> None:
+        if records:
+            self._mapping.checkpoints[self._key] = records[-1].sequence_number
+
+    def _wait_before(self, piece: Piece) -> None:
+        if piece.failed:
+            longest = self._mapping.settings.reading.longest_wait_seconds
+            self._clock.sleep(min(longest, _FIRST_WAIT_SECONDS * 2.0 ** min(piece.failed, 20)))
+
+    def _invoke(self, piece: Piece) -> Result:
+        event = documents.event(self._reader.shard_id, piece.records)
+        return self._called(event | self._window.said(piece.records[0]))
+
+    def _final(self) -> None:
+        """A window's last invocation; its state is dropped when the retries are spent."""
+        attempts = 0
+        while not self._reader.stale:
+            event = self._window.final()
+            result = self._called({"Records": [], **event})
+            if self._window.keeps(result) or 0 <= self._mapping.settings.retry_attempts <= attempts:
+                break
+            attempts += 1
+            self._clock.sleep(_NOT_INVOKED_SECONDS)
+        self._window.close()
+
+    def _called(self, event: Mapping[str, Any]) -> Result:
+        """The invocation runs on where the lane is given up meanwhile."""
+        results: list[Result] = []
+        task = self._clock.spawn(lambda: results.append(self._mapping.invoke(event)))
+        self._clock.wait(task.on_end, None)
+        return results[0]
+
+    def _done(self, result: Result, records: Sequence[StoredRecord]) -> int | None:
+        """How many records, from the first on, are done; None where the whole batch failed.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
+        """
+        if not isinstance(result, Answered) or not self._window.keeps(result):
+            return None
+        places = {str(record.sequence_number): at for at, record in enumerate(records)}
+        failures = (result.payload or {}).get("batchItemFailures") or []
+        reported = [places.get(failure.get("itemIdentifier")) for failure in failures]
+        if None in reported:
+            return None
+        return min((at for at in reported if at is not None), default=len(records))
+
+
+class Windows:
+    """Tumbling windows of so many seconds, none where they are 0; `state` is the function's.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._start: float | None = None
+        self._state: Mapping[str, Any] = {}
+
+    def same(self, one: StoredRecord, other: StoredRecord) -> bool:
+        return not self._seconds or self._start_of(one) == self._start_of(other)
+
+    def ends_before(self, record: StoredRecord) -> bool:
+        return self._start is not None and self._start_of(record) != self._start
+
+    def said(self, first: StoredRecord) -> dict[str, Any]:
+        """What an event says of the window that its records are in."""
+        if not self._seconds:
+            return {}
+        self._start = self._start_of(first)
+        return self._said(final=False)
+
+    def final(self) -> dict[str, Any]:
+        return self._said(final=True)
+
+    def keeps(self, result: Result) -> bool:
+        """Takes the state out of an answer; one without is a failure."""
+        if not self._seconds:
+            return True
+        if not isinstance(result, Answered) or "state" not in (result.payload or {}):
+            return False
+        self._state = result.payload["state"]
+        return True
+
+    def close(self) -> None:
+        self._start, self._state = None, {}
+
+    def _said(self, *, final: bool) -> dict[str, Any]:
+        return {
+            "window": documents.window(self._start or 0.0, self._seconds),
+            "state": self._state,
+            "isFinalInvokeForWindow": final,
+            "isWindowTerminatedEarly": False,
+        }
+
+    def _start_of(self, record: StoredRecord) -> float:
+        return record.arrived_at // self._seconds * self._seconds
+
+
+def _halves(piece: Piece) -> list[Piece]:
+    middle = len(piece.records) // 2
+    return [
+        Piece(records, piece.attempts, piece.failed + 1)
+        for records in (piece.records[:middle], piece.records[middle:])
+    ]

@@ -1,0 +1,130 @@
+"""The models of simulated histories: so few operators that each prediction tells its version.
+
+A ride of `FAILING_MILES` makes any of them fail, one of `NAN_MILES` gives no number.
+"""
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from ride_scoring import compiled, model_store
+from ride_scoring.compiled import Parity
+from ride_scoring.events import Ride
+from ride_scoring.model_store import AliasPointer, GoldenRow, Manifest
+from stream_sim.simulation.schedule import Move
+
+NAME: Final = "ride-duration"
+ALIAS: Final = "champion"
+FAILING_MILES: Final = 199.0
+NAN_MILES: Final = 198.0
+_MLMODEL: Final = b"flavors: {}\n"
+_GOLDEN_RIDE: Final = Ride(130, 205, 3.0)
+_OPSET: Final = 18
+
+
+def minutes_a_mile(version: int) -> float:
+    return 1.0 + version
+
+
+def objects(move: Move) -> Mapping[str, bytes | None]:
+    """What the move writes into the store, key by key, the pointer last; None removes what is
+    there.
+    """
+    version = str(move.version)
+    files = {"MLmodel": _MLMODEL, compiled.FILE: _graph(minutes_a_mile(move.version))}
+    manifest = msgspec.json.encode(_manifest(move, files))
+    digest = hashlib.sha256(manifest).hexdigest()
+    pointer = msgspec.json.encode(
+        AliasPointer(version, digest, None, datetime(2023, 1, 14, tzinfo=UTC))
+    )
+    written: dict[str, bytes | None] = {
+        model_store.file_key(NAME, version, path): body for path, body in files.items()
+    }
+    written[model_store.manifest_key(NAME, version)] = manifest
+    written[model_store.pointer_key(NAME, ALIAS)] = pointer
+    return written | _damage(move, version, written)
+
+
+def _damage(
+    move: Move, version: str, written: Mapping[str, bytes | None]
+) -> dict[str, bytes | None]:
+    pointer, manifest = (
+        model_store.pointer_key(NAME, ALIAS),
+        model_store.manifest_key(NAME, version),
+    )
+    graph = model_store.file_key(NAME, version, compiled.FILE)
+    match move.damage:
+        case "pointer":
+            return {pointer: (written[pointer] or b"")[:-9]}
+        case "no-manifest":
+            return {manifest: None}
+        case "manifest":
+            return {manifest: (written[manifest] or b"") + b" "}
+        case "no-file":
+            return {graph: None}
+        case "file":
+            return {graph: (written[graph] or b"")[:-1] + b"\0"}
+    return {}
+
+
+def _manifest(move: Move, files: Mapping[str, bytes]) -> Manifest:
+    minutes = _GOLDEN_RIDE.trip_distance * minutes_a_mile(move.version)
+    return Manifest(
+        name="another" if move.damage == "another-name" else NAME,
+        version=str(move.version),
+        run_id=f"run-{move.version}",
+        metrics={},
+        signature=msgspec.Raw(b"null"),
+        files={path: hashlib.sha256(body).hexdigest() for path, body in files.items()},
+        golden_rows=[GoldenRow(_GOLDEN_RIDE, minutes + (move.damage == "golden-row"))],
+    )
+
+
+@functools.cache
+def _graph(minutes: float) -> bytes:
+    """features (n, 1) ▸ minutes (n,)."""
+    constants = {
+        "axis": np.array([1], dtype=np.int64),
+        "rate": np.array(minutes),
+        "nan_from": np.array(NAN_MILES - 0.5),
+        "fails_from": np.array(FAILING_MILES - 0.5),
+        "nan": np.array(np.nan),
+        "nothing": np.array([0.0]),
+    }
+    node = helper.make_node
+    nodes = [
+        node("Squeeze", [compiled.INPUT, "axis"], ["miles"]),
+        node("Mul", ["miles", "rate"], ["ordinary"]),
+        node("Greater", ["miles", "nan_from"], ["is_nan"]),
+        node("Where", ["is_nan", "nan", "ordinary"], ["given"]),
+        node("Greater", ["miles", "fails_from"], ["fails"]),
+        node("Cast", ["fails"], ["place"], to=TensorProto.INT64),
+        node("Gather", ["nothing", "place"], ["found"]),  # of one place, the second fails
+        node("Add", ["given", "found"], [compiled.OUTPUT]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "minutes",
+        [helper.make_tensor_value_info(compiled.INPUT, TensorProto.DOUBLE, [None, 1])],
+        [helper.make_tensor_value_info(compiled.OUTPUT, TensorProto.DOUBLE, [None])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=10)
+    helper.set_model_props(
+        model,
+        {
+            "features": '["trip_distance"]',
+            "sources": msgspec.json.encode(
+                {"MLmodel": hashlib.sha256(_MLMODEL).hexdigest()}
+            ).decode(),
+            "parity": msgspec.json.encode(Parity(1, 0.0)).decode(),
+        },
+    )
+    serialized: bytes = model.SerializeToString()
+    return serialized

@@ -1,0 +1,154 @@
+"""What happens in one history: how all is set up, which rides are sent, and what goes wrong when.
+
+A schedule is plain data. It is drawn from a seed, written as JSON, and cut down where it broke a
+property. Times are seconds from the beginning of the history.
+"""
+
+from typing import Final, Literal, get_args
+
+import msgspec
+
+Position = Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]
+
+SENT_BEFORE_SECONDS: Final = 100.0
+"""How long after the beginning a mapping comes that does not start to read at the beginning."""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """How AWS's pages are read where they leave something open: a history takes one of the ways.
+
+    `progress_is_retried`: a batch that came on by some records uses up a retry nevertheless.
+    `halved_at_no_progress`: with bisecting on, a batch whose first record is reported is halved.
+    `longest_wait_seconds`: the most that a failed batch waits before it is tried again.
+    """
+
+    progress_is_retried: bool = False
+    halved_at_no_progress: bool = True
+    longest_wait_seconds: float = 60.0
+
+
+class MappingSettings(msgspec.Struct, frozen=True):
+    """An event source mapping, by the names of its parameters.
+    https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
+    """
+
+    batch_size: int = 100
+    batching_window_seconds: float = 0.0
+    parallelization_factor: int = 1
+    bisect: bool = True
+    retry_attempts: int = -1
+    record_age_seconds: float = -1.0
+    tumbling_window_seconds: float = 0.0
+    starting_position: Position = "TRIM_HORIZON"
+    reading: Reading = Reading()
+
+
+class FunctionSettings(msgspec.Struct, frozen=True):
+    """A function, as Terraform deploys it."""
+
+    timeout_seconds: float = 60.0
+    refresh_seconds: float = 30.0
+    reserved_seconds: float = 2.0
+    aggregation: Literal["none", "kpl"] = "none"
+
+
+RideKind = Literal[
+    "ride",
+    "no-time",
+    "number-id",
+    "aggregated",
+    "malformed",
+    "noise",
+    "huge",
+    "damaged-kpl",
+    "fails-the-model",
+    "not-a-number",
+    "kills",
+    "hangs",
+]
+"""What one record of the stream holds; the last two kill the function's process, or stop it."""
+
+
+class Burst(msgspec.Struct, frozen=True):
+    """Records that are sent at one time. What is in them follows from the seed."""
+
+    at: float
+    seed: int
+    kinds: tuple[RideKind, ...]
+
+
+FaultKind = Literal[
+    "killed-before-call",
+    "killed-after-call",
+    "killed-at-end",
+    "stopped",
+    "slow-start",
+    "not-invoked",
+    "answer-lost",
+    "put-throttled",
+    "put-half-failed",
+    "put-error",
+    "put-lost",
+    "put-slow",
+    "get-error",
+    "get-denied",
+    "get-slow",
+    "reject-error",
+    "reject-lost",
+    "reject-slow",
+    "clock-jumps",
+]
+FAULTS: Final[tuple[FaultKind, ...]] = get_args(FaultKind)
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """What goes wrong, in which share of the cases, for how long. The seed says in which cases."""
+
+    kind: FaultKind
+    at: float
+    seconds: float
+    share: float
+    seed: int
+
+
+ChangeKind = Literal[
+    "split-events", "merge-events", "split-predictions", "merge-predictions", "mapping-restarts"
+]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What happens at one moment. `pick` chooses which shard."""
+
+    kind: ChangeKind
+    at: float
+    pick: int = 0
+
+
+Damage = Literal[
+    "pointer", "no-manifest", "manifest", "no-file", "file", "golden-row", "another-name"
+]
+
+
+class Move(msgspec.Struct, frozen=True):
+    """The alias is pointed at a version, which may be damaged. The first stands at its time, so
+    until then there is none.
+    """
+
+    at: float
+    version: int
+    damage: Damage | None = None
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    """One history's whole course."""
+
+    seed: int
+    mapping: MappingSettings
+    function: FunctionSettings
+    events_shards: int
+    predictions_shards: int
+    own_numbers: bool
+    bursts: tuple[Burst, ...]
+    faults: tuple[Fault, ...]
+    changes: tuple[Change, ...]
+    moves: tuple[Move, ...]

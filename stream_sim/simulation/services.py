@@ -1,0 +1,258 @@
+"""S3 and Kinesis as one execution environment sees them: the function's ports, over the simulated
+bucket and stream, with the weather's faults.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from ride_scoring import kpl, model_store
+from ride_scoring.errors import AwsError, ModelRefused
+from ride_scoring.events import Prediction, Reject
+from ride_scoring.ports import CALL_SECONDS
+from stream_sim.simulation import models
+from stream_sim.simulation.invocation import Ended, Invocation
+from stream_sim.simulation.schedule import FaultKind
+from stream_sim.simulation.stream import THROTTLED, Entry, Stream, Taken
+from stream_sim.simulation.weather import Weather
+
+PREDICTIONS: Final = "ride-predictions"
+_CALL_SECONDS: Final = 0.02
+_GET_ATTEMPTS: Final = 3
+_IMPATIENT_SECONDS: Final = 1.0
+_SLOW_SECONDS: Final = 20.0
+_TIMED_OUT: Final = "ReadTimeoutError"
+_POINTER: Final = model_store.pointer_key(models.NAME, models.ALIAS)
+
+
+class Stored(msgspec.Struct, frozen=True):
+    body: bytes
+    etag: str
+
+
+class Bucket:
+    """Objects of S3, whichever bucket they are in. Reads see what was written last."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Stored] = {}
+
+    def put(self, key: str, body: bytes) -> None:
+        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        self.objects[key] = Stored(body, f'"{etag}"')
+
+
+class Door:
+    """What all calls of one environment go through: time passes, and a process may be killed."""
+
+    def __init__(self, weather: Weather) -> None:
+        self.weather = weather
+        self.invocation: Invocation | None = None
+
+    @property
+    def now_running(self) -> Invocation:
+        if self.invocation is None:
+            raise RuntimeError("a call outside of an invocation")
+        return self.invocation
+
+    def enter(self) -> Invocation:
+        invocation = self.now_running
+        self._kill("killed-before-call")
+        invocation.spend(_CALL_SECONDS / 2)
+        return invocation
+
+    def leave(self) -> None:
+        self._kill("killed-after-call")
+        self.now_running.spend(_CALL_SECONDS / 2)
+
+    def struck(self, kind: FaultKind) -> bool:
+        """Whether the fault strikes the invocation that runs, which then knows of it."""
+        if self.weather.strikes(kind) is None:
+            return False
+        self.now_running.causes.append(kind)
+        return True
+
+    def fail(self, kind: FaultKind, code: str) -> None:
+        """Raises `AwsError` where the fault strikes."""
+        if self.struck(kind):
+            raise AwsError(f"{kind} was simulated", code)
+
+    def slow(self, kind: FaultKind, most_seconds: float) -> None:
+        """Time passes where the fault strikes. Raises `AwsError` where it is more than the most."""
+        rng = self.weather.strikes(kind)
+        if rng is None:
+            return
+        seconds = rng.uniform(0.0, _SLOW_SECONDS)
+        self.now_running.stall(kind, min(seconds, most_seconds))
+        if seconds > most_seconds:
+            raise AwsError(f"{kind} was simulated", _TIMED_OUT)
+
+    def _kill(self, kind: FaultKind) -> None:
+        if self.struck(kind):
+            raise Ended("killed")
+
+
+class SimulatedS3:
+    """Fills `ride_scoring.ports.Objects`; a call that fails has failed at each of its attempts."""
+
+    def __init__(self, door: Door, bucket: Bucket, follow: "PointerFollowed") -> None:
+        self._door = door
+        self._bucket = bucket
+        self._follow = follow
+
+    def get(
+        self, _bucket: str, key: str, *, unless_etag: str | None = None, patient: bool = True
+    ) -> Stored | None:
+        if key == _POINTER:
+            self._follow.looks()
+        try:
+            found = self._get(key, patient=patient)
+        except AwsError:
+            self._follow.failed = True
+            raise
+        if key == _POINTER:
+            self._follow.found(found, unless_etag)
+        return None if found.etag == unless_etag else found
+
+    def put(self, _bucket: str, key: str, body: bytes, _content_type: str) -> None:
+        invocation = self._door.enter()
+        self._door.slow("reject-slow", CALL_SECONDS * _GET_ATTEMPTS)
+        self._door.fail("reject-error", "InternalError")
+        self._bucket.put(key, body)
+        self._door.fail("reject-lost", _TIMED_OUT)
+        invocation.set_aside.update(
+            msgspec.json.decode(line, type=Reject).event_id for line in body.splitlines()
+        )
+        self._door.leave()
+
+    def _get(self, key: str, *, patient: bool) -> Stored:
+        self._door.enter()
+        self._door.slow("get-slow", CALL_SECONDS * _GET_ATTEMPTS if patient else _IMPATIENT_SECONDS)
+        self._door.fail("get-error", "InternalError")
+        self._door.fail("get-denied", "AccessDenied")
+        self._door.leave()
+        if key not in self._bucket.objects:
+            raise AwsError(f"{key} is not there", "NoSuchKey")
+        return self._bucket.objects[key]
+
+
+class PointerFollowed:
+    """Which version an environment has to serve, by what it read of the pointer and the model."""
+
+    def __init__(self, now: Callable[[], float], whole: Callable[[str], bool]) -> None:
+        self._now = now
+        self._whole = whole
+        self._named: str | None = None
+        self._serves: str | None = None
+        self._looked_at = float("-inf")
+        self.failed = False
+        self.has_to_look = False
+        """Whether the pointer is to be read in this invocation, and was not yet."""
+
+    def begin(self, refresh_seconds: float) -> None:
+        """An invocation begins."""
+        due = self._now() - self._looked_at >= refresh_seconds
+        self.has_to_look = due or self.serves is None
+
+    def looks(self) -> None:
+        self._settle()
+        self._looked_at = self._now()
+        self.has_to_look = False
+
+    def found(self, pointer: Stored, unless_etag: str | None) -> None:
+        if pointer.etag == unless_etag:
+            return
+        try:
+            self._named = model_store.decode_pointer(pointer.body).version
+        except ModelRefused:
+            self._named = None
+
+    @property
+    def serves(self) -> str | None:
+        self._settle()
+        return self._serves
+
+    def _settle(self) -> None:
+        """What was named serves once all of it was read, where it is whole."""
+        if self._named is not None and not self.failed and self._whole(self._named):
+            self._serves = self._named
+        self._named, self.failed = None, False
+
+
+class _PutRecord(msgspec.Struct, frozen=True, rename="pascal"):
+    data: bytes
+    partition_key: str
+    explicit_hash_key: str | None = None
+
+
+class _PutRecords(msgspec.Struct, frozen=True, rename="pascal"):
+    stream_name: str
+    records: list[_PutRecord]
+
+
+class SimulatedKinesis:
+    """Fills `ride_scoring.ports.Streams`. `again` is told of an event that was put once more
+    although the stream had said that it has it.
+    """
+
+    def __init__(
+        self, door: Door, stream: Stream, again: Callable[[Invocation, str], None]
+    ) -> None:
+        self._door = door
+        self._stream = stream
+        self._again = again
+
+    def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
+        invocation = self._door.enter()
+        entries = [_entry(record) for record in msgspec.json.decode(body, type=_PutRecords).records]
+        events = [_predictions(entry) for entry in entries]
+        for event in (event for held in events for event in held):
+            if event.event_id in invocation.taken:
+                self._again(invocation, event.event_id)
+        self._wait(seconds)
+        self._door.fail("put-throttled", THROTTLED)
+        self._door.fail("put-error", "InternalFailure")
+        codes = [self._put(entry) for entry in entries]
+        self._door.fail("put-lost", _TIMED_OUT)
+        self._door.leave()
+        for held, code in zip(events, codes, strict=True):
+            if code is None:
+                invocation.taken.update(event.event_id for event in held)
+                invocation.versions.update(event.version for event in held)
+        return codes
+
+    def _put(self, entry: Entry) -> str | None:
+        if self._door.struck("put-half-failed"):
+            return THROTTLED
+        (taken,) = self._stream.put([entry])
+        if isinstance(taken, Taken):
+            return None
+        self._door.now_running.causes.append("the stream is full")
+        return taken
+
+    def _wait(self, seconds: float) -> None:
+        rng = self._door.weather.strikes("put-slow")
+        if rng is None:
+            return
+        self._door.now_running.causes.append("put-slow")
+        slow = rng.uniform(0.0, 2 * CALL_SECONDS)
+        self._door.now_running.spend(min(slow, seconds))
+        if slow > seconds:
+            raise AwsError("put-slow was simulated", _TIMED_OUT)
+
+
+def _entry(record: _PutRecord) -> Entry:
+    hash_key = record.explicit_hash_key
+    return Entry(record.data, record.partition_key, None if hash_key is None else int(hash_key))
+
+
+def _predictions(entry: Entry) -> list[Prediction]:
+    """Those that the record holds, alone or aggregated."""
+    held = [entry.data]
+    if entry.data.startswith(kpl.MAGIC):
+        held = [record.data for record in kpl.user_records(entry.data)]
+    return [_decoder.decode(data) for data in held]
+
+
+_decoder: Final = msgspec.json.Decoder(Prediction)

@@ -1,0 +1,222 @@
+"""A Kinesis stream in memory: shards with hash ranges, split and merged, and their limits.
+
+https://docs.aws.amazon.com/streams/latest/dev/key-concepts.html
+"""
+
+import bisect
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from stream_sim.simulation.clock import Clock
+
+HASH_KEYS: Final = 2**128
+# https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
+WRITE_RECORDS_A_SECOND: Final = 1_000
+WRITE_BYTES_A_SECOND: Final = 1024 * 1024
+READ_BYTES_A_SECOND: Final = 2 * 1024 * 1024
+READ_RECORDS: Final = 10_000
+READ_BYTES: Final = 10 * 1024 * 1024
+# https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
+MOST_RECORDS_A_CALL: Final = 500
+MOST_BYTES_A_CALL: Final = 5 * 1024 * 1024
+MOST_BYTES_A_RECORD: Final = 1024 * 1024
+
+THROTTLED: Final = "ProvisionedThroughputExceededException"
+_FIRST_SEQUENCE_NUMBER: Final = 49_590_338_271_490_256_608_559_692_538_361_571_095_921_575
+"""As long as AWS's are."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What is put into a stream."""
+
+    data: bytes
+    partition_key: str
+    explicit_hash_key: int | None = None
+
+    @property
+    def hash_key(self) -> int:
+        if self.explicit_hash_key is not None:
+            return self.explicit_hash_key
+        digest = hashlib.md5(self.partition_key.encode(), usedforsecurity=False).digest()
+        return int.from_bytes(digest)
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.data) + len(self.partition_key.encode())
+
+
+class StoredRecord(msgspec.Struct, frozen=True):
+    """What lies in a shard. `arrived_at` is seconds since the epoch."""
+
+    sequence_number: int
+    partition_key: str
+    data: bytes
+    arrived_at: float
+    hash_key: int
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.data) + len(self.partition_key.encode())
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """Where an entry came to lie."""
+
+    shard_id: str
+    sequence_number: int
+
+
+class Rate:
+    """So much a second, and what was left of the second before: no more is taken."""
+
+    def __init__(self, clock: Clock, a_second: float) -> None:
+        self._clock = clock
+        self._a_second = a_second
+        self._left = a_second
+        self._at = clock.now
+
+    def allows(self, amount: float) -> bool:
+        gained = (self._clock.now - self._at) * self._a_second
+        self._left, self._at = min(self._a_second, self._left + gained), self._clock.now
+        return self._left >= amount
+
+    def take(self, amount: float) -> None:
+        self._left -= amount
+
+
+class Shard:
+    """A part of the hash keys, from `first` to `last`, and the records that came to it.
+
+    Where it was split or merged it is closed: it takes no more, and what is in it is read on.
+    """
+
+    def __init__(
+        self, clock: Clock, number: int, first: int, last: int, parents: Sequence[str]
+    ) -> None:
+        self.shard_id = f"shardId-{number:012}"
+        self.first, self.last = first, last
+        self.parents = tuple(parents)
+        self.records: list[StoredRecord] = []
+        self.closed = False
+        self.trimmed = 0
+        self.records_rate = Rate(clock, WRITE_RECORDS_A_SECOND)
+        self.bytes_rate = Rate(clock, WRITE_BYTES_A_SECOND)
+        self.read_rate = Rate(clock, READ_BYTES_A_SECOND)
+
+    def position_behind(self, sequence_number: int) -> int:
+        """The position of the first record behind that one."""
+        return bisect.bisect_right(
+            self.records, sequence_number, key=lambda record: record.sequence_number
+        )
+
+
+class Stream:
+    """A stream. With `own_numbers`, shards count their records for themselves, so that two records
+    of two shards have one number; AWS says no more than that numbers grow within a shard.
+    """
+
+    def __init__(
+        self, clock: Clock, shards: int, *, retention_seconds: float, own_numbers: bool = False
+    ) -> None:
+        self._clock = clock
+        self._retention_seconds = retention_seconds
+        self._own_numbers = own_numbers
+        self._next_number = _FIRST_SEQUENCE_NUMBER
+        self._readers: list[Callable[[], None]] = []
+        self.shards: list[Shard] = []
+        for index in range(shards):
+            first, behind = HASH_KEYS * index // shards, HASH_KEYS * (index + 1) // shards
+            self._open(first, behind - 1, ())
+
+    def put(self, entries: Sequence[Entry]) -> list[Taken | str]:
+        """For each entry where it lies, or the code that it is refused with.
+
+        Raises `ValueError` for a call that AWS would refuse as a whole.
+        """
+        self._check(entries)
+        codes = [self._put(entry) for entry in entries]
+        self._wake_readers()
+        return codes
+
+    def read(self, shard: Shard, position: int, limit: int) -> tuple[Sequence[StoredRecord], int]:
+        """Records from a position on, as GetRecords gives them, and the next position.
+
+        Where a record has expired, those behind it are read.
+        https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
+        """
+        self._trim(shard)
+        first = max(position, shard.trimmed)
+        found: list[StoredRecord] = []
+        size = 0
+        for record in shard.records[first : first + min(limit, READ_RECORDS)]:
+            size += record.size_bytes
+            if found and (size > READ_BYTES or not shard.read_rate.allows(size)):
+                break
+            found.append(record)
+        shard.read_rate.take(sum(record.size_bytes for record in found))
+        return found, first + len(found)
+
+    def on_put(self, call: Callable[[], None]) -> None:
+        """Calls once, when something was put or the shards are others."""
+        self._readers.append(call)
+
+    def split(self, shard: Shard) -> None:
+        """https://docs.aws.amazon.com/kinesis/latest/APIReference/API_SplitShard.html"""
+        middle = (shard.first + shard.last) // 2
+        self._close(shard)
+        self._open(shard.first, middle, (shard.shard_id,))
+        self._open(middle + 1, shard.last, (shard.shard_id,))
+        self._wake_readers()
+
+    def merge(self, shard: Shard, neighbour: Shard) -> None:
+        """https://docs.aws.amazon.com/kinesis/latest/APIReference/API_MergeShards.html"""
+        self._close(shard)
+        self._close(neighbour)
+        self._open(shard.first, neighbour.last, (shard.shard_id, neighbour.shard_id))
+        self._wake_readers()
+
+    def open_shards(self) -> list[Shard]:
+        """In the order of their hash keys."""
+        return sorted((s for s in self.shards if not s.closed), key=lambda shard: shard.first)
+
+    def _put(self, entry: Entry) -> Taken | str:
+        shard = next(s for s in self.open_shards() if s.first <= entry.hash_key <= s.last)
+        if not (shard.records_rate.allows(1) and shard.bytes_rate.allows(entry.size_bytes)):
+            return THROTTLED
+        shard.records_rate.take(1)
+        shard.bytes_rate.take(entry.size_bytes)
+        number = len(shard.records) + 1 if self._own_numbers else self._next_number
+        self._next_number += 1
+        shard.records.append(
+            StoredRecord(number, entry.partition_key, entry.data, self._clock.now, entry.hash_key)
+        )
+        return Taken(shard.shard_id, number)
+
+    def _check(self, entries: Sequence[Entry]) -> None:
+        size = sum(entry.size_bytes for entry in entries)
+        largest = max((entry.size_bytes for entry in entries), default=0)
+        if not 1 <= len(entries) <= MOST_RECORDS_A_CALL or size > MOST_BYTES_A_CALL:
+            raise ValueError(f"{len(entries)} records with {size} bytes in a call")
+        if largest > MOST_BYTES_A_RECORD:
+            raise ValueError(f"a record with {largest} bytes")
+
+    def _trim(self, shard: Shard) -> None:
+        horizon = self._clock.now - self._retention_seconds
+        while shard.trimmed < len(shard.records):
+            if shard.records[shard.trimmed].arrived_at >= horizon:
+                return
+            shard.trimmed += 1
+
+    def _open(self, first: int, last: int, parents: Sequence[str]) -> None:
+        self.shards.append(Shard(self._clock, len(self.shards), first, last, parents))
+
+    def _close(self, shard: Shard) -> None:
+        shard.closed = True
+
+    def _wake_readers(self) -> None:
+        readers, self._readers = self._readers, []
+        for wake in readers:
+            self._clock.at(self._clock.now, wake)

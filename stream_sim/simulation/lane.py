@@ -20,6 +20,7 @@ MOST_PAYLOAD_BYTES: Final = 6 * 1024 * 1024
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 _FIRST_WAIT_SECONDS: Final = 0.1
 _NOT_INVOKED_SECONDS: Final = 1.0
+_GRACE_SECONDS: Final = 5.0
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -69,9 +70,12 @@ class Lane:
 
     def run(self) -> None:
         while not self._reader.stale:
-            if self._ready():
+            at_end = self._reader.at_end and not self._buffer
+            if self._window.over(self._clock.now, self._buffer, at_end=at_end):
+                self._final()
+            elif self._ready():
                 self._work_on(self._batch())
-            elif not self._buffer and self._reader.at_end:
+            elif at_end:
                 self.ended = True
                 self._reader.lane_ended()
                 return
@@ -86,7 +90,7 @@ class Lane:
 
     def _until_ready(self) -> float | None:
         if not self._buffer:
-            return None
+            return self._window.until_over(self._clock.now)
         if sum(map(documents.payload_bytes, self._buffer)) >= MOST_PAYLOAD_BYTES:
             return 0
         window_ends = self._filled_at + self._mapping.settings.batching_window_seconds
@@ -109,8 +113,6 @@ class Lane:
         return batch
 
     def _work_on(self, batch: Sequence[StoredRecord]) -> None:
-        if self._window.ends_before(batch[0]):
-            self._final()
         pieces = deque([Piece(batch)])
         begun = self._clock.now
         while pieces and not self._reader.stale:
@@ -244,8 +246,19 @@ class Windows:
     def same(self, one: StoredRecord, other: StoredRecord) -> bool:
         return not self._seconds or self._start_of(one) == self._start_of(other)
 
-    def ends_before(self, record: StoredRecord) -> bool:
-        return self._start is not None and self._start_of(record) != self._start
+    def over(self, now: float, coming: Sequence[StoredRecord], *, at_end: bool) -> bool:
+        """Whether no record can come any more of the window that is open."""
+        if self._start is None:
+            return False
+        if coming:
+            return self._start_of(coming[0]) != self._start
+        return at_end or self.until_over(now) == 0
+
+    def until_over(self, now: float) -> float | None:
+        """Seconds, with a grace for records that are read late."""
+        if self._start is None:
+            return None
+        return max(0.0, self._start + self._seconds + _GRACE_SECONDS - now)
 
     def said(self, first: StoredRecord) -> dict[str, Any]:
         """What an event says of the window that its records are in."""

@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from stream_sim.simulation import documents
@@ -11,11 +12,16 @@ from stream_sim.simulation.clock import Clock
 from stream_sim.simulation.lambda_service import Result
 from stream_sim.simulation.lane import Lane
 from stream_sim.simulation.schedule import MappingSettings
-from stream_sim.simulation.stream import Shard, StoredRecord, Stream
+from stream_sim.simulation.stream import (
+    IteratorExpired,
+    Shard,
+    ShardIterator,
+    StoredRecord,
+    Stream,
+)
 
 POLL_SECONDS: Final = 1.0
 """A shard is looked at once a second where nothing new was found."""
-_FINISHED: Final = -1
 
 
 class EventSourceMapping:
@@ -45,19 +51,31 @@ class EventSourceMapping:
         self._stream = stream
         self._put_failure = put_failure
         self._failures = 0
+        self._started = False
         self._starts: dict[str, int] = {}
+        self._finished: set[str] = set()
         self._read: set[str] = set()
 
     def start(self, at_timestamp: float) -> None:
         """Begins to read, at the starting position; `at_timestamp` is seconds since the epoch."""
         for shard in self._stream.shards:
-            self._starts[shard.shard_id] = self._starting_position(shard, at_timestamp)
+            before = shard.records[: self._starting_iterator(shard, at_timestamp).position]
+            self._starts[shard.shard_id] = before[-1].sequence_number if before else 0
+        self._started = True
         self._go_on()
 
     def restart(self) -> None:
         """What was read and not checkpointed is read again, while it may still be worked on."""
-        if self._starts:
+        if self._started:
             self._go_on()
+
+    def read_behind(self, shard_id: str) -> int:
+        """The sequence number behind which a shard is read: all before it is done, or not asked
+        for.
+        """
+        start = self._starts.get(shard_id, 0)
+        lanes = range(self.settings.parallelization_factor)
+        return min(self.checkpoints.get((shard_id, lane), start) for lane in lanes)
 
     def discard(
         self, shard_id: str, records: Sequence[StoredRecord], condition: str, attempts: int
@@ -75,18 +93,18 @@ class EventSourceMapping:
             )
         )
 
-    def _starting_position(self, shard: Shard, at_timestamp: float) -> int:
+    def _starting_iterator(self, shard: Shard, at_timestamp: float) -> ShardIterator:
         """https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html"""
         match self.settings.starting_position:
             case "LATEST":
-                return len(shard.records)
+                return self._stream.from_latest(shard)
             case "AT_TIMESTAMP":
-                return sum(1 for record in shard.records if record.arrived_at < at_timestamp)
-        return 0
+                return self._stream.from_timestamp(shard, at_timestamp)
+        return self._stream.from_horizon(shard)
 
     def _go_on(self) -> None:
         self.generation += 1
-        self._read = set()
+        self._read = set(self._finished)
         self._read_shards()
 
     def _read_shards(self) -> None:
@@ -97,28 +115,25 @@ class EventSourceMapping:
         for shard in self._stream.shards:
             if shard.shard_id not in self._read and not any(map(self._unfinished, shard.parents)):
                 self._read.add(shard.shard_id)
-                if self._starts.setdefault(shard.shard_id, 0) != _FINISHED:
-                    ShardReader(self, self._stream, shard, self._starts[shard.shard_id])
+                ShardReader(self, self._stream, shard)
 
     def _unfinished(self, shard_id: str) -> bool:
-        return self._starts.get(shard_id, 0) != _FINISHED
+        return shard_id not in self._finished
 
     def finished(self, shard_id: str) -> None:
         """A closed shard is done to its end, so its children can be read."""
-        self._starts[shard_id] = _FINISHED
+        self._finished.add(shard_id)
         self._read_shards()
 
 
 class ShardReader:
     """Reads one shard and hands its records to lanes, by their partition keys."""
 
-    def __init__(
-        self, mapping: EventSourceMapping, stream: Stream, shard: Shard, position: int
-    ) -> None:
+    def __init__(self, mapping: EventSourceMapping, stream: Stream, shard: Shard) -> None:
         self._mapping = mapping
         self._stream = stream
         self._shard = shard
-        self._position = position
+        self._last_read = mapping.read_behind(shard.shard_id)
         self._generation = mapping.generation
         self.lanes = [
             Lane(self, mapping, number) for number in range(mapping.settings.parallelization_factor)
@@ -142,27 +157,34 @@ class ShardReader:
             self._mapping.finished(self.shard_id)
 
     def _run(self) -> None:
-        clock = self._mapping.clock
-        while not self.stale:
-            found, self._position = self._stream.read(
-                self._shard, self._position, self._mapping.settings.batch_size
-            )
+        """Reads on, for as long as the lanes have room and until the shard ends."""
+        iterator: ShardIterator | None = self._stream.behind(self._shard, self._last_read)
+        while iterator is not None and not self.stale:
+            try:
+                found, iterator = self._stream.read(iterator, self._mapping.settings.batch_size)
+            except IteratorExpired:
+                iterator = self._stream.behind(self._shard, self._last_read)
+                continue
             for record in found:
+                self._last_read = record.sequence_number
                 self.lanes[record.hash_key % len(self.lanes)].take(record)
-            if not found and self._shard.closed and self._position == len(self._shard.records):
-                self.at_end = True
-                for lane in self.lanes:
-                    lane.wake()
-                return
-            if full := next((lane for lane in self.lanes if lane.full), None):
-                clock.wait(full.on_room, None)
-            elif not found:
-                clock.wait(self._on_put, None)
-                clock.sleep(POLL_SECONDS)
+            if iterator is not None:
+                self._wait(iterator, nothing_found=not found)
+        self.at_end = True
+        for lane in self.lanes:
+            lane.wake()
 
-    def _on_put(self, call: Callable[[], None]) -> None:
+    def _wait(self, iterator: ShardIterator, *, nothing_found: bool) -> None:
+        clock = self._mapping.clock
+        if full := next((lane for lane in self.lanes if lane.full), None):
+            clock.wait(full.on_room, None)
+        elif nothing_found:
+            clock.wait(partial(self._on_put, iterator), None)
+            clock.sleep(POLL_SECONDS)
+
+    def _on_put(self, iterator: ShardIterator, call: Callable[[], None]) -> None:
         """Calls when there may be something to read, at once where there is already."""
-        if self._position < len(self._shard.records) or self._shard.closed:
+        if iterator.position < len(self._shard.records) or self._shard.closed:
             self._mapping.clock.at(self._mapping.clock.now, call)
         else:
             self._stream.on_put(call)

@@ -19,6 +19,7 @@ WRITE_BYTES_A_SECOND: Final = 1024 * 1024
 READ_BYTES_A_SECOND: Final = 2 * 1024 * 1024
 READ_RECORDS: Final = 10_000
 READ_BYTES: Final = 10 * 1024 * 1024
+ITERATOR_SECONDS: Final = 300.0
 # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
 MOST_RECORDS_A_CALL: Final = 500
 MOST_BYTES_A_CALL: Final = 5 * 1024 * 1024
@@ -60,6 +61,18 @@ class StoredRecord(msgspec.Struct, frozen=True):
     @property
     def size_bytes(self) -> int:
         return len(self.data) + len(self.partition_key.encode())
+
+
+class ShardIterator(msgspec.Struct, frozen=True):
+    """A place in a shard, good for five minutes."""
+
+    shard: "Shard"
+    position: int
+    made_at: float
+
+
+class IteratorExpired(Exception):
+    """An iterator was used later than five minutes after it was given."""
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -106,12 +119,6 @@ class Shard:
         self.bytes_rate = Rate(clock, WRITE_BYTES_A_SECOND)
         self.read_rate = Rate(clock, READ_BYTES_A_SECOND)
 
-    def position_behind(self, sequence_number: int) -> int:
-        """The position of the first record behind that one."""
-        return bisect.bisect_right(
-            self.records, sequence_number, key=lambda record: record.sequence_number
-        )
-
 
 class Stream:
     """A stream. With `own_numbers`, shards count their records for themselves, so that two records
@@ -141,14 +148,42 @@ class Stream:
         self._wake_readers()
         return codes
 
-    def read(self, shard: Shard, position: int, limit: int) -> tuple[Sequence[StoredRecord], int]:
-        """Records from a position on, as GetRecords gives them, and the next position.
+    def from_horizon(self, shard: Shard) -> ShardIterator:
+        """TRIM_HORIZON: from the oldest record that has not expired.
 
-        Where a record has expired, those behind it are read.
+        https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetShardIterator.html
+        """
+        return self._iterator(shard, 0)
+
+    def from_latest(self, shard: Shard) -> ShardIterator:
+        """LATEST: behind all that is there."""
+        return self._iterator(shard, len(shard.records))
+
+    def from_timestamp(self, shard: Shard, at: float) -> ShardIterator:
+        """AT_TIMESTAMP: from the first record that arrived then or later."""
+        found = bisect.bisect_left(shard.records, at, key=lambda record: record.arrived_at)
+        return self._iterator(shard, found)
+
+    def behind(self, shard: Shard, sequence_number: int) -> ShardIterator:
+        """AFTER_SEQUENCE_NUMBER: from the record behind that one."""
+        found = bisect.bisect_right(
+            shard.records, sequence_number, key=lambda record: record.sequence_number
+        )
+        return self._iterator(shard, found)
+
+    def read(
+        self, iterator: ShardIterator, limit: int
+    ) -> tuple[Sequence[StoredRecord], ShardIterator | None]:
+        """What GetRecords gives, and the next iterator: None at the end of a closed shard.
+
+        Records that have expired are passed over. Raises `IteratorExpired`.
         https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
         """
+        if self._clock.now - iterator.made_at > ITERATOR_SECONDS:
+            raise IteratorExpired
+        shard = iterator.shard
         self._trim(shard)
-        first = max(position, shard.trimmed)
+        first = max(iterator.position, shard.trimmed)
         found: list[StoredRecord] = []
         size = 0
         for record in shard.records[first : first + min(limit, READ_RECORDS)]:
@@ -157,7 +192,8 @@ class Stream:
                 break
             found.append(record)
         shard.read_rate.take(sum(record.size_bytes for record in found))
-        return found, first + len(found)
+        ended = shard.closed and first + len(found) == len(shard.records)
+        return found, None if ended else self._iterator(shard, first + len(found))
 
     def on_put(self, call: Callable[[], None]) -> None:
         """Calls once, when something was put or the shards are others."""
@@ -182,8 +218,12 @@ class Stream:
         """In the order of their hash keys."""
         return sorted((s for s in self.shards if not s.closed), key=lambda shard: shard.first)
 
+    def _iterator(self, shard: Shard, position: int) -> ShardIterator:
+        return ShardIterator(shard, position, self._clock.now)
+
     def _put(self, entry: Entry) -> Taken | str:
-        shard = next(s for s in self.open_shards() if s.first <= entry.hash_key <= s.last)
+        hash_key = entry.hash_key
+        shard = next(s for s in self.shards if not s.closed and s.first <= hash_key <= s.last)
         if not (shard.records_rate.allows(1) and shard.bytes_rate.allows(entry.size_bytes)):
             return THROTTLED
         shard.records_rate.take(1)
@@ -191,7 +231,7 @@ class Stream:
         number = len(shard.records) + 1 if self._own_numbers else self._next_number
         self._next_number += 1
         shard.records.append(
-            StoredRecord(number, entry.partition_key, entry.data, self._clock.now, entry.hash_key)
+            StoredRecord(number, entry.partition_key, entry.data, self._clock.now, hash_key)
         )
         return Taken(shard.shard_id, number)
 

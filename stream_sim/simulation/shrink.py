@@ -5,52 +5,53 @@ from typing import Final
 
 import msgspec
 
-from stream_sim.simulation.schedule import Burst, Schedule
+from stream_sim.simulation.schedule import Schedule
 
 _MOST_RUNS: Final = 400
 """A schedule is cut down in seconds, and what is left is small enough to read."""
 
 
 def shrunk(schedule: Schedule, breaks: Callable[[Schedule], bool]) -> Schedule:
-    """Takes away what is not needed for it, and halves what is left, until nothing more goes."""
+    """Takes away what is not needed for it, the largest parts first, until nothing more goes."""
     runs = 0
-    smaller = True
-    while smaller:
-        smaller = False
-        for candidate in _candidates(schedule):
-            runs += 1
-            if runs > _MOST_RUNS:
-                return schedule
-            if breaks(candidate):
-                schedule, smaller = candidate, True
-                break
+    candidates = _candidates(schedule)
+    while (candidate := next(candidates, None)) is not None and runs < _MOST_RUNS:
+        runs += 1
+        if breaks(candidate):
+            schedule, candidates = candidate, _candidates(candidate)
     return schedule
 
 
 def _candidates(schedule: Schedule) -> Iterator[Schedule]:
-    """Schedules that lack something, those that lack most first."""
-    for name in ("bursts", "faults", "changes", "moves"):
-        for without in _without(getattr(schedule, name)):
-            yield msgspec.structs.replace(schedule, **{name: without})
+    """Schedules that lack something, or have one shard in place of several."""
+    replace = msgspec.structs.replace
+    for bursts in _without(schedule.bursts, least=1):
+        yield replace(schedule, bursts=bursts)
+    for faults in _without(schedule.faults):
+        yield replace(schedule, faults=faults)
+    for changes in _without(schedule.changes):
+        yield replace(schedule, changes=changes)
+    for moves in _without(schedule.moves, least=1):
+        if moves[-1].damage is None:  # nothing would ever settle behind a damaged one
+            yield replace(schedule, moves=moves)
     for at, burst in enumerate(schedule.bursts):
-        for kinds in _without(burst.kinds):
-            bursts = (
-                *schedule.bursts[:at],
-                Burst(burst.at, burst.seed, kinds),
-                *schedule.bursts[at + 1 :],
+        for kinds in _without(burst.kinds, least=1):
+            smaller = (replace(burst, kinds=kinds),)
+            yield replace(
+                schedule, bursts=schedule.bursts[:at] + smaller + schedule.bursts[at + 1 :]
             )
-            yield msgspec.structs.replace(schedule, bursts=bursts)
-    for name in ("events_shards", "predictions_shards"):
-        if getattr(schedule, name) > 1:
-            yield msgspec.structs.replace(schedule, **{name: 1})
+    if schedule.events_shards > 1:
+        yield replace(schedule, events_shards=1)
+    if schedule.predictions_shards > 1:
+        yield replace(schedule, predictions_shards=1)
 
 
-def _without[T](items: tuple[T, ...]) -> Iterator[tuple[T, ...]]:
-    """The items without one half, one quarter and so on of them, and without each; never none of
-    what there was one of, as a history without rides or models says nothing.
-    """
-    size = len(items) // 2
+def _without[T](items: tuple[T, ...], *, least: int = 0) -> Iterator[tuple[T, ...]]:
+    """The items without all of them, one half, one quarter and so on, and without each."""
+    size = len(items)
     while size:
         for start in range(0, len(items), size):
-            yield items[:start] + items[start + size :]
+            left = items[:start] + items[start + size :]
+            if len(left) >= least:
+                yield left
         size //= 2

@@ -1,0 +1,109 @@
+"""Whole histories: the same for the same seed, and nothing broken in any of them."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from infra.paths import ROOT
+from stream_sim.simulation import history
+from stream_sim.simulation.draw import draw
+from stream_sim.simulation.schedule import FAULTS, Burst, Fault, MappingSettings, Schedule
+from stream_sim.simulation.shrink import shrunk
+
+HISTORIES = 300
+
+
+def command(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "stream_sim", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=500,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def steps(schedule: Schedule) -> list[tuple[float, str]]:
+    taken: list[tuple[float, str]] = []
+    history.run(schedule, lambda seconds, what: taken.append((seconds, what)))
+    return taken
+
+
+@pytest.mark.parametrize("seed", [3, 29])
+def test_one_seed_is_one_history(seed: int) -> None:
+    first = steps(draw(seed))
+    assert first == steps(draw(seed))
+    assert first != steps(draw(seed + 1))
+
+
+def test_a_schedule_comes_back_from_json_as_it_was() -> None:
+    schedule = draw(5)
+    assert msgspec.json.decode(msgspec.json.encode(schedule), type=Schedule) == schedule
+
+
+def test_what_breaks_nothing_alone_is_taken_out_of_a_schedule() -> None:
+    burst = Burst(3.0, 1, ("ride",) * 30 + ("huge",) + ("ride",) * 19)
+    ordinary = Burst(9.0, 2, ("ride",) * 20)
+    faults = tuple(Fault("put-lost", 0.0, 1.0, 0.5, seed) for seed in range(5))
+    schedule = msgspec.structs.replace(draw(11), bursts=(ordinary, burst, ordinary), faults=faults)
+
+    def breaks(candidate: Schedule) -> bool:
+        kinds = [kind for burst in candidate.bursts for kind in burst.kinds]
+        return "huge" in kinds and faults[3] in candidate.faults
+
+    least = shrunk(schedule, breaks)
+    assert [burst.kinds for burst in least.bursts] == [("huge",)]
+    assert (least.faults, least.changes, len(least.moves)) == ((faults[3],), (), 1)
+
+
+def test_each_kind_of_fault_strikes_in_some_history() -> None:
+    met: set[str] = set()
+    for kind in FAULTS:
+        fault = Fault(kind, 0.0, 120.0, 0.5, 7)
+        schedule = msgspec.structs.replace(
+            draw(1),
+            mapping=MappingSettings(batch_size=5, retry_attempts=50),
+            bursts=tuple(Burst(float(at), at, ("ride", "noise")) for at in range(30)),
+            faults=(fault,),
+            changes=(),
+        )
+        assert history.run(schedule).broken == ()
+        met.update(part for _, what in steps(schedule) for part in re.findall(r"[a-z-]+", what))
+    unseen = {"slow-start", "not-invoked", "answer-lost", "clock-jumps"}
+    assert set(FAULTS) - unseen <= met | {"stopped"}
+
+
+def test_no_history_breaks_a_property() -> None:
+    said = command("simulate", "--histories", str(HISTORIES), "--seed", "1").stdout
+    last = said.splitlines()[-1]
+    found = re.fullmatch(r"300 histories, ([\d,]+) records, 0 properties broken", last)
+    assert found, last
+    assert int(found[1].replace(",", "")) > 100 * HISTORIES
+
+
+def test_a_history_is_replayed_step_by_step() -> None:
+    said = command("replay-seed", "29").stdout
+    schedule, _, rest = said.partition("\n}\n")
+    assert msgspec.json.decode(f"{schedule}\n}}".encode(), type=Schedule) == draw(29)
+    assert "invocation 1 in environment 1 of shardId-" in rest
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff", b'{"seed": 1'])
+def test_a_file_that_is_no_schedule_is_said_in_one_sentence(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    file = tmp_path / "schedule.json"
+    if content is not None:
+        file.write_bytes(content)
+    done = command("replay-seed", "1", "--schedule", str(file), code=1)
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"error: {file} is no schedule (")
+    assert done.stderr.count("\n") == 1

@@ -27,6 +27,15 @@ out: Final = Console(highlight=False, soft_wrap=True)
 err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _INTERRUPTED: Final = 130
+_SECRETS: Final = (
+    # As headers, as parameters of a query, and as parts of the header `Authorization`.
+    re.compile(
+        r"(?i)((?:x-amz-security-token|authorization|credential|signature)['\"]?\s*[:=]\s*['\"]?)"
+        r"(?:AWS4-HMAC-SHA256\s+)?[^\s,;&'\"<]+"
+    ),
+    re.compile(r"()\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"),
+    re.compile(r"(//)[^\s/@:]*:[^\s/@]*(?=@)"),  # a name and a password in an address
+)
 
 
 class UserError(RideScoringError):
@@ -82,8 +91,17 @@ def without_password(text: str) -> str:
     return re.sub(r"([?&](?:password|passwd|pwd|token|sig)=)[^&\s'\"]*", r"\1…", text)
 
 
+def without_keys(text: str) -> str:
+    """The text without keys, signatures and passwords of addresses: where a signature does not
+    match, AWS quotes the request that it was made for, headers and all.
+    """
+    for secret in _SECRETS:
+        text = secret.sub(r"\1…", text)
+    return text
+
+
 def fail(sentence: str, code: int) -> NoReturn:
-    err.print(f"[red]error:[/red] {_escaped(sentence)}")
+    err.print(f"[red]error:[/red] {_escaped(without_keys(sentence))}")
     sys.exit(code)
 
 
@@ -102,5 +120,6 @@ def _aws_sentence(error: Exception) -> str:
         case EndpointConnectionError():
             return f"{error} Is LocalStack up (`make up`), and AWS_ENDPOINT_URL right?"
         case ClientError(response={"Error": {"Code": code, "Message": message}}):
-            return f"AWS refused {error.operation_name}: {code}: {message}"
+            # Behind the first line it quotes the request.
+            return f"AWS refused {error.operation_name}: {code}: {message.partition('\n')[0]}"
     return f"AWS did not answer: {error}"

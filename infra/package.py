@@ -1,4 +1,5 @@
 """The function's sources and pinned dependencies in, a zip for Lambda out: always the same bytes.
+Beside it a bill of materials says what it holds.
 
 No Docker: wheels for Lambda's platform are chosen by name, so it works on any machine. Byte code
 is packed with them: compiling it at the first start can take longer than Lambda lets a start take.
@@ -20,6 +21,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from infra import bill_of_materials
 from infra.console import UserError
 from infra.paths import BUILD, FUNCTION_SOURCES, REQUIREMENTS, ROOT, UV
 from infra.processes import Children
@@ -31,6 +33,7 @@ _PLATFORMS: Final[dict[Architecture, str]] = {
     "x86_64": "x86_64-manylinux_2_28",
     "arm64": "aarch64-manylinux_2_28",
 }
+_PROJECT: Final = ROOT / "pyproject.toml"
 _MAX_UNZIPPED_BYTES: Final = 250 * 1024 * 1024
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 _TASK_ROOT: Final = "/var/task"
@@ -57,9 +60,10 @@ _LEFT_OUT: Final = (
 
 
 class Package(msgspec.Struct, frozen=True):
-    """A built zip. Sizes are bytes."""
+    """A built zip, and the document of what it holds. Sizes are bytes."""
 
     path: Path
+    bill: Path
     sha256: str
     zipped_bytes: int
     unzipped_bytes: int
@@ -89,7 +93,8 @@ def _build(architecture: Architecture) -> Package:
     path = package_path(architecture)
     wanted = _inputs_digest(architecture)
     stamp = path.with_suffix(".inputs")
-    stood = path.exists() and stamp.exists() and _sources_stamp(path).exists()
+    beside = (stamp, _sources_stamp(path), _bill(path))
+    stood = path.exists() and all(file.exists() for file in beside)
     rebuilt = not (stood and stamp.read_text() == wanted)
     if rebuilt:
         stamp.unlink(missing_ok=True)
@@ -98,6 +103,7 @@ def _build(architecture: Architecture) -> Package:
         with tempfile.TemporaryDirectory(dir=BUILD, prefix=_FOLDER_PREFIX) as folder:
             _fill(Path(folder), architecture)
             _zip(Path(folder), path)
+            _write_bill(Path(folder), path)
         _sources_stamp(path).write_text(sources_digest() + "\n")
         stamp.write_text(wanted)
     return _described(path, rebuilt=rebuilt)
@@ -119,10 +125,17 @@ def _sources_stamp(path: Path) -> Path:
     return path.with_name(f"{path.name}.sources")
 
 
+def _bill(path: Path) -> Path:
+    return path.with_suffix(".cdx.json")
+
+
 def _inputs_digest(architecture: Architecture) -> str:
-    """Changes whenever the zip would: sources, pins, this module, the compiler's version."""
+    """Changes whenever the zip would, or what is said of it: sources, pins, the modules that make
+    both, the project's version, the compiler's.
+    """
     digest = hashlib.sha256(f"{architecture} {sys.version}".encode())
-    for file in [REQUIREMENTS / "function.txt", Path(__file__), *_source_files()]:
+    makers = [Path(__file__), Path(bill_of_materials.__file__), _PROJECT]
+    for file in [REQUIREMENTS / "function.txt", *makers, *_source_files()]:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
@@ -199,6 +212,20 @@ def _zip(folder: Path, path: Path) -> None:
     unfinished.replace(path)
 
 
+def _write_bill(folder: Path, path: Path) -> None:
+    written = bill_of_materials.document(
+        folder,
+        pins=(REQUIREMENTS / "function.txt").read_text(),
+        project=_PROJECT.read_text(),
+        zip_sha256=_sha256(path),
+    )
+    _bill(path).write_text(written)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def _described(path: Path, *, rebuilt: bool) -> Package:
     with zipfile.ZipFile(path) as archive:
         unzipped_bytes = sum(entry.file_size for entry in archive.infolist())
@@ -207,6 +234,5 @@ def _described(path: Path, *, rebuilt: bool) -> Package:
             f"{path} unpacks to {unzipped_bytes} bytes, and Lambda takes fewer than "
             f"{_MAX_UNZIPPED_BYTES}: leave more out in infra/package.py"
         )
-    content = path.read_bytes()
-    sha256 = hashlib.sha256(content).hexdigest()
-    return Package(path, sha256, len(content), unzipped_bytes, rebuilt)
+    zipped_bytes = path.stat().st_size
+    return Package(path, _bill(path), _sha256(path), zipped_bytes, unzipped_bytes, rebuilt)

@@ -33,6 +33,11 @@ output "newest_function_version" {
   value       = module.scoring_function.newest_version
 }
 
+output "package_sha256" {
+  description = "SHA-256 of the function's zip in hex, as `make package` and `sha256sum` print it; null where a container image is deployed."
+  value       = module.scoring_function.package_sha256
+}
+
 output "policy_arns" {
   description = "Policies for those around the function: producer, reader, publisher, redriver."
   value       = { for name, policy in aws_iam_policy.around : name => policy.arn }

@@ -37,6 +37,11 @@ run "defaults" {
   }
 
   assert {
+    condition     = output.package_sha256 == filesha256("tests/fixtures/package.zip")
+    error_message = "The zip's digest is told."
+  }
+
+  assert {
     condition     = aws_s3_object.package[0].bucket == "store" && aws_s3_object.package[0].source == "tests/fixtures/package.zip" && aws_s3_object.package[0].key == "packages/${filesha256("tests/fixtures/package.zip")}.zip" && aws_lambda_function.this.s3_bucket == "store" && aws_lambda_function.this.s3_key == aws_s3_object.package[0].key
     error_message = "The zip goes by way of the bucket, under its digest."
   }
@@ -221,7 +226,7 @@ run "an_image" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.package_type == "Image" && aws_lambda_function.this.image_uri == var.image_uri
+    condition     = aws_lambda_function.this.package_type == "Image" && aws_lambda_function.this.image_uri == var.image_uri && output.package_sha256 == null
     error_message = "The image, by its digest."
   }
 

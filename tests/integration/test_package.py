@@ -1,5 +1,6 @@
 """The zip: the same bytes each time, small enough, and with nothing in it that it needs not."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -10,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
-from infra import package, stack
-from infra.paths import FUNCTION_SOURCES, ROOT, RUNTIME_PYTHON, UV
+from infra import bill_of_materials, package, stack
+from infra.console import UserError
+from infra.paths import FUNCTION_SOURCES, REQUIREMENTS, ROOT, RUNTIME_PYTHON, UV
 from ride_scoring import compiled, kpl
 from tests.factories import event_json, kinesis_event
 from tests.models import compiled_directory, write
@@ -30,12 +34,28 @@ def test_it_is_built_again_to_the_same_bytes(
     again = package.build(stack.local_architecture())
     assert again.rebuilt
     assert again.sha256 == built.sha256
+    assert again.bill.read_bytes() == built.bill.read_bytes()
+    again.bill.unlink()
+    assert package.build(stack.local_architecture()).rebuilt
+    assert again.bill.read_bytes() == built.bill.read_bytes()
 
 
 def test_it_is_not_built_again_while_nothing_changes(built: package.Package) -> None:
     again = package.build(stack.local_architecture())
     assert not again.rebuilt
     assert again.sha256 == built.sha256
+
+
+@pytest.mark.parametrize("pin", ["six==1.17.0", f"six==1.17.0 --hash=sha256:{'0' * 64}"])
+def test_a_dependency_without_its_digest_is_not_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pin: str
+) -> None:
+    (tmp_path / "function.txt").write_text(pin)
+    monkeypatch.setattr(package, "BUILD", tmp_path)
+    monkeypatch.setattr(package, "REQUIREMENTS", tmp_path)
+    with pytest.raises(UserError, match=r"(?s)could not be installed: .*[Hh]ash"):
+        package.build("arm64")
+    assert not package.package_path("arm64").exists()
 
 
 def test_its_entries_are_sorted_and_of_one_time(built: package.Package) -> None:
@@ -96,6 +116,39 @@ def invoked(python: Path, task_root: Path, settings: Mapping[str, str]) -> dict[
     )
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+# Its bill of materials
+
+PERMISSIVE = {
+    # They ask for no more than that their text and the author's name go with the code.
+    *("0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MIT", "PSF-2.0", "Zlib"),
+    "CC0-1.0",  # gives up all rights
+    # python-dateutil's classifiers, which say no version; any version is as permissive as those.
+    *("Apache Software License", "BSD License"),
+}
+
+
+def test_its_bill_lists_all_that_is_pinned_for_it_and_no_more(built: package.Package) -> None:
+    written = json.loads(built.bill.read_text())
+    pins = re.findall(
+        r"^([\w.-]+)==(\S+)", (REQUIREMENTS / "function.txt").read_text(), re.MULTILINE
+    )
+    assert [(held["name"], held["version"]) for held in written["components"]] == pins
+    assert [held["name"] for held in written["components"] if not held.get("hashes")] == []
+
+
+def test_its_bill_is_as_cyclonedx_has_it_and_names_the_zip(built: package.Package) -> None:
+    written = built.bill.read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(written) is None
+    (digest,) = json.loads(written)["metadata"]["component"]["hashes"]
+    assert digest["content"] == hashlib.sha256(built.path.read_bytes()).hexdigest()
+
+
+def test_all_that_it_holds_is_under_a_permissive_licence(built: package.Package) -> None:
+    declared = bill_of_materials.licences(built.bill.read_text())
+    named = {name for told in declared for name in re.split(r" (?:AND|OR) ", told)}
+    assert named <= PERMISSIVE, named - PERMISSIVE
 
 
 # The container image, as far as it can be made without Docker: its sources, its pins, its settings.

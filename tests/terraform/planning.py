@@ -27,10 +27,12 @@ class Refusal(NamedTuple):
 
 
 class Planned:
-    """The values that a plan would give to resources, by their addresses."""
+    """The values that a plan would give to resources, by their addresses, and to outputs."""
 
     def __init__(self, shown: Mapping[str, Any]) -> None:
         self.resources = dict(_resources(shown["planned_values"]["root_module"]))
+        outputs = shown["planned_values"].get("outputs", {})
+        self.outputs = {name: told.get("value") for name, told in outputs.items()}
         self._calls = shown["configuration"]["root_module"]["module_calls"]
 
     def value(self, address: str, path: str) -> Any:

@@ -1,5 +1,6 @@
 """Every variable of terraform/ reaches the resource that it is for, through whatever module."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -60,6 +61,12 @@ def test_what_the_function_is_told_reaches_its_module_which_refuses_it(
 
 def test_the_name_of_the_model_reaches_the_function(planned: Callable[[str], Planned]) -> None:
     assert "var.model_name" in planned("most").mentions("scoring_function", "model")
+
+
+def test_the_digest_that_is_told_is_the_zips(planned: Callable[[str], Planned]) -> None:
+    digest = hashlib.sha256(PACKAGE.read_bytes()).hexdigest()
+    assert planned("most").outputs["package_sha256"] == digest
+    assert planned("image").outputs["package_sha256"] is None
 
 
 def test_keys_of_before_reach_the_role(planned: Callable[[str], Planned]) -> None:

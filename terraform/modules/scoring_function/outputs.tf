@@ -20,6 +20,11 @@ output "live_version" {
   value       = aws_lambda_alias.live.function_version
 }
 
+output "package_sha256" {
+  description = "SHA-256 of the zip in hex, as `make package` and `sha256sum` print it; null for an image."
+  value       = local.package_exists ? local.package_sha256 : null
+}
+
 output "role_arn" {
   description = "ARN of the role that the function has."
   value       = aws_iam_role.this.arn

@@ -5,9 +5,9 @@ SHELL := bash
 PYTHON := .venv/bin/python
 # Three processes on two cores, as Terraform waits more than it works; in the order of tests/conftest.py.
 SHARED := --numprocesses 3 --dist loadscope --no-loadscope-reorder
-export KEEP RIDES PORT ARCH EVENT MINUTES
+export KEEP RIDES PORT ARCH EVENT MINUTES HISTORIES SEED RUNS
 
-.PHONY: help setup demo soak up down mlflow package invoke test test-terraform test-fast lint format bench lock clean
+.PHONY: help setup demo soak chaos simulate fuzz up down mlflow package invoke test test-terraform test-fast lint format bench lock clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -20,6 +20,15 @@ demo: setup ## Run the whole: LocalStack, train, package, apply, send, watch, co
 
 soak: setup ## Send rides for MINUTES at the highest rate that the stack holds, and lose none  [MINUTES=10] [PORT=n]
 	@$(PYTHON) -m infra soak
+
+chaos: setup ## Send rides for MINUTES while functions are killed and S3 and Kinesis fail, and lose none  [MINUTES=10] [SEED=1] [PORT=n]
+	@$(PYTHON) -m infra chaos
+
+simulate: setup ## Run HISTORIES of faults on a virtual clock, and lose no ride in any  [HISTORIES=1000] [SEED=1]
+	@$(PYTHON) -m stream_sim simulate
+
+fuzz: setup ## Feed decoders and readers what nobody would send, RUNS times each  [RUNS=1000000]
+	@$(PYTHON) -m tests.fuzz
 
 up: setup ## Bring the whole up and leave it standing  [RIDES=file] [PORT=n]
 	@$(PYTHON) -m infra up

@@ -52,6 +52,7 @@ _CHANGES: Final[tuple[ChangeKind, ...]] = (
 )
 _POSITIONS: Final[dict[Position, int]] = {"TRIM_HORIZON": 8, "LATEST": 1, "AT_TIMESTAMP": 1}
 _DAMAGES: Final[tuple[Damage, ...]] = (
+    "no-pointer",
     "pointer",
     "no-manifest",
     "manifest",
@@ -96,7 +97,7 @@ class _Draw:
         ever = self._deadly and not 0 <= retries <= _FEW_RETRIES
         age = rng.choice([60.0, 300.0] if ever else [60.0, 21_600.0, -1.0])
         return MappingSettings(
-            batch_size=rng.choice([1, 5, 20, 100, 100, 500, 500]),
+            batch_size=rng.choice([1, 10, 20, 100, 100, 500, 500]),
             batching_window_seconds=rng.choice([0.0, 0.0, 0.0, 1.0, 5.0]),
             parallelization_factor=rng.choice([1, 1, 1, 2, 10]),
             bisect=rng.random() < 0.7,

@@ -60,6 +60,8 @@ def _damage(
     )
     graph = model_store.file_key(NAME, version, compiled.FILE)
     match move.damage:
+        case "no-pointer":
+            return {pointer: None}
         case "pointer":
             return {pointer: (written[pointer] or b"")[:-9]}
         case "no-manifest":

@@ -90,6 +90,7 @@ FaultKind = Literal[
     "put-error",
     "put-lost",
     "put-slow",
+    "put-denied",
     "get-error",
     "get-denied",
     "get-slow",
@@ -125,7 +126,14 @@ class Change(msgspec.Struct, frozen=True):
 
 
 Damage = Literal[
-    "pointer", "no-manifest", "manifest", "no-file", "file", "golden-row", "another-name"
+    "no-pointer",
+    "pointer",
+    "no-manifest",
+    "manifest",
+    "no-file",
+    "file",
+    "golden-row",
+    "another-name",
 ]
 
 

@@ -213,6 +213,7 @@ class SimulatedKinesis:
         self._wait(seconds)
         self._door.fail("put-throttled", THROTTLED)
         self._door.fail("put-error", "InternalFailure")
+        self._door.fail("put-denied", "AccessDeniedException")
         codes = [self._put(entry) for entry in entries]
         self._door.fail("put-lost", _TIMED_OUT)
         self._door.leave()
@@ -223,8 +224,9 @@ class SimulatedKinesis:
         return codes
 
     def _put(self, entry: Entry) -> str | None:
-        if self._door.struck("put-half-failed"):
-            return THROTTLED
+        if rng := self._door.weather.strikes("put-half-failed"):
+            self._door.now_running.causes.append("put-half-failed")
+            return rng.choice([THROTTLED, "InternalFailure"])
         (taken,) = self._stream.put([entry])
         if isinstance(taken, Taken):
             return None

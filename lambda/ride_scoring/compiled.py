@@ -4,6 +4,7 @@ No scikit-learn, scipy, pandas or MLflow comes into the process. The file says o
 files it was made and how far it was found from them; what does not match is refused.
 """
 
+import os
 from typing import Final
 
 import msgspec
@@ -21,6 +22,7 @@ PARITY_MINUTES: Final = 1e-6
 """A compiled model that differs by this much from its source is none."""
 
 
+_FOLDER_OF_WEIGHTS: Final = "session.model_external_initializers_file_folder_path"
 _WORTH_SORTING: Final = 64
 """Rides from which on sorting a batch saves more than it costs: with 200 trees, 8 to 15 percent."""
 _PARTS: Final = 16
@@ -59,6 +61,8 @@ class CompiledModel:
         # It was optimised when it was compiled: looking for more costs a quarter of the opening.
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.enable_cpu_mem_arena = False  # memory that is kept is memory that is paid for
+        # Weights in a file beside the model would be looked for in the working directory.
+        options.add_session_config_entry(_FOLDER_OF_WEIGHTS, os.devnull)
         try:
             self._session = ort.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]

@@ -1,6 +1,6 @@
 """An MLmodel file in, what it says of the model out: its flavours, its signature, its run."""
 
-import json
+import re
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +20,19 @@ NUMERIC_TYPES: Final = {
 
 
 _WHOLE: Final = frozenset({"long", "integer"})
+_DEEPEST: Final = 32
+"""MLflow's own files nest four deep. The parser's stack grows with the depth until it overflows."""
+_NULL: Final = "tag:yaml.org,2002:null"
+
+
+class _Loader(yaml.CBaseLoader):
+    """Texts, lists, mappings and null: no number or date is looked at here, and long ones take long
+    to read.
+    """
+
+
+_Loader.add_implicit_resolver(_NULL, re.compile(r"(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+_Loader.add_constructor(_NULL, lambda _loader, _node: None)
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -73,7 +86,8 @@ def read(files: ModelFiles) -> Description:
     if content is None:
         raise ModelRefused("the model directory has no MLmodel file")
     try:
-        said = yaml.load(content, yaml.CSafeLoader)
+        _require_plain(content)
+        said = yaml.load(content, _Loader)  # noqa: S506 - which makes no objects
         flavors = {str(name): dict(flavor) for name, flavor in said["flavors"].items()}
         signature = dict(said.get("signature") or {})
         run_id = said.get("run_id")
@@ -88,11 +102,23 @@ def read(files: ModelFiles) -> Description:
     )
 
 
+def _require_plain(content: bytes) -> None:
+    """Raises `ModelRefused` where what is small as it is written is large once it is read."""
+    depth = 0
+    for event in yaml.parse(content, yaml.CBaseLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ModelRefused("the MLmodel file repeats parts of itself by aliases")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ModelRefused(f"the MLmodel file nests deeper than {_DEEPEST}")
+
+
 def _inputs(signature: dict[str, Any]) -> tuple[Column, ...]:
     """The signature's columns, in order. MLflow keeps them as JSON inside YAML."""
     try:
-        columns = msgspec.convert(json.loads(signature["inputs"]), tuple[Column, ...])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        columns = msgspec.json.decode(signature["inputs"], type=tuple[Column, ...])
+    except (KeyError, TypeError, msgspec.DecodeError, RecursionError) as error:
         raise ModelRefused("the model's signature has no named columns as inputs") from error
     if not columns:
         raise ModelRefused("the model's signature has no named columns as inputs")

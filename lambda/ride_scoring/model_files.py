@@ -3,6 +3,7 @@
 A model is read file by file, so the ways that need one or two files fetch no more than those.
 """
 
+import errno
 import hashlib
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
@@ -40,10 +41,12 @@ class Directory:
         target = self._root / inside(path)
         if not target.resolve().is_relative_to(self._root.resolve()):
             raise ModelRefused(f"{path} is a link that leads out of the model directory")
-        try:
-            return target.read_bytes()
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            return None
+        try:  # a pipe is no file: who reads one may wait for ever
+            return target.read_bytes() if target.is_file() else None
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # no file can have the name
+                return None
+            raise
 
     def sha256(self, path: str) -> str | None:
         return _digest(self.find(path))

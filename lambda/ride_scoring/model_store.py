@@ -93,6 +93,7 @@ class ModelStore:
         """The version that a pointer names, each file checked against its digest, and the model
         against the golden rows. Raises `ModelRefused` or `ModelUnavailable`.
         """
+        _require_plain(pointer.version)
         manifest = self._manifest(pointer)
         if (manifest.name, manifest.version) != (self.name, pointer.version):
             raise ModelRefused(
@@ -172,6 +173,14 @@ def _decode[T](content: bytes, kind: type[T], name: str) -> T:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelRefused(f"{name} is damaged: {error}") from error
+
+
+def _require_plain(version: str) -> None:
+    """A version is one step of a key: HTTP clients resolve `..`, and would ask for another key."""
+    if version in {"", ".", ".."} or "/" in version:
+        raise ModelRefused(
+            f"the alias's pointer names the version {version!r}, and no step of a key"
+        )
 
 
 def _check_golden_rows(loaded: model.RideModel, manifest: Manifest) -> None:

@@ -5,9 +5,11 @@ code where it is read, is read only where that was allowed.
 """
 
 import importlib
+import io
 import logging
 import pickle
 import warnings
+import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, cast
 
@@ -24,6 +26,8 @@ _TRUSTED_ROOT: Final = "sklearn."
 """An MLmodel file names the types it wants trusted, so whoever can write a model could name any.
 Only classes of scikit-learn are taken from its list: a function, even one of NumPy's, could be one
 that runs text as code."""
+_MOST_UNPACKED: Final = 20
+"""Times its size: skops stores without compressing, and what others compress shrinks less."""
 
 logger = logging.getLogger(__name__)
 
@@ -87,8 +91,10 @@ def _read(flavor: _Flavor, content: bytes) -> Estimator:
         warnings.filterwarnings("ignore", "Trying to unpickle estimator", UserWarning)
         try:
             if flavor.serialization_format == "skops":
-                return _from_skops(content, flavor.skops_trusted_types or [])
-            return cast("Estimator", pickle.loads(content))  # noqa: S301 - allowed by who deploys
+                found = _from_skops(content, flavor.skops_trusted_types or [])
+            else:
+                found = pickle.loads(content)  # noqa: S301 - allowed by who deploys
+            return _predicting(found)
         except ModelRefused:
             raise
         except Exception as error:  # a damaged file can fail anywhere inside either
@@ -97,16 +103,35 @@ def _read(flavor: _Flavor, content: bytes) -> Estimator:
             ) from error
 
 
-def _from_skops(content: bytes, named_types: Sequence[str]) -> Estimator:
+def _from_skops(content: bytes, named_types: Sequence[str]) -> object:
     import skops.io  # noqa: PLC0415 - a package without it can still hold the other ways
     from skops.io.exceptions import UntrustedTypesFoundException  # noqa: PLC0415
 
+    _require_unpackable(content)
     trusted = [name for name in named_types if _is_class_of_scikit_learn(name)]
     try:
-        found: Estimator = skops.io.loads(content, trusted=trusted)
+        found: object = skops.io.loads(content, trusted=trusted)
     except UntrustedTypesFoundException as error:
         raise ModelRefused(f"the model holds types that are not trusted: {error}") from error
     return found
+
+
+def _predicting(found: object) -> Estimator:
+    """What is read may be anything that can be written."""
+    if not callable(getattr(found, "predict", None)):
+        raise ModelRefused(f"the model's file holds no estimator: {type(found).__name__}")
+    return cast("Estimator", found)
+
+
+def _require_unpackable(content: bytes) -> None:
+    """skops unpacks each file whole. No more comes out of one than the archive says."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        unpacked_bytes = sum(item.file_size for item in archive.infolist())
+    if unpacked_bytes > _MOST_UNPACKED * len(content):
+        raise ModelRefused(
+            f"the model's file of {len(content):,} bytes would unpack to {unpacked_bytes:,}, more "
+            f"than {_MOST_UNPACKED} times as much: a zip bomb"
+        )
 
 
 def _is_class_of_scikit_learn(name: str) -> bool:

@@ -1,0 +1,79 @@
+"""Bytes that nobody would send as an event or a record in; a `Finding` where one of them is neither
+scored nor set aside as it came.
+"""
+
+import base64
+from typing import Final
+
+import msgspec
+
+from ride_scoring.decode import CannotScore, arrivals, decode, reject, reject_whole
+from ride_scoring.events import Arrival, KinesisRecord, Reject, RideEvent
+from tests.factories import ARRIVED_AT, NOW, record
+from tests.fuzz.finding import require
+
+_ENCODER: Final = msgspec.json.Encoder()
+_LONGEST_KEY: Final = 256
+
+
+def event(data: bytes) -> None:
+    """One event, in a Kinesis record of its own."""
+    _account(record(data))
+
+
+def kinesis_record(data: bytes) -> None:
+    """One Kinesis record: a line with its partition key, and its data in base64 or what is not."""
+    key, _, text = data.partition(b"\n")
+    _account(
+        KinesisRecord(
+            event_id="shardId-000000000000:1",
+            sequence_number="1",
+            partition_key=key.decode(errors="surrogateescape"),  # JSON can name half a pair
+            arrived_at=ARRIVED_AT,
+            data_base64=text.decode("latin-1"),
+        )
+    )
+
+
+def _account(record: KinesisRecord) -> None:
+    """Every event of the record is one that is scored, or a reject that gives its bytes back."""
+    try:
+        found = arrivals(0, record)
+    except CannotScore as cause:
+        whole = reject_whole(record, cause, NOW)
+        _require_written(whole)
+        require(whole.reason in {"not_json", "kpl_damaged"}, f"a record is set aside as {cause}")
+        return
+    require(found, "a record came to no event and no reject")
+    for arrival in found:
+        try:
+            _require_scorable(decode(arrival.data))
+        except CannotScore as cause:
+            _require_set_aside(arrival, cause)
+
+
+def _require_scorable(event: RideEvent) -> None:
+    ride = event.ride
+    require(1 <= ride.pickup_zone <= 265, f"a ride from zone {ride.pickup_zone}")
+    require(1 <= ride.dropoff_zone <= 265, f"a ride to zone {ride.dropoff_zone}")
+    require(0.0 <= ride.trip_distance <= 200.0, f"a ride of {ride.trip_distance} miles")
+    key = str(event.ride_id).encode("utf-16-le")
+    require(0 < len(key) // 2 <= _LONGEST_KEY, f"a partition key of {len(key) // 2} characters")
+    require(decode(_ENCODER.encode(event)) == event, f"{event} is another once it is written")
+
+
+def _require_set_aside(arrival: Arrival, cause: CannotScore) -> None:
+    written = _require_written(reject(arrival, cause, NOW))
+    require(
+        base64.b64decode(written.data_base64, validate=True) == arrival.data,
+        "a reject does not give its bytes back",
+    )
+
+
+def _require_written(rejected: Reject) -> Reject:
+    """As it is read back from a line of NDJSON."""
+    line = _ENCODER.encode_lines([rejected])
+    require(line.count(b"\n") == 1 and line.endswith(b"\n"), "a reject is not one line")
+    read = msgspec.json.decode(line, type=Reject)
+    require(read == rejected, f"{rejected} is another once it is written")
+    return read

@@ -1,0 +1,91 @@
+"""The fuzzer itself: a short run of each target, and what a finding looks like."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+from infra.console import UserError
+from ride_scoring.errors import ModelRefused
+from tests.fuzz import guard, runs
+from tests.fuzz.finding import Finding
+from tests.fuzz.runs import Outcome, fuzz, outcome
+from tests.fuzz.targets import TARGETS
+
+INPUTS = dict.fromkeys(TARGETS, 20_000) | {"skops": 3_000}  # of which few are read in a second
+needs_atheris = pytest.mark.skipif(
+    not runs.is_installed(),
+    reason="atheris has a wheel for Linux on x86-64 alone",
+)
+
+
+@needs_atheris
+@pytest.mark.parametrize("target", TARGETS)
+def test_nothing_that_nobody_would_send_breaks_a_promise(target: str, tmp_path: Path) -> None:
+    found = fuzz(target, INPUTS[target], tmp_path, seed=1)
+    assert found.said == ""
+    assert found.inputs >= INPUTS[target]
+    assert found.edges > 0
+
+
+UNCAUGHT = """#7\tNEW    cov: 88 ft: 118 corp: 20/1765b lim: 8192 exec/s: 0 rss: 246Mb
+ === Uncaught Python exception: ===
+ZeroDivisionError: division by zero
+Traceback (most recent call last):
+  File "a.py", line 1, in b
+
+==20528== ERROR: libFuzzer: fuzz target exited
+artifact_prefix='out/'; Test unit written to out/crash-1
+stat::number_of_executed_units: 9
+"""
+HANGS = """==1== ERROR: libFuzzer: timeout after 30 seconds
+artifact_prefix='out/'; Test unit written to out/timeout-1
+stat::number_of_executed_units: 9
+"""
+
+
+def test_a_finding_is_told_with_its_input_and_what_was_raised() -> None:
+    found = outcome(UNCAUGHT, 77)
+    assert (found.inputs, found.edges, found.features) == (9, 88, 118)
+    assert (found.crashes, found.hangs, found.kept) == (1, 0, Path("out/crash-1"))
+    assert found.said.startswith("ZeroDivisionError: division by zero")
+    assert found.said.endswith("in b")
+
+
+def test_an_input_that_takes_too_long_is_a_hang() -> None:
+    found = outcome(HANGS, 70)
+    assert (found.crashes, found.hangs, found.kept) == (0, 1, Path("out/timeout-1"))
+    assert "timeout after" in found.said
+
+
+def test_a_process_that_dies_without_a_word_is_a_crash() -> None:
+    assert outcome("", -11) == Outcome(0, 0, 0, crashes=1, said="the fuzzer ended with code -11")
+
+
+def test_a_machine_without_the_fuzzer_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(UserError, match="Linux on x86-64"):
+        runs.require_fuzzer()
+
+
+def test_a_model_that_reads_outside_or_starts_a_program_is_found_out(tmp_path: Path) -> None:
+    (inside := tmp_path / "inside").mkdir()
+    (inside / "file").touch()
+    (tmp_path / "outside").touch()
+    with guard.only_reads(inside):
+        (inside / "file").read_bytes()
+    with pytest.raises(Finding, match="outside"), guard.only_reads(inside):
+        (tmp_path / "outside").read_bytes()
+    with pytest.raises(Finding, match=r"os\.system"), guard.only_reads(inside):
+        os.system("true")  # noqa: S605
+
+
+def test_what_is_refused_is_still_watched(tmp_path: Path) -> None:
+    def reads_and_refuses() -> None:
+        (tmp_path / "outside").touch()
+        raise ModelRefused("all the same")
+
+    (inside := tmp_path / "inside").mkdir()
+    with pytest.raises(Finding, match="outside"), guard.only_reads(inside):
+        reads_and_refuses()

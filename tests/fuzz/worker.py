@@ -1,0 +1,34 @@
+"""python -m tests.fuzz.worker TARGET [libFuzzer's options]: feeds one target until it is told to
+end, or until it has a finding. The modules of the function tell the fuzzer what each input reached.
+"""
+
+import importlib
+import logging
+import sys
+import warnings
+from random import Random
+
+import atheris
+
+
+def main() -> None:
+    name, *options = sys.argv[1:]
+    with atheris.instrument_imports(include=["ride_scoring", "skops.io"]):
+        targets = importlib.import_module("tests.fuzz.targets")
+    target = targets.TARGETS[name]
+    logging.disable()  # a line for each model that is loaded
+    warnings.simplefilter("ignore")
+
+    def edited(data: bytes, longest: int, seed: int) -> bytes:
+        whole: bytes = target.edit(
+            data, Random(seed), lambda part: atheris.Mutate(part, max(longest, len(part)))
+        )
+        return whole[:longest]
+
+    with_edits = {"custom_mutator": edited} if target.edit else {}
+    atheris.Setup([sys.argv[0], *options], target.run, **with_edits)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

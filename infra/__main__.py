@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from infra import console, demo, invoke, lifecycle, package, soak, stack
+from infra import bill_of_materials, console, demo, invoke, lifecycle, package, soak, stack
+from infra.chaos import command as chaos
 from infra.console import UserError
 from infra.package import Architecture
 from infra.paths import LOCALSTACK
@@ -39,6 +40,20 @@ def run_soak(
 ) -> None:
     """Send rides for minutes at the highest rate that the stack holds, and lose none."""
     soak.soak(port, minutes)
+
+
+@app.command("chaos")
+def run_chaos(
+    port: PortOption = None,
+    minutes: Annotated[
+        float, typer.Option(envvar="MINUTES", min=0.05, max=1440, help="How long to send rides.")
+    ] = 10.0,
+    seed: Annotated[
+        int, typer.Option(envvar="SEED", min=0, help="The same seed deals the same blows.")
+    ] = 1,
+) -> None:
+    """Send rides while functions are killed, calls fail and models move, and lose none."""
+    chaos.chaos(port, minutes, seed)
 
 
 @app.command()
@@ -82,12 +97,14 @@ def build_package(
         typer.Option("--arch", envvar="ARCH", help="This machine's unless set."),
     ] = None,
 ) -> None:
-    """Build the function's zip: the same bytes from the same sources."""
+    """Build the function's zip, the same bytes from the same sources, and list what it holds."""
     built = package.build(architecture or stack.local_architecture())
     console.out.print(
         f"{built.path}: {built.zipped_bytes / 2**20:.1f} MiB, unzipped "
         f"{built.unzipped_bytes / 2**20:.1f} MiB, sha256 {built.sha256}"
     )
+    counted = bill_of_materials.licences(built.bill.read_text()).most_common()
+    console.out.print(f"{built.bill}: {', '.join(f'{name} {count}' for name, count in counted)}")
 
 
 if __name__ == "__main__":

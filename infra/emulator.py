@@ -42,12 +42,16 @@ _opener: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class LocalStack:
-    """One LocalStack, its state in `folder`. Its state does not outlive it."""
+    """One LocalStack, its state in `folder`. Its state does not outlive it.
 
-    def __init__(self, folder: Path, port: int) -> None:
+    `functions_endpoint` is where its functions find AWS, if not at itself.
+    """
+
+    def __init__(self, folder: Path, port: int, functions_endpoint: str | None = None) -> None:
         self.endpoint = f"http://{HOST}:{port}"
         self._folder = folder
         self._port = port
+        self._functions_endpoint = functions_endpoint
 
     def start(self, children: Children, environment: Mapping[str, str]) -> int:
         """Starts it and waits until it is healthy; its process id. Raises `UserError`."""
@@ -77,6 +81,7 @@ class LocalStack:
             "DISABLE_EVENTS": "1",
             "LAMBDA_RUNTIME_EXECUTOR": "process",
             "LAMBDA_PROCESS_PYTHON": str(RUNTIME_PYTHON),
+            "LAMBDA_PROCESS_ENDPOINT_URL": self._functions_endpoint or self.endpoint,
             "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.05",
             # Left alone, an idle mapping looks at its stream only every ten seconds.
             "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "1",

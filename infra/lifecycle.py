@@ -3,13 +3,13 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from infra import console, emulator, stack
 from infra.console import UserError
-from infra.paths import ROOT
+from infra.paths import LOCALSTACK, ROOT
 from infra.processes import Children
 from infra.stack import Endpoint, Stack, TrainedModel
 from infra.steps import Steps
@@ -55,6 +55,25 @@ def brought_up(
 
 
 @contextmanager
+def thrown_away(
+    port: int, steps: Steps, functions_endpoint: str, variables: Mapping[str, str]
+) -> Iterator[tuple[Stack, TrainedModel]]:
+    """A context with a stack on a LocalStack of its own, with which all that is on it ends.
+
+    Its functions find AWS at `functions_endpoint`. Raises `UserError`.
+    """
+    for name in ("AWS_ENDPOINT_URL", "MLFLOW_TRACKING_URI"):
+        if os.environ.get(name):
+            raise UserError(f"{name} is set, and chaos takes none but its own: unset it")
+    folder = LOCALSTACK / "chaos"
+    with _alone(folder), Children() as children:
+        _clear_remains(folder)
+        deployed, model = _bring_up(children, folder, port, steps, functions_endpoint, variables)
+        yield deployed, model
+        stack.close_endpoint(folder, deployed.endpoint)
+
+
+@contextmanager
 def standing_or_brought_up(port: int | None, steps: Steps) -> Iterator[Stack]:
     """A context with the stack that stands, which is left as it is, or else one of its own."""
     endpoint = stack.standing_endpoint(stack.STANDING)
@@ -68,7 +87,12 @@ def standing_or_brought_up(port: int | None, steps: Steps) -> Iterator[Stack]:
 
 
 def _bring_up(
-    children: Children, folder: Path, port: int | None, steps: Steps
+    children: Children,
+    folder: Path,
+    port: int | None,
+    steps: Steps,
+    functions_endpoint: str | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> tuple[Stack, TrainedModel]:
     find_binary()  # say at once that it is missing, not after a minute of other steps
     rides = os.environ.get("RIDES")
@@ -76,10 +100,10 @@ def _bring_up(
         raise UserError(f"RIDES={rides} is not there: name a parquet file of TLC trip records")
     endpoint = stack.standing_endpoint(folder)
     if endpoint is None:
-        endpoint = stack.open_endpoint(children, folder, port, steps)
+        endpoint = stack.open_endpoint(children, folder, port, steps, functions_endpoint)
     else:
         _require_same(endpoint, port)
-    deployed = Stack(children, folder, steps, endpoint)
+    deployed = Stack(children, folder, steps, endpoint, variables)
     return deployed, deployed.bring_up(rides)
 
 
@@ -92,7 +116,7 @@ def _alone(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                "another demo, soak, up or down runs in this checkout: wait until it is done"
+                "another demo, soak, chaos, up or down runs in this checkout: wait until it is done"
             ) from None
         yield
 

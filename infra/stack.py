@@ -83,7 +83,13 @@ class StepFailed(UserError):
         super().__init__(f"`python -m {module}` ended with exit code {code}")
 
 
-def open_endpoint(children: Children, folder: Path, port: int | None, steps: Steps) -> Endpoint:
+def open_endpoint(
+    children: Children,
+    folder: Path,
+    port: int | None,
+    steps: Steps,
+    functions_endpoint: str | None = None,
+) -> Endpoint:
     """Takes the endpoint in AWS_ENDPOINT_URL, or starts a LocalStack. Raises `UserError`."""
     if given := os.environ.get("AWS_ENDPOINT_URL"):
         with steps.step("localstack", f"the endpoint that is given, {given}"):
@@ -98,7 +104,7 @@ def open_endpoint(children: Children, folder: Path, port: int | None, steps: Ste
         }
         settings = {**account, "AWS_ENDPOINT_URL": given}
     else:
-        localstack = LocalStack(folder, port or emulator.free_port())
+        localstack = LocalStack(folder, port or emulator.free_port(), functions_endpoint)
         with steps.step("localstack", f"LocalStack {emulator.VERSION} on {localstack.endpoint}"):
             pid = localstack.start(children, os.environ)
         settings = {**emulator.TEST_ACCOUNT, "AWS_ENDPOINT_URL": localstack.endpoint}
@@ -148,14 +154,25 @@ def close_endpoint(folder: Path, endpoint: Endpoint) -> None:
 
 
 class Stack:
-    """One deployment on an endpoint, its Terraform state in `folder`."""
+    """One deployment on an endpoint, its Terraform state in `folder`.
 
-    def __init__(self, children: Children, folder: Path, steps: Steps, endpoint: Endpoint) -> None:
+    `variables` are Terraform's, over those of the profile.
+    """
+
+    def __init__(
+        self,
+        children: Children,
+        folder: Path,
+        steps: Steps,
+        endpoint: Endpoint,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.endpoint = endpoint
         self._children = children
         self._folder = folder
         self._steps = steps
         self._architecture = local_architecture()
+        self._variables = {"architecture": self._architecture, **(variables or {})}
 
     def bring_up(self, trip_file: str | None) -> TrainedModel:
         """A model, the package, Terraform, and the model published."""
@@ -169,7 +186,7 @@ class Stack:
     def destroy(self) -> None:
         """Destroys what Terraform made."""
         with self._steps.step("destroy", "terraform destroy"):
-            self._terraform().destroy(self._variables())
+            self._terraform().destroy(self._variables)
 
     def command(self, module: str, *arguments: str) -> bytes:
         """What one of the project's own commands prints. Raises `StepFailed`."""
@@ -244,7 +261,7 @@ class Stack:
         with self._steps.step("apply", "terraform apply"):
             terraform = self._terraform()
             terraform.init()
-            terraform.apply(self._variables())
+            terraform.apply(self._variables)
             outputs = terraform.outputs()
         settings = self.endpoint.settings | {name.upper(): outputs[name] for name in OUTPUTS}
         self.endpoint = msgspec.structs.replace(self.endpoint, settings=settings)
@@ -252,9 +269,6 @@ class Stack:
 
     def _terraform(self) -> Terraform:
         return Terraform(self._children, self._folder, self.endpoint.environment(os.environ))
-
-    def _variables(self) -> Mapping[str, str]:
-        return {"architecture": self._architecture}
 
 
 def demo_folder() -> Path:

@@ -19,10 +19,13 @@ _WATCH_END_SECONDS: Final = 60.0
 class Account(msgspec.Struct, frozen=True):
     """What `python -m stream_sim verify --json` says, as far as it is shown here.
 
-    `clean` is its exit code: whether every ride came to what it had to.
+    `models` counts predictions by name and version. `clean` is its exit code: whether every ride
+    came to what it had to.
     """
 
     rides: dict[str, int]
+    models: dict[str, int]
+    unexpected_count: int
     latency_ms: dict[str, float] | None
     rides_per_second: float | None
     accuracy: dict[str, dict[str, Any]]
@@ -34,11 +37,28 @@ def sent(deployed: Stack, folder: Path, *options: str) -> None:
     deployed.command("stream_sim", "send", "--out", str(folder), *options)
 
 
-def verified(deployed: Stack, folder: Path, deadline_seconds: float) -> Account:
-    """Accounts for what was sent. Raises `StepFailed` where there is no account."""
+@contextmanager
+def sending(deployed: Stack, folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A context in which rides are sent, and at whose end they were. Raises `StepFailed`."""
+    send = deployed.start("stream_sim", "send", "--out", str(folder), *options)
+    yield send
+    code = send.wait()
+    deployed.let_go(send)
+    if code != 0:
+        raise StepFailed("stream_sim send", code)
+
+
+def verified(
+    deployed: Stack, folder: Path, deadline_seconds: float, *, errors: int | None = None
+) -> Account:
+    """Accounts for what was sent, what is wrong said to `errors`, a file, in place of ours.
+
+    Raises `StepFailed` where there is no account.
+    """
     code, said = deployed.run(
         *("stream_sim", "verify", "--out", str(folder)),
         *("--deadline", str(deadline_seconds), "--json"),
+        errors=errors,
     )
     if not said:
         raise StepFailed("stream_sim verify", code)

@@ -106,10 +106,11 @@ class Outcomes:
         if (event_ids := self._redriven.new_event_ids()) is not None:
             reconciliation.redriven(event_ids)
             self._set_aside.tell_again()
-        for reject in self._set_aside.new_rejects():
-            reconciliation.rejected(reject)
+        # What was given up on and sent again may be a reject now, of an event that is not known.
         for record in self._set_aside.new_failures():
             reconciliation.failed(record)
+        for reject in self._set_aside.new_rejects():
+            reconciliation.rejected(reject)
 
     def _pass_over(self, key: str) -> None:
         if key not in self._passed_over:

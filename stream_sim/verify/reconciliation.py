@@ -212,7 +212,10 @@ class Reconciliation:
         for copy, row in _copies(rides, number):
             if row.event == event:
                 return _Found(rides, copy, row, fits=True)
-            if unsure is None and (not row.event or row.state & (UNANSWERED | REDRIVEN)):
+            if row.event and not row.state & (UNANSWERED | REDRIVEN):
+                continue
+            # Of two that were sent again, each has to come to something.
+            if unsure is None or (unsure.row.has_outcome and not row.has_outcome):
                 unsure = _Found(rides, copy, row, fits=False)
         if unsure is None and len(self._unmatched) < _MOST_KEPT:
             self._unmatched.append(outcome)

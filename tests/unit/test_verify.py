@@ -328,6 +328,18 @@ def test_a_failed_ride_that_is_sent_again_is_open_until_it_is_answered(tmp_path:
         assert run.account().clean
 
 
+def test_copies_that_are_both_sent_again_are_each_answered(tmp_path: Path) -> None:
+    with verified(tmp_path, sent(2, copies={1: 0}, faults={1: "duplicate"})) as run:
+        run.redriven(frozenset({event_id(0), event_id(1)}))
+        run.failed(failure(0))
+        run.failed(FailedRecord(event_id(1), ride_id(0), b""))
+        assert run.open == 2
+        run.predicted(a_prediction(0, "shard-0:50"), a_prediction(0, "shard-0:51"))
+        assert run.open == 0
+        assert run.counts() == {"sent": 2, "predicted": 2, "redriven": 2}
+        assert run.account().clean
+
+
 def test_a_reject_that_is_sent_again_may_be_predicted_or_rejected_again(tmp_path: Path) -> None:
     with verified(tmp_path, sent(2, reasons={1: "schema"})) as run:
         run.redriven(frozenset({event_id(0), event_id(1)}))

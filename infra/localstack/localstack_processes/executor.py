@@ -21,6 +21,8 @@ from localstack_processes.runtime_process import RuntimeProcess, StartFailed, St
 
 _PYTHON: Final = "LAMBDA_PROCESS_PYTHON"
 """The interpreter that runs functions: one that has `awslambdaric` and nothing else installed."""
+_ENDPOINT: Final = "LAMBDA_PROCESS_ENDPOINT_URL"
+"""Where functions find AWS, if not at LocalStack itself."""
 _INIT_SECONDS: Final = 10.0
 """Lambda's own limit for initialising."""
 _HOST_VARIABLES: Final = ("PATH", "LANG", "TMPDIR")
@@ -47,6 +49,7 @@ class ProcessRuntimeExecutor(RuntimeExecutor):
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "TZ": ":UTC",
+            "AWS_ENDPOINT_URL": os.environ.get(_ENDPOINT) or env_vars["AWS_ENDPOINT_URL"],
         }
         try:
             self._start_process()

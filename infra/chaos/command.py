@@ -1,0 +1,157 @@
+"""What `python -m infra chaos` does: rides sent while all goes wrong, and none may be lost."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from rich.table import Table
+
+from infra import console, emulator, lifecycle
+from infra.chaos.faults import Deck
+from infra.chaos.killer import Killer
+from infra.chaos.moves import Moves
+from infra.chaos.proxy import Proxy
+from infra.console import UserError
+from infra.paths import OUT
+from infra.stack import Stack, StepFailed
+from infra.steps import Steps
+from infra.traffic import Account, sending, verified, watched
+
+_OUT: Final = OUT / "chaos"
+_REPORT: Final = _OUT / "report.html"
+_RATE: Final = 150
+"""Rides a second: what one shard holds that stands still for half of the time."""
+_FAULTS: Final = (
+    *("--malformed", "0.01"),
+    *("--fault", "duplicate=0.01", "--fault", "out-of-order=0.02", "--fault", "aggregated=0.01"),
+)
+_VARIABLES: Final = {"timeout_seconds": "10", "retry_attempts": "1"}
+"""Least of what a function may be given, so that clocks run out often; and so few attempts that
+batches are given up on, for the failure destination to keep."""
+_DEADLINE_SECONDS: Final = 120
+_MUST_BITE_MINUTES: Final = 10.0
+"""A shorter run may leave kinds of faults out."""
+_LONGEST_PAUSE: Final = 1 / 8
+"""Of a run, between two moves of its models: so that a short one has some."""
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """out/chaos/summary.json; `given_up` counts rides that the mapping gave up on, and that came to
+    nothing before they were sent again."""
+
+    minutes: float
+    seed: int
+    rides: dict[str, int]
+    unexpected: int
+    given_up: int
+    models: dict[str, int]
+    latency_ms: dict[str, float] | None
+    kills: int
+    timeouts: int
+    faults: dict[str, int]
+    moves: dict[str, int]
+    seconds: dict[str, float]
+
+    def missing(self) -> list[str]:
+        """What never happened."""
+        happened = {"kills": self.kills, "timeouts": self.timeouts, **self.faults, **self.moves}
+        missing = [name for name, count in happened.items() if not count]
+        return [*missing, *(["predictions of a second model"] if len(self.models) < 2 else [])]
+
+
+def chaos(port: int | None, minutes: float, seed: int) -> None:
+    """Runs the whole; exit code 1 where a ride is lost, failed or unexpected, or, in ten minutes or
+    more, where a kind of fault never happened."""
+    port, steps, deck = port or emulator.free_port(), Steps(), Deck(seed)
+    with (
+        Proxy(port, deck) as proxy,
+        lifecycle.thrown_away(port, steps, proxy.url, _VARIABLES) as (deployed, model),
+    ):
+        shutil.rmtree(_OUT, ignore_errors=True)
+        pid = deployed.endpoint.localstack_pid
+        assert pid is not None  # noqa: S101 - a stack that is thrown away has its own
+        killer, moves = Killer(pid, seed), Moves(deployed, model, seed)
+        with steps.step("train again", "a second version trained"):
+            moves.train()
+        with (
+            steps.step("chaos", f"{minutes:g} minutes of rides, and what goes wrong"),
+            watched(deployed),
+            proxy.biting(),
+            killer.killing(),
+        ):
+            _send(deployed, moves, minutes * 60)
+        with steps.step("verify", "rides counted") as step:
+            before = _verified_before_redrive(deployed)
+            step.line += f", {before.rides['failed']:,} of them given up on"
+        with steps.step("redrive", "what was given up on sent again, and counted") as step:
+            deployed.command("stream_sim", "redrive", "--from", "failures")
+            account = verified(deployed, _OUT, _DEADLINE_SECONDS)
+            step.line += f": {account.rides['redriven']:,}"
+        summary = Summary(
+            minutes=minutes,
+            seed=seed,
+            rides=account.rides,
+            unexpected=account.unexpected_count,
+            given_up=before.rides["failed"],
+            models=account.models,
+            latency_ms=account.latency_ms,
+            kills=killer.kills,
+            timeouts=killer.timeouts(),
+            faults=deck.counts(),
+            moves=dict(moves.counts),
+            seconds=steps.seconds,
+        )
+    encoded = msgspec.json.format(msgspec.json.encode(summary), indent=2)
+    (_OUT / "summary.json").write_bytes(encoded + b"\n")
+    console.out.print(_table(summary))
+    _complain(summary, clean=account.clean and not before.rides["lost"])
+
+
+def _send(deployed: Stack, moves: Moves, seconds: float) -> None:
+    """Sends rides for so long, and moves models meanwhile."""
+    duration = ("--duration", f"{seconds:g}", "--rate", str(_RATE))
+    with sending(deployed, _OUT, *duration, *_FAULTS) as send:
+        while send.poll() is None:
+            try:
+                send.wait(moves.pause(seconds * _LONGEST_PAUSE))
+            except subprocess.TimeoutExpired:
+                moves.next()
+
+
+def _verified_before_redrive(deployed: Stack) -> Account:
+    """The account, without complaints: what was given up on is an error to `verify`, which also
+    calls it unexpected where the function had predicted it, and was killed before it said so."""
+    complaints = _OUT / "before-redrive.txt"
+    with complaints.open("wb") as said:
+        try:
+            return verified(deployed, _OUT, _DEADLINE_SECONDS, errors=said.fileno())
+        except StepFailed as error:
+            raise UserError(f"{error}: {_shown(complaints)} says why") from error
+
+
+def _complain(summary: Summary, *, clean: bool) -> None:
+    if not clean:
+        raise UserError(f"not every ride came to what it had to: {_shown(_REPORT)} names them")
+    if summary.minutes >= _MUST_BITE_MINUTES and (missing := summary.missing()):
+        raise UserError(f"the chaos did not bite, there were no {', '.join(missing)}: run it again")
+
+
+def _table(summary: Summary) -> Table:
+    table = Table(title="What became of the rides", show_header=False, title_justify="left")
+    table.add_row("minutes", f"{summary.minutes:g}")
+    happened = {"kills": summary.kills, "timeouts": summary.timeouts}
+    for counts in (
+        *(summary.rides, {"unexpected": summary.unexpected, "given up on": summary.given_up}),
+        *(summary.models, happened, summary.moves, summary.faults),
+    ):
+        table.add_section()
+        for name, count in counts.items():
+            table.add_row(name, f"{count:,}")
+    table.caption = _shown(_REPORT)
+    return table
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(Path.cwd(), walk_up=True))

@@ -1,0 +1,82 @@
+"""Ends function processes of one LocalStack: its process id in, kills and timeouts counted."""
+
+import contextlib
+import os
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+_PAUSE_SECONDS: Final = (1.0, 5.0)
+_STOPPED: Final = 0.1
+"""The share that is stopped instead, and killed by LocalStack when the clock of its batch runs out:
+each holds its shard for as long as that takes."""
+_PROCESSES: Final = Path("/proc")
+_RUNTIME: Final = b"\0awslambdaric\0"
+
+
+class Killer:
+    """Kills one running function every few seconds, or stops it."""
+
+    def __init__(self, localstack_pid: int, seed: int) -> None:
+        self.kills = 0
+        self._parent = localstack_pid
+        self._random = random.Random(seed)  # noqa: S311 - no secret
+        self._stopped: set[int] = set()
+        self._timeouts = 0
+
+    @contextmanager
+    def killing(self) -> Iterator[None]:
+        """A context in which functions are killed."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._run, args=(ended,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def timeouts(self) -> int:
+        """How many that were stopped are gone, as LocalStack ended them."""
+        gone = self._stopped - set(functions_of(self._parent))
+        self._stopped -= gone
+        self._timeouts += len(gone)
+        return self._timeouts
+
+    def _run(self, ended: threading.Event) -> None:
+        while not ended.wait(self._random.uniform(*_PAUSE_SECONDS)):
+            self.strike()
+
+    def strike(self) -> None:
+        """Kills or stops one function, if one runs."""
+        self.timeouts()  # a number that is free again may come to another process
+        running = [pid for pid in functions_of(self._parent) if pid not in self._stopped]
+        if not running:
+            return
+        pid, stopped = self._random.choice(running), self._random.random() < _STOPPED
+        with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+            os.kill(pid, signal.SIGSTOP if stopped else signal.SIGKILL)
+            if stopped:
+                self._stopped.add(pid)
+            else:
+                self.kills += 1
+
+
+def functions_of(parent: int) -> list[int]:
+    """The processes that run a function, children of that process."""
+    return [
+        int(process.name) for process in _PROCESSES.glob("[0-9]*") if _is_function(process, parent)
+    ]
+
+
+def _is_function(process: Path, parent: int) -> bool:
+    try:
+        # The name of the program, in brackets, may hold blanks and brackets.
+        after_name = (process / "stat").read_text().rpartition(")")[2].split()
+        return int(after_name[1]) == parent and _RUNTIME in (process / "cmdline").read_bytes()
+    except OSError:
+        return False  # ended meanwhile

@@ -1,0 +1,74 @@
+"""Models that move while rides run: a version swapped in, taken back, and damaged for a while."""
+
+import itertools
+import random
+import time
+from collections import Counter
+from typing import Final
+
+import msgspec
+
+from infra.stack import Stack, TrainedModel
+from ride_scoring import aws
+from ride_scoring.model_store import pointer_key
+
+_TRIPS: Final = "synthetic:5000:1"
+_CHAMPION: Final = "champion"
+_JSON: Final = "application/json"
+_DAMAGED_SECONDS: Final = 5.0
+_PAUSE_SECONDS: Final = (5.0, 20.0)
+
+SWAPS, ROLLBACKS, DAMAGED = "swaps", "rollbacks", "damaged pointers"
+
+
+class Moves:
+    """Moves the champion of a stack, by the project's own commands; `counts` says how often."""
+
+    def __init__(self, deployed: Stack, first: TrainedModel, seed: int) -> None:
+        self.counts: Counter[str] = Counter({SWAPS: 0, ROLLBACKS: 0, DAMAGED: 0})
+        self._deployed = deployed
+        self._first = first
+        self._random = random.Random(seed)  # noqa: S311 - no secret
+        self._order = itertools.cycle((self.swap, self.roll_back, self.damage))
+
+    def train(self) -> None:
+        """Registers the version that is swapped in. Raises `StepFailed`."""
+        said = self._deployed.command("training", "train", _TRIPS, "--json")
+        self._second = msgspec.json.decode(said, type=TrainedModel)
+
+    def pause(self, most_seconds: float) -> float:
+        """Seconds until the next move."""
+        return min(self._random.uniform(*_PAUSE_SECONDS), most_seconds)
+
+    def next(self) -> None:
+        next(self._order)()
+
+    def swap(self) -> None:
+        """The second version serves."""
+        version = ("--version", self._second.version)
+        self._deployed.command("training", "promote", *version, "--force", "--json")
+        self._deployed.command("training", "publish", "--json")
+        self.counts[SWAPS] += 1
+
+    def roll_back(self) -> None:
+        """The first version serves again."""
+        self._deployed.command("training", "rollback", "--json")
+        self.counts[ROLLBACKS] += 1
+
+    def damage(self) -> None:
+        """For some seconds the pointer names a manifest that is not the one in the store."""
+        settings = self._deployed.endpoint.settings
+        store, key = aws.connect(settings).s3, pointer_key(self._first.name, _CHAMPION)
+        bucket = settings["MODEL_BUCKET"]
+        pointer = store.get(bucket, key)
+        assert pointer is not None  # noqa: S101 - asked for whatever its ETag
+        store.put(bucket, key, _damaged(pointer.body), _JSON)
+        try:
+            time.sleep(_DAMAGED_SECONDS)
+        finally:
+            store.put(bucket, key, pointer.body, _JSON)
+        self.counts[DAMAGED] += 1
+
+
+def _damaged(pointer: bytes) -> bytes:
+    return msgspec.json.encode(msgspec.json.decode(pointer) | {"manifest_sha256": "0" * 64})

@@ -20,6 +20,7 @@ _NOT_A_NEWCOMERS = {
     *emulator.FOREIGN_VARIABLES,
     *("AWS_ENDPOINT_URL", "MLFLOW_TRACKING_URI", "KEEP", "RIDES", "PORT", "ARCH"),
     *("EVENTS_STREAM_NAME", "PREDICTIONS_STREAM_NAME", "MODEL_BUCKET", "REJECTS_BUCKET"),
+    *("MINUTES", "SEED", "HISTORIES", "RUNS", "EVENT"),
     *("MAKEFLAGS", "MAKELEVEL", "VIRTUAL_ENV"),
 }
 # How fast inputs are made is the machine's affair, and other processes share it.

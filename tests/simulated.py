@@ -30,10 +30,11 @@ def names(event: Mapping[str, Any]) -> list[str]:
     return [item.decode().strip() for item in data]
 
 
-def reported(event: Mapping[str, Any], name: str) -> Answered:
-    """The answer that reports that record of the event."""
-    number = event["Records"][names(event).index(name)]["kinesis"]["sequenceNumber"]
-    return Answered({"batchItemFailures": [{"itemIdentifier": number}]})
+def reported(event: Mapping[str, Any], *reports: str) -> Answered:
+    """The answer that reports those records of the event."""
+    records = [event["Records"][names(event).index(name)] for name in reports]
+    numbers = [record["kinesis"]["sequenceNumber"] for record in records]
+    return Answered({"batchItemFailures": [{"itemIdentifier": number} for number in numbers]})
 
 
 class Simulated:

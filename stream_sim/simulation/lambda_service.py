@@ -42,7 +42,7 @@ _JUMP_SECONDS: Final = 86_400.0
 class Answered(msgspec.Struct, frozen=True):
     """What the function returned."""
 
-    payload: Mapping[str, Any]
+    payload: Mapping[str, Any] | None
 
 
 class Failed(msgspec.Struct, frozen=True):

@@ -226,7 +226,9 @@ class Lane:
             return None
         places = {str(record.sequence_number): at for at, record in enumerate(records)}
         failures = (result.payload or {}).get("batchItemFailures") or []
-        reported = [places.get(failure.get("itemIdentifier")) for failure in failures]
+        if not self._mapping.settings.reports:
+            failures = []
+        reported = [_place(failure, places) for failure in failures]
         if None in reported:
             return None
         return min((at for at in reported if at is not None), default=len(records))
@@ -274,9 +276,10 @@ class Windows:
         """Takes the state out of an answer; one without is a failure."""
         if not self._seconds:
             return True
-        if not isinstance(result, Answered) or "state" not in (result.payload or {}):
+        payload = (isinstance(result, Answered) and result.payload) or {}
+        if "state" not in payload:
             return False
-        self._state = result.payload["state"]
+        self._state = payload["state"]
         return True
 
     def close(self) -> None:
@@ -292,6 +295,12 @@ class Windows:
 
     def _start_of(self, record: StoredRecord) -> float:
         return record.arrived_at // self._seconds * self._seconds
+
+
+def _place(failure: object, places: Mapping[str, int]) -> int | None:
+    """Where the record lies that is reported; None where none of the batch is named."""
+    named = failure.get("itemIdentifier") if isinstance(failure, dict) else None
+    return places.get(named) if isinstance(named, str) else None
 
 
 def _halves(piece: Piece) -> list[Piece]:

@@ -28,7 +28,8 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class MappingSettings(msgspec.Struct, frozen=True):
-    """An event source mapping, by the names of its parameters.
+    """An event source mapping, by its parameters; `reports` is ReportBatchItemFailures.
+
     https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
     """
 
@@ -36,6 +37,7 @@ class MappingSettings(msgspec.Struct, frozen=True):
     batching_window_seconds: float = 0.0
     parallelization_factor: int = 1
     bisect: bool = True
+    reports: bool = True
     retry_attempts: int = -1
     record_age_seconds: float = -1.0
     tumbling_window_seconds: float = 0.0

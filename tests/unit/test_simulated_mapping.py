@@ -118,10 +118,7 @@ def test_a_report_is_a_checkpoint_and_the_rest_is_tried_again(bisect: bool) -> N
 
 def test_of_several_reports_the_lowest_sequence_number_counts() -> None:
     def both(event: Mapping[str, Any]) -> Result:
-        if len(simulated.calls) > 1:
-            return DONE
-        failures = [reported(event, name).payload["batchItemFailures"][0] for name in ("d", "b")]
-        return Answered({"batchItemFailures": failures})
+        return DONE if len(simulated.calls) > 1 else reported(event, "d", "b")
 
     simulated = Simulated(both, batch_size=4)
     simulated.put(*letters(4))
@@ -145,8 +142,17 @@ def test_a_report_that_names_no_record_of_the_batch_fails_all_of_it(
     assert len(simulated.failed()) == 1
 
 
-@pytest.mark.parametrize("payload", [{}, {"batchItemFailures": []}, {"batchItemFailures": None}])
-def test_an_answer_that_reports_nothing_is_a_success(payload: dict[str, Any]) -> None:
+def test_a_mapping_that_does_not_ask_for_reports_reads_none() -> None:
+    simulated = Simulated(reports("a"), reports=False)
+    simulated.put(*letters(2))
+    simulated.run()
+    assert simulated.calls == [list("ab")]
+
+
+@pytest.mark.parametrize(
+    "payload", [None, {}, {"batchItemFailures": []}, {"batchItemFailures": None}]
+)
+def test_an_answer_that_reports_nothing_is_a_success(payload: dict[str, Any] | None) -> None:
     simulated = Simulated(lambda _: Answered(payload))
     simulated.put(*letters(2))
     simulated.run()

@@ -1,0 +1,1 @@
+"""One schedule through LocalStack's mapping and through the simulated one."""

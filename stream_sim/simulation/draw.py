@@ -25,6 +25,8 @@ _DAMAGED: Final = 0.3
 _NEW: Final = 0.8
 """Below the first, a move of the alias is to a damaged version; below this to a new one."""
 _ROLLED_BACK_SECONDS: Final = 60.0
+_DURING_A_FAULT: Final = 0.5
+_SOON_SECONDS: Final = 20.0
 LONGEST_SECONDS: Final = 600.0
 """How long rides are sent and things go wrong; what follows is the settling of it."""
 
@@ -32,7 +34,8 @@ _ORDINARY: Final[dict[RideKind, float]] = {
     "ride": 20,
     "no-time": 2,
     "number-id": 2,
-    "aggregated": 2,
+    "same-id": 1,
+    "aggregated": 3,
 }
 _POISON: Final[dict[RideKind, float]] = {
     "malformed": 4,
@@ -40,6 +43,8 @@ _POISON: Final[dict[RideKind, float]] = {
     "damaged-kpl": 1,
     "fails-the-model": 1,
     "not-a-number": 1,
+    "infinite": 0.5,
+    "below-zero": 0.5,
     "huge": 0.05,
 }
 _DEADLY: Final[dict[RideKind, float]] = {"kills": 1, "hangs": 0.5}
@@ -48,6 +53,7 @@ _CHANGES: Final[tuple[ChangeKind, ...]] = (
     "merge-events",
     "split-predictions",
     "merge-predictions",
+    "mapping-restarts",
     "mapping-restarts",
 )
 _POSITIONS: Final[dict[Position, int]] = {"TRIM_HORIZON": 8, "LATEST": 1, "AT_TIMESTAMP": 1}
@@ -60,6 +66,7 @@ _DAMAGES: Final[tuple[Damage, ...]] = (
     "file",
     "golden-row",
     "another-name",
+    "another-source",
 )
 
 
@@ -74,6 +81,7 @@ class _Draw:
         self._rng = random.Random(seed)  # noqa: S311 - a history is drawn, and no secret
         self._seconds = self._rng.choice([10.0, 60.0, 120.0, LONGEST_SECONDS])
         self._deadly = self._rng.random() < 0.3
+        self._faults = self._several(self._fault, 8)
 
     def schedule(self) -> Schedule:
         rng = self._rng
@@ -85,7 +93,7 @@ class _Draw:
             predictions_shards=rng.choice([1, 1, 2, 4]),
             own_numbers=rng.random() < 0.3,
             bursts=self._bursts(),
-            faults=self._several(self._fault, 8),
+            faults=self._faults,
             changes=self._several(self._change, 4),
             moves=self._moves(),
         )
@@ -97,7 +105,7 @@ class _Draw:
         ever = self._deadly and not 0 <= retries <= _FEW_RETRIES
         age = rng.choice([60.0, 300.0] if ever else [60.0, 21_600.0, -1.0])
         return MappingSettings(
-            batch_size=rng.choice([1, 10, 20, 100, 100, 500, 500]),
+            batch_size=rng.choice([1, 10, 20, 100, 100, 500, 1000]),
             batching_window_seconds=rng.choice([0.0, 0.0, 0.0, 1.0, 5.0]),
             parallelization_factor=rng.choice([1, 1, 1, 2, 10]),
             bisect=rng.random() < 0.7,
@@ -115,7 +123,7 @@ class _Draw:
     def _function(self) -> FunctionSettings:
         rng = self._rng
         return FunctionSettings(
-            timeout_seconds=rng.choice([10.0, 60.0, 60.0]),
+            timeout_seconds=rng.choice([10.0, 10.0, 60.0]),
             refresh_seconds=rng.choice([0.0, 5.0, 30.0, 30.0]),
             aggregation=rng.choice(["none", "none", "none", "kpl"]),
         )
@@ -124,7 +132,7 @@ class _Draw:
         records = self._rng.choice([10, 50, 100, 200, 400, 800])
         bursts = []
         while records > 0:
-            count = min(records, self._rng.choice([1, 5, 20, 50, 150]))
+            count = min(records, self._rng.choice([1, 5, 20, 50, 150, 600]))
             bursts.append(Burst(self._moment(), self._number(), self._kinds(count)))
             records -= count
         return tuple(sorted(bursts, key=lambda burst: burst.at))
@@ -148,7 +156,13 @@ class _Draw:
         )
 
     def _change(self) -> Change:
-        return Change(self._rng.choice(_CHANGES), self._moment(), self._rng.randrange(8))
+        """Some come while something goes wrong: a mapping that restarts then reads again what an
+        invocation still works on.
+        """
+        at = self._moment()
+        if self._faults and self._rng.random() < _DURING_A_FAULT:
+            at = self._rng.choice(self._faults).at + self._rng.uniform(0.0, _SOON_SECONDS)
+        return Change(self._rng.choice(_CHANGES), round(at, 3), self._rng.randrange(8))
 
     def _moves(self) -> tuple[Move, ...]:
         """The first is whole, and so is the last: somebody rolls back."""

@@ -17,11 +17,12 @@ from ride_scoring.rejects import PREFIX as REJECTS_PREFIX
 from ride_scoring.telemetry import PACKAGE, Telemetry
 from stream_sim import set_aside
 from stream_sim.simulation import models, rides
+from stream_sim.simulation.broken import Broken
 from stream_sim.simulation.clock import Clock, OutOfTime
 from stream_sim.simulation.invocation import Given, Invocation
 from stream_sim.simulation.lambda_service import Environment, LambdaService, Result, World
 from stream_sim.simulation.mapping import EventSourceMapping
-from stream_sim.simulation.properties import Broken, Properties, event_ids
+from stream_sim.simulation.properties import Properties, Sent, event_ids
 from stream_sim.simulation.schedule import Burst, Change, Move, Schedule
 from stream_sim.simulation.services import Bucket
 from stream_sim.simulation.stream import Stream, Taken
@@ -80,8 +81,9 @@ class _History:
             schedule.function,
             Telemetry("simulated"),
             {str(move.version) for move in schedule.moves if not move.damage}.__contains__,
+            self.properties.note,
         )
-        self._lambda = LambdaService(world, self.properties.again, self._ended)
+        self._lambda = LambdaService(world, self._ended)
         self._mapping = EventSourceMapping(
             clock, self._events, schedule.mapping, self._invoke, self._bucket.put, self._settled
         )
@@ -161,11 +163,9 @@ class _History:
                 self._clock.sleep(1.0)
 
     def _sent(self, taken: Taken, outgoing: rides.Outgoing) -> None:
+        read = self._clock.now - _BEGINNING >= self._reads_from()
         self.properties.sent(
-            f"{taken.shard_id}:{taken.sequence_number}",
-            outgoing,
-            self._clock.now,
-            read=self._clock.now - _BEGINNING >= self._reads_from(),
+            f"{taken.shard_id}:{taken.sequence_number}", Sent(outgoing, self._clock.datetime, read)
         )
 
     def _reads_from(self) -> float:

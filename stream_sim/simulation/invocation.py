@@ -7,7 +7,7 @@ from typing import Literal
 from stream_sim.simulation.clock import Clock
 from stream_sim.simulation.schedule import RideKind
 
-Outcome = Literal["runs", "answered", "failed", "killed", "timed out"]
+Outcome = Literal["runs", "answered", "raised", "killed", "timed out"]
 
 
 class Ended(BaseException):
@@ -50,6 +50,7 @@ class Invocation:
     outcome: Outcome = "runs"
     answer: str | None = None
     stalled_seconds: float = 0.0
+    puts: int = 0
 
     @property
     def seconds_left(self) -> float:

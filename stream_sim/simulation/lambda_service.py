@@ -17,6 +17,7 @@ from ride_scoring.telemetry import Telemetry
 from ride_scoring.timing import Timing
 from ride_scoring.wiring import Services
 from stream_sim.simulation import models
+from stream_sim.simulation.broken import Note
 from stream_sim.simulation.clock import Clock
 from stream_sim.simulation.invocation import Ended, Given, Invocation
 from stream_sim.simulation.schedule import FunctionSettings
@@ -37,6 +38,7 @@ LONGEST_START_SECONDS: Final = 10.0
 _BATCH_SECONDS: Final = 0.01
 _RECORD_SECONDS: Final = 0.000_01
 _JUMP_SECONDS: Final = 86_400.0
+_SLOW_SECONDS: Final = 0.3
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -68,25 +70,26 @@ class World(msgspec.Struct, frozen=True):
     settings: FunctionSettings
     telemetry: Telemetry
     whole: Callable[[str], bool]
+    note: Note
 
 
 class Environment:
     """One execution environment: the function, wired to its services, from start to loss."""
 
-    def __init__(self, number: int, world: World, again: Callable[[Invocation, str], None]) -> None:
+    def __init__(self, number: int, world: World) -> None:
         self.number = number
-        self.follow = PointerFollowed(lambda: world.clock.now, world.whole)
+        self.follow = PointerFollowed(lambda: world.clock.now, world.whole, world.note)
         self._world = world
-        self._door = Door(world.weather)
+        self._door = Door(world.weather, world.note)
         self._jump = timedelta()
-        self._function = self._wired(again)
+        self._function = self._wired()
 
     def run(self, invocation: Invocation, event: Mapping[str, Any]) -> Mapping[str, Any]:
         """The function's answer. Raises `Ended`, and whatever the function raises."""
         self._door.invocation = invocation
         self._live_through(invocation)
         self.follow.begin(self._world.settings.refresh_seconds)
-        answer = self._function(event, _Context(invocation))  # type: ignore[arg-type] # Powertools' protocol has more
+        answer = self._function(event, _Context(invocation, self._door))  # type: ignore[arg-type] # Powertools' protocol has more
         if self._door.struck("killed-at-end"):
             raise Ended("killed")
         decoded: Mapping[str, Any] = msgspec.json.decode(msgspec.json.encode(answer))
@@ -104,11 +107,11 @@ class Environment:
         if rng := self._world.weather.strikes("clock-jumps"):
             self._jump = timedelta(seconds=rng.uniform(-_JUMP_SECONDS, _JUMP_SECONDS))
 
-    def _wired(self, again: Callable[[Invocation, str], None]) -> Function:
+    def _wired(self) -> Function:
         world = self._world
         services = Services(
             SimulatedS3(self._door, world.bucket, self.follow),
-            SimulatedKinesis(self._door, world.predictions, again),
+            SimulatedKinesis(self._door, world.predictions),
         )
         rng = random.Random(self.number)  # noqa: S311 - a history is drawn, and no secret
         timing = Timing(self._now, lambda: world.clock.now, self._sleep, rng.random)
@@ -125,18 +128,11 @@ class Environment:
 class LambdaService:
     """Invokes the function, in an environment that is free, or else in a new one.
 
-    `again` is told of events that were put twice in an invocation for no reason, `ended` of each
-    invocation at its end.
+    `ended` is told of each invocation at its end.
     """
 
-    def __init__(
-        self,
-        world: World,
-        again: Callable[[Invocation, str], None],
-        ended: Callable[[Invocation, Environment], None],
-    ) -> None:
+    def __init__(self, world: World, ended: Callable[[Invocation, Environment], None]) -> None:
         self._world = world
-        self._again = again
         self._ended = ended
         self._free: list[Environment] = []
         self._environments = 0
@@ -174,7 +170,7 @@ class LambdaService:
             invocation.outcome = end.outcome
             return Failed(end.outcome)
         except Exception as error:  # noqa: BLE001 - whatever it is, Lambda calls it a function error
-            invocation.outcome = "failed"
+            invocation.outcome = "raised"
             self._free.append(environment)
             return Failed(f"{type(error).__name__}: {error}")
         invocation.outcome = "answered"
@@ -187,7 +183,7 @@ class LambdaService:
         number = self._environments
         rng = self._world.weather.strikes("slow-start")
         self._world.clock.sleep(rng.uniform(1.0, LONGEST_START_SECONDS) if rng else _START_SECONDS)
-        return Environment(number, self._world, self._again)
+        return Environment(number, self._world)
 
 
 class _Context:
@@ -195,11 +191,15 @@ class _Context:
 
     function_version = "1"
 
-    def __init__(self, invocation: Invocation) -> None:
+    def __init__(self, invocation: Invocation, door: Door) -> None:
         self.aws_request_id = f"invocation-{invocation.number}"
         self._invocation = invocation
+        self._door = door
 
     def get_remaining_time_in_millis(self) -> int:
+        """Where the machine is slow, time has passed since the function last asked."""
+        if self._door.struck("machine-slow"):
+            self._invocation.spend(_SLOW_SECONDS)
         return max(0, int(self._invocation.seconds_left * 1000))
 
 

@@ -1,6 +1,7 @@
 """The models of simulated histories: so few operators that each prediction tells its version.
 
-A ride of `FAILING_MILES` makes any of them fail, one of `NAN_MILES` gives no number.
+A ride of `FAILING_MILES` makes any of them fail; those of `NAN_MILES` and `INFINITE_MILES` give no
+minutes, that of `NEGATIVE_MILES` less than none.
 """
 
 import functools
@@ -11,7 +12,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from ride_scoring import compiled, model_store
 from ride_scoring.compiled import Parity
@@ -23,12 +24,19 @@ NAME: Final = "ride-duration"
 ALIAS: Final = "champion"
 FAILING_MILES: Final = 199.0
 NAN_MILES: Final = 198.0
+INFINITE_MILES: Final = 197.0
+NEGATIVE_MILES: Final = 196.0
 _MLMODEL: Final = b"flavors: {}\n"
 _GOLDEN_RIDE: Final = Ride(130, 205, 3.0)
 _OPSET: Final = 18
 
 
-def minutes_a_mile(version: int) -> float:
+def minutes(version: int, miles: float) -> float:
+    """What a prediction of that version has to say."""
+    return 0.0 if miles == NEGATIVE_MILES else miles * _minutes_a_mile(version)
+
+
+def _minutes_a_mile(version: int) -> float:
     return 1.0 + version
 
 
@@ -37,7 +45,8 @@ def objects(move: Move) -> Mapping[str, bytes | None]:
     there.
     """
     version = str(move.version)
-    files = {"MLmodel": _MLMODEL, compiled.FILE: _graph(minutes_a_mile(move.version))}
+    source = b"another" if move.damage == "another-source" else _MLMODEL
+    files = {"MLmodel": _MLMODEL, compiled.FILE: _graph(_minutes_a_mile(move.version), source)}
     manifest = msgspec.json.encode(_manifest(move, files))
     digest = hashlib.sha256(manifest).hexdigest()
     pointer = msgspec.json.encode(
@@ -76,7 +85,7 @@ def _damage(
 
 
 def _manifest(move: Move, files: Mapping[str, bytes]) -> Manifest:
-    minutes = _GOLDEN_RIDE.trip_distance * minutes_a_mile(move.version)
+    told = minutes(move.version, _GOLDEN_RIDE.trip_distance)
     return Manifest(
         name="another" if move.damage == "another-name" else NAME,
         version=str(move.version),
@@ -84,18 +93,22 @@ def _manifest(move: Move, files: Mapping[str, bytes]) -> Manifest:
         metrics={},
         signature=msgspec.Raw(b"null"),
         files={path: hashlib.sha256(body).hexdigest() for path, body in files.items()},
-        golden_rows=[GoldenRow(_GOLDEN_RIDE, minutes + (move.damage == "golden-row"))],
+        golden_rows=[GoldenRow(_GOLDEN_RIDE, told + (move.damage == "golden-row"))],
     )
 
 
 @functools.cache
-def _graph(minutes: float) -> bytes:
-    """features (n, 1) ▸ minutes (n,)."""
+def _graph(minutes_a_mile: float, source: bytes) -> bytes:
+    """features (n, 1) ▸ minutes (n,), compiled, as it says, from an MLmodel of that content."""
     constants = {
         "axis": np.array([1], dtype=np.int64),
-        "rate": np.array(minutes),
+        "rate": np.array(minutes_a_mile),
+        "negative_from": np.array(NEGATIVE_MILES - 0.5),
+        "infinite_from": np.array(INFINITE_MILES - 0.5),
         "nan_from": np.array(NAN_MILES - 0.5),
         "fails_from": np.array(FAILING_MILES - 0.5),
+        "negative": np.array(-1.0),
+        "infinite": np.array(np.inf),
         "nan": np.array(np.nan),
         "nothing": np.array([0.0]),
     }
@@ -103,8 +116,9 @@ def _graph(minutes: float) -> bytes:
     nodes = [
         node("Squeeze", [compiled.INPUT, "axis"], ["miles"]),
         node("Mul", ["miles", "rate"], ["ordinary"]),
-        node("Greater", ["miles", "nan_from"], ["is_nan"]),
-        node("Where", ["is_nan", "nan", "ordinary"], ["given"]),
+        *_from("negative", "ordinary", "at_least_negative"),
+        *_from("infinite", "at_least_negative", "at_least_infinite"),
+        *_from("nan", "at_least_infinite", "given"),
         node("Greater", ["miles", "fails_from"], ["fails"]),
         node("Cast", ["fails"], ["place"], to=TensorProto.INT64),
         node("Gather", ["nothing", "place"], ["found"]),  # of one place, the second fails
@@ -123,10 +137,18 @@ def _graph(minutes: float) -> bytes:
         {
             "features": '["trip_distance"]',
             "sources": msgspec.json.encode(
-                {"MLmodel": hashlib.sha256(_MLMODEL).hexdigest()}
+                {"MLmodel": hashlib.sha256(source).hexdigest()}
             ).decode(),
             "parity": msgspec.json.encode(Parity(1, 0.0)).decode(),
         },
     )
     serialized: bytes = model.SerializeToString()
     return serialized
+
+
+def _from(kind: str, before: str, after: str) -> list[NodeProto]:
+    """From so many miles on, what is given is another."""
+    return [
+        helper.make_node("Greater", ["miles", f"{kind}_from"], [f"is_{kind}"]),
+        helper.make_node("Where", [f"is_{kind}", kind, before], [after]),
+    ]

@@ -6,53 +6,39 @@ A property that breaks is noted with what broke it, and the history goes on.
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Final, Literal
+from datetime import datetime
+from typing import Final
 
 import msgspec
 
+from ride_scoring.backoff import MAX_WAIT_SECONDS
 from ride_scoring.events import Prediction, Reject
 from stream_sim.set_aside import FailedRecord
+from stream_sim.simulation import models
+from stream_sim.simulation.broken import Broken, Property
 from stream_sim.simulation.invocation import Invocation
 from stream_sim.simulation.lambda_service import LONGEST_START_SECONDS, Environment
-from stream_sim.simulation.models import minutes_a_mile
 from stream_sim.simulation.rides import MARK, Event, Outgoing
 from stream_sim.simulation.schedule import Schedule
+from stream_sim.simulation.services import FULL
 
-Property = Literal[
-    "lost",
-    "never sent",
-    "wrong",
-    "two fates",
-    "failed without a cause",
-    "not the first undone",
-    "put again",
-    "several models",
-    "another model than the pointer's",
-    "pointer not read in time",
-    "out of time",
-    "held up",
-    "moved back",
-    "in the log",
-    "no end",
-    "crashed",
-]
 _TOLERANCE_MINUTES: Final = 1e-9
+_UNTRIED: Final = "too slowly to try each"
+"""Of the detail of a reject that there was no time to look into."""
+_WAITED_FOR: Final = frozenset(
+    {"put-throttled", "put-half-failed", "put-error", "put-lost", "put-slow", FULL}
+)
+_LAST_CALL_SECONDS: Final = 1.0
 _ROUNDING_SECONDS: Final = 5.0
 """Polls, calls and the time that the function takes, beside the waits that a bound adds up."""
 
 
-class Broken(msgspec.Struct, frozen=True):
-    """A property that did not hold, and where."""
-
-    name: Property
-    what: str
-
-
 class Sent(msgspec.Struct, frozen=True):
-    """A record that entered the stream, and when."""
+    """A record that entered the stream, and when; `read` is whether the mapping came before it."""
 
     outgoing: Outgoing
-    at: float
+    at: datetime
+    read: bool
 
 
 class Properties:
@@ -60,58 +46,60 @@ class Properties:
 
     def __init__(self, schedule: Schedule) -> None:
         self.broken: list[Broken] = []
-        self.events: dict[str, Event] = {}
+        self.events: dict[str, tuple[Event, Sent]] = {}
         self.records: dict[str, Sent] = {}
-        self.unread: set[str] = set()
+        self._untried: set[str] = set()
         self._schedule = schedule
         self._reached: dict[tuple[str, int], int] = {}
 
-    def sent(self, record_id: str, outgoing: Outgoing, at: float, *, read: bool) -> None:
-        """A record entered; `read` is whether the mapping begins to read before it."""
-        self.records[record_id] = Sent(outgoing, at)
-        if not read:
-            self.unread.add(record_id)
-        self.events.update(zip(event_ids(record_id, outgoing), outgoing.events, strict=True))
-
-    def again(self, invocation: Invocation, event_id: str) -> None:
-        self._note("put again", f"{event_id} in invocation {invocation.number}")
+    def sent(self, record_id: str, sent: Sent) -> None:
+        """A record entered."""
+        self.records[record_id] = sent
+        for event_id, event in zip(
+            event_ids(record_id, sent.outgoing), sent.outgoing.events, strict=True
+        ):
+            self.events[event_id] = event, sent
 
     def invocation_ended(self, invocation: Invocation, environment: Environment) -> None:
         where = f"invocation {invocation.number}"
         undone = invocation.first_undone()
         if invocation.outcome == "answered" and invocation.answer != undone:
-            self._note(
+            self.note(
                 "not the first undone", f"{where} reports {invocation.answer}, and not {undone}"
             )
+        if invocation.outcome == "raised":
+            self.note("raised", where)
         failed = undone is not None or invocation.outcome != "answered"
         served = environment.follow.serves
         if failed and not invocation.causes and served is not None:
-            self._note("failed without a cause", f"{where}: {invocation.outcome}, from {undone}")
+            self.note("failed without a cause", f"{where}: {invocation.outcome}, from {undone}")
         if invocation.outcome == "timed out" and not self._stalled(invocation):
-            self._note("out of time", where)
+            self.note("out of time", where)
+        if undone is not None and self._had_time(invocation):
+            self.note("gave up early", where)
         self._check_model(invocation, environment, where)
 
     def settled(self, shard_id: str, records: int, seconds: float) -> None:
         """A piece of a batch of so many records came to an end after so long."""
         if (bound := self._bound(records)) is not None and seconds > bound:
-            self._note("held up", f"{shard_id} for {seconds:.0f} s, and {bound:.0f} are allowed")
+            self.note("held up", f"{shard_id} for {seconds:.0f} s, and {bound:.0f} are allowed")
 
     def checkpoints(self, checkpoints: Mapping[tuple[str, int], int]) -> None:
         for lane, reached in checkpoints.items():
             if reached < self._reached.get(lane, 0):
-                self._note("moved back", f"{lane} to {reached}")
+                self.note("moved back", f"{lane} to {reached}")
             self._reached[lane] = reached
 
     def log(self, said: str) -> None:
         if MARK in said:
             at = said.index(MARK)
-            self._note("in the log", said[max(0, at - 80) : at + 80])
+            self.note("in the log", said[max(0, at - 80) : at + 80])
 
     def never_ended(self, why: str) -> None:
-        self._note("no end", why)
+        self.note("no end", why)
 
     def crashed(self, error: Exception) -> None:
-        self._note("crashed", f"{type(error).__name__}: {error}")
+        self.note("crashed", f"{type(error).__name__}: {error}")
 
     def came_out(
         self,
@@ -126,54 +114,66 @@ class Properties:
         for record_id, sent in self.records.items():
             for event_id in event_ids(record_id, sent.outgoing):
                 fates = (event_id in predicted) + (event_id in rejected)
-                if not fates and record_id not in failed and record_id not in self.unread:
-                    self._note("lost", f"{event_id}, a {sent.outgoing.kind}")
-                if fates > 1:
-                    self._note("two fates", event_id)
+                if not fates and record_id not in failed and sent.read:
+                    self.note("lost", f"{event_id}, a {sent.outgoing.kind}")
+                # What there was no time to try may be tried again, by another invocation.
+                if fates > 1 and event_id not in self._untried:
+                    self.note("two fates", event_id)
         return predicted
 
     def _predicted(self, prediction: Prediction) -> str:
-        event = self.events.get(prediction.event_id)
-        if event is None:
-            self._note("never sent", f"a prediction of {prediction.event_id}")
-        elif event.reason is not None or not _right(prediction, event):
-            self._note("wrong", f"the prediction of {prediction.event_id}")
+        found = self.events.get(prediction.event_id)
+        if found is None:
+            self.note("never sent", f"a prediction of {prediction.event_id}")
+        elif found[0].reason is not None or not _right(prediction, *found):
+            self.note("wrong", f"the prediction of {prediction.event_id}")
         return prediction.event_id
 
     def _rejected(self, reject: Reject) -> str:
-        event = self.events.get(reject.event_id)
-        if event is None:
-            self._note("never sent", f"a reject of {reject.event_id}")
-        elif event.reason != reject.reason or _bytes(reject) != event.data:
-            self._note("wrong", f"the reject of {reject.event_id}, for {reject.reason}")
+        found = self.events.get(reject.event_id)
+        if _UNTRIED in reject.detail:
+            self._untried.add(reject.event_id)
+        if found is None:
+            self.note("never sent", f"a reject of {reject.event_id}")
+        elif not _rightly(reject, *found):
+            self.note("wrong", f"the reject of {reject.event_id}, for {reject.reason}")
         return reject.event_id
 
     def _failed(self, failure: FailedRecord) -> str:
         sent = self.records.get(failure.event_id)
         if sent is None:
-            self._note("never sent", f"a failure of {failure.event_id}")
+            self.note("never sent", f"a failure of {failure.event_id}")
         elif (failure.data, failure.partition_key) != (
             sent.outgoing.entry.data,
             sent.outgoing.entry.partition_key,
         ):
-            self._note("wrong", f"what was set aside of {failure.event_id}")
+            self.note("wrong", f"what was set aside of {failure.event_id}")
         return failure.event_id
 
     def _check_model(self, invocation: Invocation, environment: Environment, where: str) -> None:
         served = environment.follow.serves
         if len(invocation.versions) > 1:
-            self._note("several models", f"{where}: {sorted(invocation.versions)}")
+            self.note("several models", f"{where}: {sorted(invocation.versions)}")
         elif invocation.versions and invocation.versions != {served}:
-            self._note(
+            self.note(
                 "another model than the pointer's",
                 f"{where}: {min(invocation.versions)}, and not {served}",
             )
         if invocation.outcome == "answered" and environment.follow.has_to_look:
-            self._note("pointer not read in time", where)
+            self.note("pointer not read in time", where)
 
     def _stalled(self, invocation: Invocation) -> bool:
         """Whether faults that no code of the function's can bound took the time that it keeps."""
         return invocation.stalled_seconds > self._schedule.function.reserved_seconds / 2
+
+    def _had_time(self, invocation: Invocation) -> bool:
+        """Whether nothing but a stream that refuses was met, and there was time to try again."""
+        kept = self._schedule.function.reserved_seconds + MAX_WAIT_SECONDS + _LAST_CALL_SECONDS
+        return (
+            invocation.outcome == "answered"
+            and set() < set(invocation.causes) <= _WAITED_FOR
+            and invocation.seconds_left > kept
+        )
 
     def _bound(self, records: int) -> float | None:
         """How long a batch may hold up what is behind it, by the mapping's settings."""
@@ -191,7 +191,7 @@ class Properties:
         away = sum(f.seconds for f in self._schedule.faults if f.kind == "not-invoked")
         return min(bounds) + away + _ROUNDING_SECONDS if bounds else None
 
-    def _note(self, name: Property, what: str) -> None:
+    def note(self, name: Property, what: str) -> None:
         self.broken.append(Broken(name, what))
 
 
@@ -202,16 +202,21 @@ def event_ids(record_id: str, outgoing: Outgoing) -> tuple[str, ...]:
     return tuple(f"{record_id}:{index}" for index in range(len(outgoing.events)))
 
 
-def _right(prediction: Prediction, event: Event) -> bool:
-    minutes = event.miles * minutes_a_mile(int(prediction.version))
-    said = prediction.prediction
+def _right(prediction: Prediction, event: Event, sent: Sent) -> bool:
+    said, version = prediction.prediction, int(prediction.version)
+    minutes = models.minutes(version, prediction.ride.trip_distance)
     return (
-        said.ride_id == event.ride_id
-        and prediction.ride.trip_distance == event.miles
-        and prediction.run_id == f"run-{prediction.version}"
+        (said.ride_id, prediction.ride) == (event.ride_id, event.ride)
+        and (prediction.model, prediction.role) == (models.NAME, "champion")
+        and (prediction.run_id, prediction.arrived_at) == (f"run-{version}", sent.at)
         and abs(said.ride_duration - minutes) < _TOLERANCE_MINUTES
     )
 
 
-def _bytes(reject: Reject) -> bytes:
-    return msgspec.convert(reject.data_base64, bytes)
+def _rightly(reject: Reject, event: Event, sent: Sent) -> bool:
+    reasons = {event.reason, "model_output"} if _UNTRIED in reject.detail else {event.reason}
+    return (
+        reject.reason in reasons
+        and msgspec.convert(reject.data_base64, bytes) == event.data
+        and (reject.partition_key, reject.arrived_at) == (event.partition_key, sent.at)
+    )

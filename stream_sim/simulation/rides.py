@@ -2,33 +2,45 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Final
 
 import msgspec
 import numpy as np
 
 from ride_scoring import kpl
-from ride_scoring.events import RejectReason
+from ride_scoring.events import RejectReason, Ride
 from stream_sim import faults
-from stream_sim.simulation.models import FAILING_MILES, NAN_MILES
+from stream_sim.simulation.models import (
+    FAILING_MILES,
+    INFINITE_MILES,
+    NAN_MILES,
+    NEGATIVE_MILES,
+)
 from stream_sim.simulation.schedule import Burst, RideKind
-from stream_sim.simulation.stream import Entry
+from stream_sim.simulation.stream import HASH_KEYS, Entry
 
 MARK: Final = "marked"
 """In every ride's id, and in nothing that the function may log."""
 _HUGE_BYTES: Final = 300_000
 _AGGREGATED: Final = range(2, 8)
-_AT: Final = "2023-01-14T08:31:00"
+_PICKUP: Final = datetime(2023, 1, 14, 8, 31)  # noqa: DTZ001 - New York's own, as riders send it
+_ELSEWHERE: Final = 0.1
+_MALFORMED_PARTS: Final = 0.1
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
 class Event(msgspec.Struct, frozen=True):
-    """What must become of one event: a prediction of so many miles, or a reject, with its bytes."""
+    """An event's bytes, and what must become of it: a prediction of its ride, or a reject.
+
+    `partition_key` is that of its record, or of its part of an aggregated one.
+    """
 
     ride_id: int | str
     data: bytes
-    miles: float = 0.0
+    partition_key: str
+    ride: Ride | None = None
     reason: RejectReason | None = None
 
 
@@ -49,57 +61,66 @@ def records(burst: Burst) -> Iterator[Outgoing]:
 
 
 def _alone(kind: RideKind, event: Event, rng: random.Random) -> Outgoing:
-    entry = Entry(event.data, str(event.ride_id))
-    if rng.random() < 0.1:
-        entry = msgspec.structs.replace(entry, explicit_hash_key=rng.randrange(2**128))
+    entry = Entry(event.data, event.partition_key)
+    if rng.random() < _ELSEWHERE:
+        entry = msgspec.structs.replace(entry, explicit_hash_key=rng.randrange(HASH_KEYS))
     return Outgoing(kind, entry, (event,))
 
 
-def _ride(ride_id: int | str, miles: float, *, at: str | None = _AT, padding: int = 0) -> bytes:
-    ride: dict[str, object] = {"PULocationID": 130, "DOLocationID": 205, "trip_distance": miles}
-    if at is not None:
-        ride["pickup_datetime"] = at
-    return _encode(
-        {"ride_id": ride_id, "ride": ride} | ({"padding": "x" * padding} if padding else {})
-    )
+def _ridden(
+    ride_id: int | str,
+    miles: float,
+    *,
+    reason: RejectReason | None = None,
+    pickup: datetime | None = _PICKUP,
+    padding: int = 0,
+) -> Event:
+    ride = Ride(130, 205, miles, pickup)
+    said = {"ride_id": ride_id, "ride": ride} | ({"padding": "x" * padding} if padding else {})
+    return Event(ride_id, _encode(said), str(ride_id), ride, reason)
 
 
 def _scorable(
-    ride_id: int | str, rng: random.Random, *, at: str | None = _AT, padding: int = 0
+    ride_id: int | str,
+    rng: random.Random,
+    *,
+    pickup: datetime | None = _PICKUP,
+    padding: int = 0,
 ) -> Event:
-    miles = round(rng.uniform(0.1, 30.0), 2)
-    return Event(ride_id, _ride(ride_id, miles, at=at, padding=padding), miles)
+    return _ridden(ride_id, round(rng.uniform(0.1, 30.0), 2), pickup=pickup, padding=padding)
 
 
 def _malformed(ride_id: str, rng: random.Random) -> Event:
     reason, make = faults.MALFORMED[rng.choice(list(faults.MALFORMED))]
-    return Event(ride_id, make(ride_id), reason=reason)
+    return Event(ride_id, make(ride_id), ride_id, reason=reason)
 
 
 def _noise(ride_id: str, rng: random.Random) -> Event:
     """Bytes that begin as no text does."""
-    return Event(ride_id, b"\xff" + rng.randbytes(rng.randrange(200)), reason="not_utf8")
+    data = b"\xff" + rng.randbytes(rng.randrange(200))
+    return Event(ride_id, data, ride_id, reason="not_utf8")
 
 
 def _failing(miles: float) -> Callable[[str, random.Random], Event]:
-    return lambda ride_id, _: Event(ride_id, _ride(ride_id, miles), miles, "model_output")
+    return lambda ride_id, _: _ridden(ride_id, miles, reason="model_output")
 
 
 def _aggregated(kind: RideKind, ride_id: str, rng: random.Random) -> Outgoing:
     events = tuple(
         _malformed(f"{ride_id}-{part}", rng)
-        if rng.random() < 0.1
+        if rng.random() < _MALFORMED_PARTS
         else _scorable(f"{ride_id}-{part}", rng)
         for part in range(rng.choice(_AGGREGATED))
     )
-    packed = kpl.pack([(str(event.ride_id), event.data) for event in events], "0")
+    packed = kpl.pack([(event.partition_key, event.data) for event in events], "0")
     return Outgoing(kind, Entry(packed, ride_id), events, aggregated=True)
 
 
 def _damaged(kind: RideKind, ride_id: str, rng: random.Random) -> Outgoing:
     whole = _aggregated("aggregated", ride_id, rng).entry.data
     data = faults.damaged(whole, np.random.default_rng(rng.randrange(2**32)))
-    return Outgoing(kind, Entry(data, ride_id), (Event(ride_id, data, reason="kpl_damaged"),))
+    event = Event(ride_id, data, ride_id, reason="kpl_damaged")
+    return Outgoing(kind, Entry(data, ride_id), (event,))
 
 
 def _single(make: Callable[[str, random.Random], Event]) -> "_Maker":
@@ -109,8 +130,9 @@ def _single(make: Callable[[str, random.Random], Event]) -> "_Maker":
 _Maker = Callable[[RideKind, str, random.Random], Outgoing]
 _MAKERS: Final[Mapping[RideKind, _Maker]] = {
     "ride": _single(_scorable),
-    "no-time": _single(lambda ride_id, rng: _scorable(ride_id, rng, at=None)),
+    "no-time": _single(lambda ride_id, rng: _scorable(ride_id, rng, pickup=None)),
     "number-id": _single(lambda _, rng: _scorable(rng.randrange(2**53), rng)),
+    "same-id": _single(lambda _, rng: _scorable(f"{MARK}-same", rng)),
     "aggregated": _aggregated,
     "malformed": _single(_malformed),
     "noise": _single(_noise),
@@ -118,6 +140,8 @@ _MAKERS: Final[Mapping[RideKind, _Maker]] = {
     "damaged-kpl": _damaged,
     "fails-the-model": _single(_failing(FAILING_MILES)),
     "not-a-number": _single(_failing(NAN_MILES)),
+    "infinite": _single(_failing(INFINITE_MILES)),
+    "below-zero": _single(lambda ride_id, _: _ridden(ride_id, NEGATIVE_MILES)),
     "kills": _single(_scorable),
     "hangs": _single(_scorable),
 }

@@ -58,6 +58,7 @@ RideKind = Literal[
     "ride",
     "no-time",
     "number-id",
+    "same-id",
     "aggregated",
     "malformed",
     "noise",
@@ -65,6 +66,8 @@ RideKind = Literal[
     "damaged-kpl",
     "fails-the-model",
     "not-a-number",
+    "infinite",
+    "below-zero",
     "kills",
     "hangs",
 ]
@@ -100,6 +103,7 @@ FaultKind = Literal[
     "reject-lost",
     "reject-slow",
     "clock-jumps",
+    "machine-slow",
 ]
 FAULTS: Final[tuple[FaultKind, ...]] = get_args(FaultKind)
 
@@ -136,6 +140,7 @@ Damage = Literal[
     "file",
     "golden-row",
     "another-name",
+    "another-source",
 ]
 
 

@@ -13,17 +13,23 @@ from ride_scoring.errors import AwsError, ModelRefused
 from ride_scoring.events import Prediction, Reject
 from ride_scoring.ports import CALL_SECONDS
 from stream_sim.simulation import models
+from stream_sim.simulation.broken import Note
 from stream_sim.simulation.invocation import Ended, Invocation
 from stream_sim.simulation.schedule import FaultKind
 from stream_sim.simulation.stream import THROTTLED, Entry, Stream, Taken
 from stream_sim.simulation.weather import Weather
 
 PREDICTIONS: Final = "ride-predictions"
+FULL: Final = "the stream is full"
+"""A cause that no fault is: more was put than the stream takes."""
 _CALL_SECONDS: Final = 0.02
 _GET_ATTEMPTS: Final = 3
 _IMPATIENT_SECONDS: Final = 1.0
 _SLOW_SECONDS: Final = 20.0
 _TIMED_OUT: Final = "ReadTimeoutError"
+_DENIED: Final = "AccessDeniedException"
+_MOST_PUTS: Final = 250
+"""Calls of one invocation: ten for the largest batch, and tries with waits between them."""
 _POINTER: Final = model_store.pointer_key(models.NAME, models.ALIAS)
 
 
@@ -46,8 +52,9 @@ class Bucket:
 class Door:
     """What all calls of one environment go through: time passes, and a process may be killed."""
 
-    def __init__(self, weather: Weather) -> None:
+    def __init__(self, weather: Weather, note: Note) -> None:
         self.weather = weather
+        self.note = note
         self.invocation: Invocation | None = None
 
     @property
@@ -105,6 +112,9 @@ class SimulatedS3:
         self, _bucket: str, key: str, *, unless_etag: str | None = None, patient: bool = True
     ) -> Stored | None:
         if key == _POINTER:
+            # With a model at hand, a look is not worth a batch's time.
+            if patient and self._follow.serves is not None:
+                self._door.note("kept waiting", f"invocation {self._door.now_running.number}")
             self._follow.looks()
         try:
             found = self._get(key, patient=patient)
@@ -140,10 +150,14 @@ class SimulatedS3:
 class PointerFollowed:
     """Which version an environment has to serve, by what it read of the pointer and the model."""
 
-    def __init__(self, now: Callable[[], float], whole: Callable[[str], bool]) -> None:
+    def __init__(self, now: Callable[[], float], whole: Callable[[str], bool], note: Note) -> None:
         self._now = now
         self._whole = whole
+        self._note = note
         self._named: str | None = None
+        self._etag = ""
+        self._unread_etag: str | None = None
+        """Of a pointer that named what could not be read: it has to be followed again."""
         self._serves: str | None = None
         self._looked_at = float("-inf")
         self.failed = False
@@ -162,7 +176,10 @@ class PointerFollowed:
 
     def found(self, pointer: Stored, unless_etag: str | None) -> None:
         if pointer.etag == unless_etag:
+            if pointer.etag == self._unread_etag:
+                self._note("another model than the pointer's", "what was not read is never read")
             return
+        self._etag = pointer.etag
         try:
             self._named = model_store.decode_pointer(pointer.body).version
         except ModelRefused:
@@ -175,8 +192,10 @@ class PointerFollowed:
 
     def _settle(self) -> None:
         """What was named serves once all of it was read, where it is whole."""
-        if self._named is not None and not self.failed and self._whole(self._named):
-            self._serves = self._named
+        if self._named is not None:
+            self._unread_etag = self._etag if self.failed else None
+            if not self.failed and self._whole(self._named):
+                self._serves = self._named
         self._named, self.failed = None, False
 
 
@@ -192,28 +211,22 @@ class _PutRecords(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class SimulatedKinesis:
-    """Fills `ride_scoring.ports.Streams`. `again` is told of an event that was put once more
-    although the stream had said that it has it.
-    """
+    """Fills `ride_scoring.ports.Streams`."""
 
-    def __init__(
-        self, door: Door, stream: Stream, again: Callable[[Invocation, str], None]
-    ) -> None:
+    def __init__(self, door: Door, stream: Stream) -> None:
         self._door = door
         self._stream = stream
-        self._again = again
 
     def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
         invocation = self._door.enter()
         entries = [_entry(record) for record in msgspec.json.decode(body, type=_PutRecords).records]
-        events = [_predictions(entry) for entry in entries]
-        for event in (event for held in events for event in held):
-            if event.event_id in invocation.taken:
-                self._again(invocation, event.event_id)
+        self._stream.require_call(entries)
+        events = [self._held(entry) for entry in entries]
+        self._check_calls(invocation)
         self._wait(seconds)
         self._door.fail("put-throttled", THROTTLED)
         self._door.fail("put-error", "InternalFailure")
-        self._door.fail("put-denied", "AccessDeniedException")
+        self._door.fail("put-denied", _DENIED)
         codes = [self._put(entry) for entry in entries]
         self._door.fail("put-lost", _TIMED_OUT)
         self._door.leave()
@@ -223,6 +236,25 @@ class SimulatedKinesis:
                 invocation.versions.update(event.version for event in held)
         return codes
 
+    def _held(self, entry: Entry) -> list[Prediction]:
+        """The predictions in a record, each held against the key that it goes out by."""
+        predictions = []
+        for key, data in _contents(entry):
+            prediction = _decoder.decode(data)
+            predictions.append(prediction)
+            where = f"{prediction.event_id} in invocation {self._door.now_running.number}"
+            if prediction.event_id in self._door.now_running.taken:
+                self._door.note("put again", where)
+            if key != str(prediction.prediction.ride_id):
+                self._door.note("wrong", f"the partition key of {where}")
+        return predictions
+
+    def _check_calls(self, invocation: Invocation) -> None:
+        """Tries follow each other with waits, and none follows one that was denied."""
+        invocation.puts += 1
+        if invocation.puts > _MOST_PUTS or "put-denied" in invocation.causes:
+            self._door.note("called too often", f"invocation {invocation.number}")
+
     def _put(self, entry: Entry) -> str | None:
         if rng := self._door.weather.strikes("put-half-failed"):
             self._door.now_running.causes.append("put-half-failed")
@@ -230,7 +262,7 @@ class SimulatedKinesis:
         (taken,) = self._stream.put([entry])
         if isinstance(taken, Taken):
             return None
-        self._door.now_running.causes.append("the stream is full")
+        self._door.now_running.causes.append(FULL)
         return taken
 
     def _wait(self, seconds: float) -> None:
@@ -249,12 +281,11 @@ def _entry(record: _PutRecord) -> Entry:
     return Entry(record.data, record.partition_key, None if hash_key is None else int(hash_key))
 
 
-def _predictions(entry: Entry) -> list[Prediction]:
-    """Those that the record holds, alone or aggregated."""
-    held = [entry.data]
-    if entry.data.startswith(kpl.MAGIC):
-        held = [record.data for record in kpl.user_records(entry.data)]
-    return [_decoder.decode(data) for data in held]
+def _contents(entry: Entry) -> list[tuple[str, bytes]]:
+    """Partition key and data of a record, or of those that it aggregates."""
+    if not kpl.is_aggregated(entry.data):
+        return [(entry.partition_key, entry.data)]
+    return [(record.partition_key, record.data) for record in kpl.user_records(entry.data)]
 
 
 _decoder: Final = msgspec.json.Decoder(Prediction)

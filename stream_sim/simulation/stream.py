@@ -143,7 +143,7 @@ class Stream:
 
         Raises `ValueError` for a call that AWS would refuse as a whole.
         """
-        self._check(entries)
+        self.require_call(entries)
         codes = [self._put(entry) for entry in entries]
         self._wake_readers()
         return codes
@@ -235,7 +235,8 @@ class Stream:
         )
         return Taken(shard.shard_id, number)
 
-    def _check(self, entries: Sequence[Entry]) -> None:
+    def require_call(self, entries: Sequence[Entry]) -> None:
+        """Raises `ValueError` for a call that AWS would refuse as a whole."""
         size = sum(entry.size_bytes for entry in entries)
         largest = max((entry.size_bytes for entry in entries), default=0)
         if not 1 <= len(entries) <= MOST_RECORDS_A_CALL or size > MOST_BYTES_A_CALL:

@@ -1,0 +1,40 @@
+"""The properties that a history is held against, by name, and one that did not hold."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+Property = Literal[
+    "lost",
+    "never sent",
+    "wrong",
+    "two fates",
+    "raised",
+    "failed without a cause",
+    "not the first undone",
+    "put again",
+    "called too often",
+    "gave up early",
+    "several models",
+    "another model than the pointer's",
+    "pointer not read in time",
+    "kept waiting",
+    "out of time",
+    "held up",
+    "moved back",
+    "in the log",
+    "no end",
+    "crashed",
+]
+
+
+class Broken(msgspec.Struct, frozen=True):
+    """A property that did not hold, and where."""
+
+    name: Property
+    what: str
+
+
+Note = Callable[[Property, str], None]
+"""Is given what broke which property."""

@@ -11,6 +11,7 @@ from stream_sim.simulation.schedule import (
     ChangeKind,
     Damage,
     Fault,
+    FaultKind,
     FunctionSettings,
     MappingSettings,
     Move,
@@ -25,7 +26,13 @@ _DAMAGED: Final = 0.3
 _NEW: Final = 0.8
 """Below the first, a move of the alias is to a damaged version; below this to a new one."""
 _ROLLED_BACK_SECONDS: Final = 60.0
+_MANY_RECORDS: Final = 100
+_FEW: Final = (1, 10, 20, 100, 1000)
+_MANY: Final = (10, 100, 100, 500, 1000)
+"""Batch sizes: one record at a time says no more of eight hundred than of a hundred."""
 _DURING_A_FAULT: Final = 0.5
+_GIVEN_UP: Final = 0.15
+_SLOW: Final[tuple[FaultKind, ...]] = ("get-slow", "reject-slow", "put-slow")
 _SOON_SECONDS: Final = 20.0
 LONGEST_SECONDS: Final = 600.0
 """How long rides are sent and things go wrong; what follows is the settling of it."""
@@ -80,8 +87,12 @@ class _Draw:
         self._seed = seed
         self._rng = random.Random(seed)  # noqa: S311 - a history is drawn, and no secret
         self._seconds = self._rng.choice([10.0, 60.0, 120.0, LONGEST_SECONDS])
+        self._records = self._rng.choice([10, 50, 100, 200, 400, 800])
         self._deadly = self._rng.random() < 0.3
+        self._given_up = self._rng.random() < _GIVEN_UP
         self._faults = self._several(self._fault, 8)
+        if self._given_up:
+            self._faults += tuple(map(self._lasting, _SLOW))
 
     def schedule(self) -> Schedule:
         rng = self._rng
@@ -94,7 +105,7 @@ class _Draw:
             own_numbers=rng.random() < 0.3,
             bursts=self._bursts(),
             faults=self._faults,
-            changes=self._several(self._change, 4),
+            changes=self._changes(),
             moves=self._moves(),
         )
 
@@ -105,7 +116,7 @@ class _Draw:
         ever = self._deadly and not 0 <= retries <= _FEW_RETRIES
         age = rng.choice([60.0, 300.0] if ever else [60.0, 21_600.0, -1.0])
         return MappingSettings(
-            batch_size=rng.choice([1, 10, 20, 100, 100, 500, 1000]),
+            batch_size=rng.choice(_FEW if self._records <= _MANY_RECORDS else _MANY),
             batching_window_seconds=rng.choice([0.0, 0.0, 0.0, 1.0, 5.0]),
             parallelization_factor=rng.choice([1, 1, 1, 2, 10]),
             bisect=rng.random() < 0.7,
@@ -129,7 +140,7 @@ class _Draw:
         )
 
     def _bursts(self) -> tuple[Burst, ...]:
-        records = self._rng.choice([10, 50, 100, 200, 400, 800])
+        records = self._records
         bursts = []
         while records > 0:
             count = min(records, self._rng.choice([1, 5, 20, 50, 150, 600]))
@@ -138,7 +149,7 @@ class _Draw:
         return tuple(sorted(bursts, key=lambda burst: burst.at))
 
     def _kinds(self, count: int) -> tuple[RideKind, ...]:
-        weights = _ORDINARY | (_POISON if self._rng.random() < 0.5 else {})
+        weights = _ORDINARY | (_POISON if self._given_up or self._rng.random() < 0.5 else {})
         kinds = self._rng.choices(list(weights), list(weights.values()), k=count)
         if self._deadly and self._rng.random() < 0.3:
             deadly = self._rng.choices(list(_DEADLY), list(_DEADLY.values()))
@@ -154,6 +165,16 @@ class _Draw:
             share=rng.choice([0.05, 0.3, 0.7, 1.0]),
             seed=self._number(),
         )
+
+    def _lasting(self, kind: FaultKind) -> Fault:
+        return Fault(kind, 0.0, self._seconds, 0.5, self._number())
+
+    def _changes(self) -> tuple[Change, ...]:
+        """Restarts while all is slow leave invocations behind that are given up, and end late."""
+        changes = self._several(self._change, 4)
+        if self._given_up:
+            changes += tuple(Change("mapping-restarts", self._moment()) for _ in range(5))
+        return changes
 
     def _change(self) -> Change:
         """Some come while something goes wrong: a mapping that restarts then reads again what an

@@ -33,6 +33,9 @@ _MANY: Final = (10, 100, 100, 500, 1000)
 _DURING_A_FAULT: Final = 0.5
 _GIVEN_UP: Final = 0.15
 _SLOW: Final[tuple[FaultKind, ...]] = ("get-slow", "reject-slow", "put-slow")
+_LARGE: Final = 0.05
+"""So many predictions in a batch that it takes several calls."""
+_REFUSED: Final[tuple[FaultKind, ...]] = ("put-denied", "put-throttled")
 _SOON_SECONDS: Final = 20.0
 LONGEST_SECONDS: Final = 600.0
 """How long rides are sent and things go wrong; what follows is the settling of it."""
@@ -87,12 +90,15 @@ class _Draw:
         self._seed = seed
         self._rng = random.Random(seed)  # noqa: S311 - a history is drawn, and no secret
         self._seconds = self._rng.choice([10.0, 60.0, 120.0, LONGEST_SECONDS])
-        self._records = self._rng.choice([10, 50, 100, 200, 400, 800])
         self._deadly = self._rng.random() < 0.3
         self._given_up = self._rng.random() < _GIVEN_UP
+        self._large = self._rng.random() < _LARGE
+        self._records = 800 if self._large else self._rng.choice([10, 50, 100, 200, 400, 800])
         self._faults = self._several(self._fault, 8)
         if self._given_up:
             self._faults += tuple(map(self._lasting, _SLOW))
+        if self._large:
+            self._faults += tuple(map(self._lasting, _REFUSED))
 
     def schedule(self) -> Schedule:
         rng = self._rng
@@ -100,7 +106,7 @@ class _Draw:
             seed=self._seed,
             mapping=self._mapping(),
             function=self._function(),
-            events_shards=rng.choice([1, 1, 2, 3, 5]),
+            events_shards=1 if self._large else rng.choice([1, 1, 2, 3, 5]),
             predictions_shards=rng.choice([1, 1, 2, 4]),
             own_numbers=rng.random() < 0.3,
             bursts=self._bursts(),
@@ -116,7 +122,7 @@ class _Draw:
         ever = self._deadly and not 0 <= retries <= _FEW_RETRIES
         age = rng.choice([60.0, 300.0] if ever else [60.0, 21_600.0, -1.0])
         return MappingSettings(
-            batch_size=rng.choice(_FEW if self._records <= _MANY_RECORDS else _MANY),
+            batch_size=self._batch_size(),
             batching_window_seconds=rng.choice([0.0, 0.0, 0.0, 1.0, 5.0]),
             parallelization_factor=rng.choice([1, 1, 1, 2, 10]),
             bisect=rng.random() < 0.7,
@@ -131,6 +137,11 @@ class _Draw:
             ),
         )
 
+    def _batch_size(self) -> int:
+        if self._large:
+            return 1000
+        return self._rng.choice(_FEW if self._records <= _MANY_RECORDS else _MANY)
+
     def _function(self) -> FunctionSettings:
         rng = self._rng
         return FunctionSettings(
@@ -143,7 +154,7 @@ class _Draw:
         records = self._records
         bursts = []
         while records > 0:
-            count = min(records, self._rng.choice([1, 5, 20, 50, 150, 600]))
+            count = min(records, 800 if self._large else self._rng.choice([1, 5, 20, 50, 150]))
             bursts.append(Burst(self._moment(), self._number(), self._kinds(count)))
             records -= count
         return tuple(sorted(bursts, key=lambda burst: burst.at))

@@ -68,7 +68,7 @@ MUTANTS: Final = (
         "serving.py",
         "self._try(pointer.body)\n            self._settled_etag = pointer.etag",
         "self._settled_etag = pointer.etag\n            self._try(pointer.body)",
-        ("no end",),
+        ("another model than the pointer's",),
     ),
     Mutant(
         "a version that cannot be fetched counts as refused",
@@ -77,7 +77,7 @@ MUTANTS: Final = (
         "        except (OSError, MemoryError) as error:  # a full",
         "allow_pickle=self._allow_pickle)\n"
         "        except (OSError, MemoryError) as error:  # a full",
-        ("no end",),
+        ("another model than the pointer's",),
     ),
     Mutant(
         "a look that fails takes the batch along",

@@ -164,7 +164,7 @@ MUTANTS: Final = (
         "predictions.py",
         "if not math.isfinite(ride_minutes):",
         "if math.isnan(ride_minutes):",
-        ("wrong",),
+        ("raised",),
     ),
     Mutant(
         "less than nothing is let through",

@@ -158,7 +158,7 @@ MUTANTS: Final = (
         "parts = [b'{\"StreamName\":'",
         "records = list({record.partition_key: record for record in records}.values())\n"
         "    parts = [b'{\"StreamName\":'",
-        ("not the first undone", "lost"),
+        ("raised",),
     ),
     Mutant(
         "an aggregate lacks the last of its records",

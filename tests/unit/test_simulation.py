@@ -1,6 +1,8 @@
 """Whole histories: the same for the same seed, and nothing broken in any of them."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,19 +10,24 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from infra.paths import ROOT
+from infra.paths import FUNCTION_SOURCES, OUT, ROOT
 from stream_sim.simulation import history
 from stream_sim.simulation.draw import draw
 from stream_sim.simulation.schedule import FAULTS, Burst, Fault, MappingSettings, Schedule
 from stream_sim.simulation.shrink import shrunk
+from tests.mutants.catalogue import MUTANTS
 
 HISTORIES = 300
 
 
-def command(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+def command(
+    *arguments: str, code: int = 0, function: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command of the simulator's, with the function in another folder if one is named."""
     done = subprocess.run(
         [sys.executable, "-m", "stream_sim", *arguments],
         cwd=ROOT,
+        env=os.environ | ({"PYTHONPATH": str(function)} if function else {}),
         capture_output=True,
         text=True,
         check=False,
@@ -94,6 +101,27 @@ def test_a_history_is_replayed_step_by_step() -> None:
     schedule, _, rest = said.partition("\n}\n")
     assert msgspec.json.decode(f"{schedule}\n}}".encode(), type=Schedule) == draw(29)
     assert "invocation 1 in environment 1 of shardId-" in rest
+
+
+def test_a_history_that_breaks_a_property_is_cut_down_shown_and_kept(tmp_path: Path) -> None:
+    shutil.copytree(FUNCTION_SOURCES, package := tmp_path / FUNCTION_SOURCES.name)
+    (mutant,) = (mutant for mutant in MUTANTS if mutant.name == "nothing is reported")
+    mutant.apply(package)
+    done = command("simulate", "--histories", "4", "--seed", "1", function=tmp_path, code=1)
+    last = done.stdout.splitlines()[-1]
+    broken = re.fullmatch(
+        r"4 histories, [\d,]+ records, \d+ properties broken, by the seeds ([\d, ]+)", last
+    )
+    assert broken, last
+    seed = broken[1].split(",")[0]
+    assert done.stderr.endswith(f"broke a property: python -m stream_sim replay-seed {seed}\n")
+    kept = OUT / "simulation" / f"{seed}.json"
+    least = msgspec.json.decode(kept.read_bytes(), type=Schedule)
+    assert sum(len(burst.kinds) for burst in least.bursts) <= 3
+    again = command("replay-seed", seed, "--schedule", str(kept), function=tmp_path, code=1)
+    assert "broken: not the first undone: invocation " in again.stdout
+    assert "broken" not in command("replay-seed", seed, "--schedule", str(kept)).stdout
+    kept.unlink()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff", b'{"seed": 1'])

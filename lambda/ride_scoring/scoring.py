@@ -18,7 +18,8 @@ from ride_scoring.events import KinesisRecord, Reject
 from ride_scoring.predictions import OutputRecord, ScorableEvent, ServedModel
 from ride_scoring.sink import Put
 
-_UNTRIED: Final = "the model fails on events of this record, and too slowly to try each of them"
+UNTRIED: Final = "the model fails on events of this record, and too slowly to try each of them"
+"""The detail of a reject that there was no time to look into."""
 
 
 class Models(Protocol):
@@ -189,7 +190,7 @@ class Batch:
         if self.undone_from == 0 and scorable:
             # Tried again, the record would come no further: what is left of it is set aside.
             untried = sum(1 for item in scorable[len(minutes) :] if item.arrival.position == 0)
-            minutes += [CannotScore("model_output", _UNTRIED)] * untried
+            minutes += [CannotScore("model_output", UNTRIED)] * untried
             self.undone_from = 1
         for item, ride_minutes in zip(scorable, minutes, strict=False):
             try:

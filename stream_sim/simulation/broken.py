@@ -14,6 +14,7 @@ Property = Literal[
     "failed without a cause",
     "not the first undone",
     "put again",
+    "delivered again",
     "called too often",
     "gave up early",
     "several models",

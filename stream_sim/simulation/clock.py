@@ -17,10 +17,9 @@ class OutOfTime(Exception):
 
 
 class Task:
-    """Something that runs on the clock. `done` once it has returned."""
+    """Something that runs on the clock."""
 
     def __init__(self, clock: "Clock", run: Callable[[], None]) -> None:
-        self.done = False
         self._clock = clock
         self._waiting: list[Callable[[], None]] = []
         self.greenlet = greenlet.greenlet(lambda: self._run(run), parent=clock.hub)
@@ -30,7 +29,6 @@ class Task:
 
     def _run(self, run: Callable[[], None]) -> None:
         run()
-        self.done = True
         for call in self._waiting:
             self._clock.at(self._clock.now, call)
 

@@ -1,10 +1,13 @@
 """Many histories, or one step by step: what `simulate` and `replay-seed` do."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from itertools import batched
 from pathlib import Path
 from typing import Final
@@ -74,13 +77,27 @@ def replay(seed: int, file: Path | None) -> None:
 
 
 def _outcomes(seeds: range, processes: int | None) -> Iterator[tuple[int, Outcome]]:
-    context = multiprocessing.get_context("spawn")
-    count = min(processes or os.cpu_count() or 1, len(seeds))
-    with _progress() as progress, context.Pool(count, _ignore_interrupts) as pool:
+    with _progress() as progress, _pool(min(processes or os.cpu_count() or 1, len(seeds))) as pool:
         task = progress.add_task("histories", total=len(seeds))
-        for done in pool.imap_unordered(_run, batched(seeds, _CHUNK, strict=False)):
-            yield from done
-            progress.advance(task, len(done))
+        running = [pool.submit(_run, chunk) for chunk in batched(seeds, _CHUNK, strict=False)]
+        for done in as_completed(running):
+            yield from done.result()
+            progress.advance(task, len(done.result()))
+
+
+@contextlib.contextmanager
+def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
+    """Raises `UserError` where one of the processes is killed."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes, context, _ignore_interrupts)
+    try:
+        yield pool
+    except BrokenProcessPool:
+        raise UserError(
+            "a process that ran histories was killed: is there memory enough?"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _run(seeds: tuple[int, ...]) -> list[tuple[int, Outcome]]:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from typing import Final
+from typing import Final, get_args
 
 from stream_sim.simulation.schedule import (
     FAULTS,
@@ -58,26 +58,9 @@ _POISON: Final[dict[RideKind, float]] = {
     "huge": 0.05,
 }
 _DEADLY: Final[dict[RideKind, float]] = {"kills": 1, "hangs": 0.5}
-_CHANGES: Final[tuple[ChangeKind, ...]] = (
-    "split-events",
-    "merge-events",
-    "split-predictions",
-    "merge-predictions",
-    "mapping-restarts",
-    "mapping-restarts",
-)
+_CHANGES: Final[tuple[ChangeKind, ...]] = (*get_args(ChangeKind), "mapping-restarts")
 _POSITIONS: Final[dict[Position, int]] = {"TRIM_HORIZON": 8, "LATEST": 1, "AT_TIMESTAMP": 1}
-_DAMAGES: Final[tuple[Damage, ...]] = (
-    "no-pointer",
-    "pointer",
-    "no-manifest",
-    "manifest",
-    "no-file",
-    "file",
-    "golden-row",
-    "another-name",
-    "another-source",
-)
+_DAMAGES: Final[tuple[Damage, ...]] = get_args(Damage)
 
 
 def draw(seed: int) -> Schedule:

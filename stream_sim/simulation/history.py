@@ -24,8 +24,8 @@ from stream_sim.simulation.lambda_service import Environment, LambdaService, Res
 from stream_sim.simulation.mapping import EventSourceMapping
 from stream_sim.simulation.properties import Properties, Sent, event_ids
 from stream_sim.simulation.schedule import Burst, Change, Move, Schedule
-from stream_sim.simulation.services import Bucket
-from stream_sim.simulation.stream import Stream, Taken
+from stream_sim.simulation.services import MODELS, REJECTS, Buckets, contents
+from stream_sim.simulation.stream import Entry, Stream, Taken
 from stream_sim.simulation.weather import Weather
 
 _BEGINNING: Final = 1_673_703_060.0
@@ -70,13 +70,13 @@ class _History:
         self._schedule = schedule
         self._clock = clock = Clock(_BEGINNING)
         self._tell: Callable[[str], None] = lambda what: tell(clock.now - _BEGINNING, what)
-        self._bucket = Bucket()
+        self._buckets = Buckets()
         self._events = self._stream(schedule.events_shards, own_numbers=schedule.own_numbers)
         self._predictions = self._stream(schedule.predictions_shards)
         world = World(
             clock,
             Weather(clock, schedule.faults),
-            self._bucket,
+            self._buckets,
             self._predictions,
             schedule.function,
             Telemetry("simulated"),
@@ -85,11 +85,18 @@ class _History:
         )
         self._lambda = LambdaService(world, self._ended)
         self._mapping = EventSourceMapping(
-            clock, self._events, schedule.mapping, self._invoke, self._bucket.put, self._settled
+            clock,
+            self._events,
+            schedule.mapping,
+            self._invoke,
+            partial(self._buckets.put, REJECTS),
+            self.properties.settled,
+            self.properties.checkpointed,
         )
-        self._failures = 0
         self._cut_short = 0
         self._predicted = 0
+        self._rejected = 0
+        self._failed = 0
         self._repeats = 0
 
     def run(self) -> None:
@@ -98,15 +105,14 @@ class _History:
             self._clock.run(until=_BEGINNING + _LONGEST_SECONDS)
         except OutOfTime:
             self.properties.never_ended("records are still tried")
-        except Exception as error:  # noqa: BLE001 - a call that AWS would never have taken, and the like
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this history's
             self.properties.crashed(error)
         finally:
             self._clock.close()
-        predicted = self.properties.came_out(
-            self._all_predictions(), self._all_rejects(), self._all_failures()
-        )
-        self._predicted = len(predicted)
-        self._repeats = predicted.total() - len(predicted)
+        try:
+            self._account()
+        except (msgspec.DecodeError, UnicodeDecodeError, kpl.DamagedAggregate) as error:
+            self.properties.unreadable(error)
 
     def outcome(self) -> Outcome:
         return Outcome(
@@ -114,13 +120,21 @@ class _History:
             records=len(self.properties.records),
             events=len(self.properties.events),
             predicted=self._predicted,
-            rejected=len({reject.event_id for reject in self._all_rejects()}),
-            failed=len({failure.event_id for failure in self._all_failures()}),
+            rejected=self._rejected,
+            failed=self._failed,
             repeats=self._repeats,
             invocations=self._lambda.invocations,
             cut_short=self._cut_short,
             seconds=self._clock.now - _BEGINNING,
         )
+
+    def _account(self) -> None:
+        rejects, failures = list(self._all_rejects()), list(self._all_failures())
+        predicted = self.properties.came_out(self._all_predictions(), rejects, failures)
+        self._predicted = len(predicted)
+        self._repeats = predicted.total() - len(predicted)
+        self._rejected = len({reject.event_id for reject in rejects})
+        self._failed = len({failure.event_id for failure in failures})
 
     def _plan(self) -> None:
         """What comes at its time, whatever becomes of the rest."""
@@ -143,9 +157,9 @@ class _History:
         self._tell(f"the alias moves to version {move.version}, {move.damage or 'whole'}")
         for key, body in models.objects(move).items():
             if body is None:
-                self._bucket.objects.pop(key, None)
+                self._buckets.named(MODELS).pop(key, None)
             else:
-                self._bucket.put(key, body)
+                self._buckets.put(MODELS, key, body)
 
     def _send(self, burst: Burst) -> None:
         """A producer that sends what was refused again."""
@@ -193,7 +207,11 @@ class _History:
     def _invoke(self, event: Mapping[str, Any]) -> Result:
         shard_id = event["Records"][0]["eventID"].partition(":")[0] if event["Records"] else "none"
         given = [self._given(record["eventID"]) for record in event["Records"]]
-        return self._lambda.invoke(event, shard_id, given)
+        generation = self._mapping.generation
+        delivery = self.properties.deliveries.begin(event, generation)
+        result = self._lambda.invoke(event, shard_id, given)
+        delivery.result, delivery.cut_off = result, self._mapping.generation != generation
+        return result
 
     def _given(self, record_id: str) -> Given:
         outgoing = self.properties.records[record_id].outgoing
@@ -203,11 +221,7 @@ class _History:
     def _ended(self, invocation: Invocation, environment: Environment) -> None:
         self._cut_short += bool(invocation.causes)
         self.properties.invocation_ended(invocation, environment)
-        self.properties.checkpoints(self._mapping.checkpoints)
         self._tell(_line(invocation, environment))
-
-    def _settled(self, shard_id: str, records: int, seconds: float) -> None:
-        self.properties.settled(shard_id, records, seconds)
 
     def _stream(self, shards: int, *, own_numbers: bool = False) -> Stream:
         return Stream(
@@ -218,7 +232,7 @@ class _History:
         decoder = msgspec.json.Decoder(Prediction)
         for shard in self._predictions.shards:
             for record in shard.records:
-                for data in _contents(record.data):
+                for _, data in contents(Entry(record.data, record.partition_key)):
                     yield decoder.decode(data)
 
     def _all_rejects(self) -> Iterator[Reject]:
@@ -231,15 +245,9 @@ class _History:
             yield from set_aside.failed_records(body)
 
     def _objects(self, prefix: str) -> Iterator[bytes]:
-        for key, stored in self._bucket.objects.items():
+        for key, stored in self._buckets.named(REJECTS).items():
             if key.startswith(prefix):
                 yield stored.body
-
-
-def _contents(data: bytes) -> list[bytes]:
-    if not kpl.is_aggregated(data):
-        return [data]
-    return [record.data for record in kpl.user_records(data)]
 
 
 def _line(invocation: Invocation, environment: Environment) -> str:
@@ -262,7 +270,7 @@ def _captured() -> Iterator[io.StringIO]:
     """A context in which all that the function writes is kept, and shown to nobody."""
     onnxruntime.set_default_logger_severity(4)  # a model that fails is no news here
     said = io.StringIO()
-    with contextlib.redirect_stdout(said):
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         Telemetry("simulated")
         handlers = [
             (handler, handler.setStream(said))

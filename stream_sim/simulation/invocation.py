@@ -42,7 +42,6 @@ class Invocation:
     shard_id: str
     records: Sequence[Given]
     deadline: float
-    started_at: float
     taken: set[str] = field(default_factory=set)
     set_aside: set[str] = field(default_factory=set)
     versions: set[str] = field(default_factory=set)

@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
 
 import random
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,8 +23,10 @@ from stream_sim.simulation.clock import Clock
 from stream_sim.simulation.invocation import Ended, Given, Invocation
 from stream_sim.simulation.schedule import FunctionSettings
 from stream_sim.simulation.services import (
+    MODELS,
     PREDICTIONS,
-    Bucket,
+    REJECTS,
+    Buckets,
     Door,
     PointerFollowed,
     SimulatedKinesis,
@@ -65,7 +68,7 @@ class World(msgspec.Struct, frozen=True):
 
     clock: Clock
     weather: Weather
-    bucket: Bucket
+    buckets: Buckets
     predictions: Stream
     settings: FunctionSettings
     telemetry: Telemetry
@@ -102,15 +105,16 @@ class Environment:
         if "kills" in kinds:
             invocation.causes.append("kills")
             raise Ended("killed")
-        if "hangs" in kinds or self._door.struck("stopped"):
-            invocation.stall("stopped", self._world.settings.timeout_seconds)
+        if "hangs" in kinds:
+            invocation.stall("hangs", invocation.seconds_left)
+        self._door.stop()
         if rng := self._world.weather.strikes("clock-jumps"):
             self._jump = timedelta(seconds=rng.uniform(-_JUMP_SECONDS, _JUMP_SECONDS))
 
     def _wired(self) -> Function:
         world = self._world
         services = Services(
-            SimulatedS3(self._door, world.bucket, self.follow),
+            SimulatedS3(self._door, world.buckets, self.follow),
             SimulatedKinesis(self._door, world.predictions),
         )
         rng = random.Random(self.number)  # noqa: S311 - a history is drawn, and no secret
@@ -153,7 +157,6 @@ class LambdaService:
             shard_id,
             records,
             deadline=clock.now + self._world.settings.timeout_seconds,
-            started_at=clock.now,
         )
         result = self._run(environment, invocation, event)
         self._ended(invocation, environment)
@@ -172,7 +175,8 @@ class LambdaService:
         except Exception as error:  # noqa: BLE001 - whatever it is, Lambda calls it a function error
             invocation.outcome = "raised"
             self._free.append(environment)
-            return Failed(f"{type(error).__name__}: {error}")
+            sys.stdout.write(f"[ERROR] {type(error).__name__}: {error}\n")  # as Lambda logs it
+            return Failed(type(error).__name__)
         invocation.outcome = "answered"
         invocation.answer = _reported(answer)
         self._free.append(environment)
@@ -205,18 +209,18 @@ class _Context:
 
 def _settings(settings: FunctionSettings) -> Settings:
     return Settings(
-        model_bucket="models",
+        model_bucket=MODELS,
         model_name=models.NAME,
         model_alias=models.ALIAS,
         model_refresh_seconds=settings.refresh_seconds,
         predictions_stream_name=PREDICTIONS,
         output_aggregation=settings.aggregation,
-        rejects_bucket="rejects",
+        rejects_bucket=REJECTS,
         reserved_seconds=settings.reserved_seconds,
     )
 
 
 def _reported(answer: Mapping[str, Any]) -> str | None:
-    """The first of the records that are reported, as `batchItemFailures` has them."""
-    failures = answer["batchItemFailures"]
-    return failures[0]["itemIdentifier"] if failures else None
+    """The lowest of the sequence numbers that are reported, or what is none of them."""
+    reported = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+    return min(reported, key=lambda said: int(said) if said.isdecimal() else -1, default=None)

@@ -43,6 +43,7 @@ class Lane:
         self._key = (reader.shard_id, number)
         self._buffer: deque[StoredRecord] = deque()
         self._filled_at = 0.0
+        self._free_at = 0.0
         self._waiting: list[Callable[[], None]] = []
         self._for_room: list[Callable[[], None]] = []
         self._window = Windows(mapping.settings.tumbling_window_seconds)
@@ -74,7 +75,8 @@ class Lane:
             if self._window.over(self._clock.now, self._buffer, at_end=at_end):
                 self._final()
             elif self._ready():
-                self._work_on(self._batch())
+                at_head_since = max(self._filled_at, self._free_at)
+                self._work_on(self._batch(), at_head_since)
             elif at_end:
                 self.ended = True
                 self._reader.lane_ended()
@@ -112,9 +114,8 @@ class Lane:
             self._clock.at(self._clock.now, call)
         return batch
 
-    def _work_on(self, batch: Sequence[StoredRecord]) -> None:
+    def _work_on(self, batch: Sequence[StoredRecord], begun: float) -> None:
         pieces = deque([Piece(batch)])
-        begun = self._clock.now
         while pieces and not self._reader.stale:
             piece = self._without_too_old(pieces.popleft())
             if not piece.records:
@@ -126,8 +127,9 @@ class Lane:
                 begun = self._settled(len(batch), begun)
 
     def _settled(self, records: int, begun: float) -> float:
-        self._mapping.settled(self._key[0], records, self._clock.now - begun)
-        return self._clock.now
+        self._free_at = self._clock.now
+        self._mapping.settled(self._key[0], records, self._free_at - begun)
+        return self._free_at
 
     def _tried(self, piece: Piece) -> list[Piece]:
         """What is left to do of a piece, once it was tried."""
@@ -171,10 +173,7 @@ class Lane:
 
     def _without_too_old(self, piece: Piece) -> Piece:
         """https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html"""
-        age = self._mapping.settings.record_age_seconds
-        if age < 0:
-            return piece
-        oldest = self._clock.now - age
+        oldest = self._clock.now - self._mapping.oldest_seconds
         expired = [record for record in piece.records if record.arrived_at <= oldest]
         if not expired:
             return piece
@@ -187,7 +186,7 @@ class Lane:
 
     def _checkpoint(self, records: Sequence[StoredRecord]) -> None:
         if records:
-            self._mapping.checkpoints[self._key] = records[-1].sequence_number
+            self._mapping.checkpoint(self._key, records[-1].sequence_number)
 
     def _wait_before(self, piece: Piece) -> None:
         if piece.failed:

@@ -13,6 +13,7 @@ from stream_sim.simulation.lambda_service import Result
 from stream_sim.simulation.lane import Lane
 from stream_sim.simulation.schedule import MappingSettings
 from stream_sim.simulation.stream import (
+    Entry,
     IteratorExpired,
     Shard,
     ShardIterator,
@@ -28,8 +29,9 @@ class EventSourceMapping:
     """Reads a stream and invokes a function with batches of its records.
 
     `invoke` takes an event as Lambda writes it. `put_failure` is given key and body of what is set
-    aside. `settled` is told, of each piece of a batch that came to an end, how many records the
-    batch had and how many seconds it held up what is behind it.
+    aside. `settled` is told, of each piece of a batch that came to an end, its shard, how many
+    records the batch had and how many seconds they were at the head of their lane; `checkpointed`
+    of each lane's new checkpoint.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class EventSourceMapping:
         invoke: Callable[[Mapping[str, Any]], Result],
         put_failure: Callable[[str, bytes], None],
         settled: Callable[[str, int, float], None] = lambda *_: None,
+        checkpointed: Callable[[tuple[str, int], int], None] = lambda *_: None,
     ) -> None:
         self.clock = clock
         self.settings = settings
@@ -50,6 +53,7 @@ class EventSourceMapping:
         """The last sequence number that is done, of each shard and lane."""
         self._stream = stream
         self._put_failure = put_failure
+        self._checkpointed = checkpointed
         self._failures = 0
         self._started = False
         self._starts: dict[str, int] = {}
@@ -76,6 +80,17 @@ class EventSourceMapping:
         start = self._starts.get(shard_id, 0)
         lanes = range(self.settings.parallelization_factor)
         return min(self.checkpoints.get((shard_id, lane), start) for lane in lanes)
+
+    @property
+    def oldest_seconds(self) -> float:
+        """The age beyond which a record is set aside: none is tried that has expired."""
+        age, retention = self.settings.record_age_seconds, self._stream.retention_seconds
+        return min(age, retention) if age >= 0 else retention
+
+    def checkpoint(self, lane: tuple[str, int], sequence_number: int) -> None:
+        """All up to that record is done."""
+        self.checkpoints[lane] = sequence_number
+        self._checkpointed(lane, sequence_number)
 
     def discard(
         self, shard_id: str, records: Sequence[StoredRecord], condition: str, attempts: int
@@ -167,12 +182,18 @@ class ShardReader:
                 continue
             for record in found:
                 self._last_read = record.sequence_number
-                self.lanes[record.hash_key % len(self.lanes)].take(record)
+                self.lanes[self._lane_of(record)].take(record)
             if iterator is not None:
                 self._wait(iterator, nothing_found=not found)
         self.at_end = True
         for lane in self.lanes:
             lane.wake()
+
+    def _lane_of(self, record: StoredRecord) -> int:
+        """By the partition key alone, wherever an explicit hash key put the record."""
+        if len(self.lanes) == 1:
+            return 0
+        return Entry(b"", record.partition_key).hash_key % len(self.lanes)
 
     def _wait(self, iterator: ShardIterator, *, nothing_found: bool) -> None:
         clock = self._mapping.clock

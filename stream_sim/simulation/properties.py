@@ -5,7 +5,7 @@ A property that breaks is noted with what broke it, and the history goes on.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -13,18 +13,18 @@ import msgspec
 
 from ride_scoring.backoff import MAX_WAIT_SECONDS
 from ride_scoring.events import Prediction, Reject
+from ride_scoring.scoring import UNTRIED
 from stream_sim.set_aside import FailedRecord
 from stream_sim.simulation import models
 from stream_sim.simulation.broken import Broken, Property
+from stream_sim.simulation.deliveries import Deliveries
 from stream_sim.simulation.invocation import Invocation
 from stream_sim.simulation.lambda_service import LONGEST_START_SECONDS, Environment
-from stream_sim.simulation.rides import MARK, Event, Outgoing
+from stream_sim.simulation.rides import MARKS, Event, Outgoing
 from stream_sim.simulation.schedule import Schedule
 from stream_sim.simulation.services import FULL
 
 _TOLERANCE_MINUTES: Final = 1e-9
-_UNTRIED: Final = "too slowly to try each"
-"""Of the detail of a reject that there was no time to look into."""
 _WAITED_FOR: Final = frozenset(
     {"put-throttled", "put-half-failed", "put-error", "put-lost", "put-slow", FULL}
 )
@@ -48,6 +48,7 @@ class Properties:
         self.broken: list[Broken] = []
         self.events: dict[str, tuple[Event, Sent]] = {}
         self.records: dict[str, Sent] = {}
+        self.deliveries = Deliveries(self.note)
         self._untried: set[str] = set()
         self._schedule = schedule
         self._reached: dict[tuple[str, int], int] = {}
@@ -84,16 +85,18 @@ class Properties:
         if (bound := self._bound(records)) is not None and seconds > bound:
             self.note("held up", f"{shard_id} for {seconds:.0f} s, and {bound:.0f} are allowed")
 
-    def checkpoints(self, checkpoints: Mapping[tuple[str, int], int]) -> None:
-        for lane, reached in checkpoints.items():
-            if reached < self._reached.get(lane, 0):
-                self.note("moved back", f"{lane} to {reached}")
-            self._reached[lane] = reached
+    def checkpointed(self, lane: tuple[str, int], reached: int) -> None:
+        if reached <= self._reached.get(lane, 0):
+            self.note("moved back", f"{lane} to {reached}")
+        self._reached[lane] = reached
 
     def log(self, said: str) -> None:
-        if MARK in said:
-            at = said.index(MARK)
-            self.note("in the log", said[max(0, at - 80) : at + 80])
+        for mark in MARKS:
+            if (at := said.find(mark)) >= 0:
+                self.note("in the log", said[max(0, at - 80) : at + 80])
+
+    def unreadable(self, error: Exception) -> None:
+        self.note("wrong", f"what came out cannot be read: {type(error).__name__}: {error}")
 
     def never_ended(self, why: str) -> None:
         self.note("no end", why)
@@ -110,8 +113,10 @@ class Properties:
         """All that came out, held against all that entered; how often each event was predicted."""
         predicted = Counter(self._predicted(prediction) for prediction in predictions)
         rejected = {self._rejected(reject) for reject in rejects}
-        failed = {self._failed(failure) for failure in failures}
+        failed = Counter(self._failed(failure) for failure in failures)
         for record_id, sent in self.records.items():
+            if failed[record_id] > 1 or (failed[record_id] and self.deliveries.done(record_id)):
+                self.note("two fates", f"{record_id} was set aside though it was done")
             for event_id in event_ids(record_id, sent.outgoing):
                 fates = (event_id in predicted) + (event_id in rejected)
                 if not fates and record_id not in failed and sent.read:
@@ -131,7 +136,7 @@ class Properties:
 
     def _rejected(self, reject: Reject) -> str:
         found = self.events.get(reject.event_id)
-        if _UNTRIED in reject.detail:
+        if UNTRIED in reject.detail:
             self._untried.add(reject.event_id)
         if found is None:
             self.note("never sent", f"a reject of {reject.event_id}")
@@ -189,7 +194,8 @@ class Properties:
             bounds.append(mapping.record_age_seconds + attempt)
         # While Lambda has no environment for it, only the record's age ends the tries.
         away = sum(f.seconds for f in self._schedule.faults if f.kind == "not-invoked")
-        return min(bounds) + away + _ROUNDING_SECONDS if bounds else None
+        away += mapping.batching_window_seconds + _ROUNDING_SECONDS
+        return min(bounds) + away if bounds else None
 
     def note(self, name: Property, what: str) -> None:
         self.broken.append(Broken(name, what))
@@ -214,7 +220,7 @@ def _right(prediction: Prediction, event: Event, sent: Sent) -> bool:
 
 
 def _rightly(reject: Reject, event: Event, sent: Sent) -> bool:
-    reasons = {event.reason, "model_output"} if _UNTRIED in reject.detail else {event.reason}
+    reasons = {event.reason, "model_output"} if UNTRIED in reject.detail else {event.reason}
     return (
         reject.reason in reasons
         and msgspec.convert(reject.data_base64, bytes) == event.data

@@ -22,6 +22,8 @@ from stream_sim.simulation.stream import HASH_KEYS, Entry
 
 MARK: Final = "marked"
 """In every ride's id, and in nothing that the function may log."""
+MARKS: Final = (MARK, "bWFya2Vk", "1hcmtlZ", "tYXJrZW")
+"""The mark, and what can be seen of it in base64, at whichever of three bytes it begins."""
 _HUGE_BYTES: Final = 300_000
 _AGGREGATED: Final = range(2, 8)
 _PICKUP: Final = datetime(2023, 1, 14, 8, 31)  # noqa: DTZ001 - New York's own, as riders send it

@@ -4,14 +4,12 @@ A schedule is plain data. It is drawn from a seed, written as JSON, and cut down
 property. Times are seconds from the beginning of the history.
 """
 
-from typing import Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 
 Position = Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]
-
-SENT_BEFORE_SECONDS: Final = 100.0
-"""How long after the beginning a mapping comes that does not start to read at the beginning."""
+Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -33,9 +31,9 @@ class MappingSettings(msgspec.Struct, frozen=True):
     https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
     """
 
-    batch_size: int = 100
+    batch_size: Count = 100
     batching_window_seconds: float = 0.0
-    parallelization_factor: int = 1
+    parallelization_factor: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
     bisect: bool = True
     reports: bool = True
     retry_attempts: int = -1
@@ -160,10 +158,10 @@ class Schedule(msgspec.Struct, frozen=True):
     seed: int
     mapping: MappingSettings
     function: FunctionSettings
-    events_shards: int
-    predictions_shards: int
+    events_shards: Count
+    predictions_shards: Count
     own_numbers: bool
     bursts: tuple[Burst, ...]
     faults: tuple[Fault, ...]
     changes: tuple[Change, ...]
-    moves: tuple[Move, ...]
+    moves: Annotated[tuple[Move, ...], msgspec.Meta(min_length=1)]

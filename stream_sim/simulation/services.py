@@ -20,6 +20,8 @@ from stream_sim.simulation.stream import THROTTLED, Entry, Stream, Taken
 from stream_sim.simulation.weather import Weather
 
 PREDICTIONS: Final = "ride-predictions"
+MODELS: Final = "models"
+REJECTS: Final = "rejects"
 FULL: Final = "the stream is full"
 """A cause that no fault is: more was put than the stream takes."""
 _CALL_SECONDS: Final = 0.02
@@ -38,15 +40,27 @@ class Stored(msgspec.Struct, frozen=True):
     etag: str
 
 
-class Bucket:
-    """Objects of S3, whichever bucket they are in. Reads see what was written last."""
+class Buckets:
+    """S3's buckets, and the objects in each. Reads see what was written last."""
 
     def __init__(self) -> None:
-        self.objects: dict[str, Stored] = {}
+        self.objects: dict[str, dict[str, Stored]] = {MODELS: {}, REJECTS: {}}
 
-    def put(self, key: str, body: bytes) -> None:
+    def put(self, bucket: str, key: str, body: bytes) -> None:
         etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
-        self.objects[key] = Stored(body, f'"{etag}"')
+        self.named(bucket)[key] = Stored(body, f'"{etag}"')
+
+    def get(self, bucket: str, key: str) -> Stored:
+        """Raises `AwsError`."""
+        if key not in (objects := self.named(bucket)):
+            raise AwsError(f"{key} is not there", "NoSuchKey")
+        return objects[key]
+
+    def named(self, bucket: str) -> dict[str, Stored]:
+        """Raises `AwsError`."""
+        if bucket not in self.objects:
+            raise AwsError(f"{bucket} is not there", "NoSuchBucket")
+        return self.objects[bucket]
 
 
 class Door:
@@ -66,12 +80,18 @@ class Door:
     def enter(self) -> Invocation:
         invocation = self.now_running
         self._kill("killed-before-call")
+        self.stop()
         invocation.spend(_CALL_SECONDS / 2)
         return invocation
 
     def leave(self) -> None:
         self._kill("killed-after-call")
         self.now_running.spend(_CALL_SECONDS / 2)
+
+    def stop(self) -> None:
+        """The process is stopped, where that strikes, until its time is over."""
+        if self.weather.strikes("stopped"):
+            self.now_running.stall("stopped", self.now_running.seconds_left)
 
     def struck(self, kind: FaultKind) -> bool:
         """Whether the fault strikes the invocation that runs, which then knows of it."""
@@ -103,13 +123,13 @@ class Door:
 class SimulatedS3:
     """Fills `ride_scoring.ports.Objects`; a call that fails has failed at each of its attempts."""
 
-    def __init__(self, door: Door, bucket: Bucket, follow: "PointerFollowed") -> None:
+    def __init__(self, door: Door, buckets: Buckets, follow: "PointerFollowed") -> None:
         self._door = door
-        self._bucket = bucket
+        self._buckets = buckets
         self._follow = follow
 
     def get(
-        self, _bucket: str, key: str, *, unless_etag: str | None = None, patient: bool = True
+        self, bucket: str, key: str, *, unless_etag: str | None = None, patient: bool = True
     ) -> Stored | None:
         if key == _POINTER:
             # With a model at hand, a look is not worth a batch's time.
@@ -117,7 +137,7 @@ class SimulatedS3:
                 self._door.note("kept waiting", f"invocation {self._door.now_running.number}")
             self._follow.looks()
         try:
-            found = self._get(key, patient=patient)
+            found = self._get(bucket, key, patient=patient)
         except AwsError:
             self._follow.failed = True
             raise
@@ -125,26 +145,24 @@ class SimulatedS3:
             self._follow.found(found, unless_etag)
         return None if found.etag == unless_etag else found
 
-    def put(self, _bucket: str, key: str, body: bytes, _content_type: str) -> None:
+    def put(self, bucket: str, key: str, body: bytes, _content_type: str) -> None:
         invocation = self._door.enter()
         self._door.slow("reject-slow", CALL_SECONDS * _GET_ATTEMPTS)
         self._door.fail("reject-error", "InternalError")
-        self._bucket.put(key, body)
+        self._buckets.put(bucket, key, body)
         self._door.fail("reject-lost", _TIMED_OUT)
         invocation.set_aside.update(
             msgspec.json.decode(line, type=Reject).event_id for line in body.splitlines()
         )
         self._door.leave()
 
-    def _get(self, key: str, *, patient: bool) -> Stored:
+    def _get(self, bucket: str, key: str, *, patient: bool) -> Stored:
         self._door.enter()
         self._door.slow("get-slow", CALL_SECONDS * _GET_ATTEMPTS if patient else _IMPATIENT_SECONDS)
         self._door.fail("get-error", "InternalError")
         self._door.fail("get-denied", "AccessDenied")
         self._door.leave()
-        if key not in self._bucket.objects:
-            raise AwsError(f"{key} is not there", "NoSuchKey")
-        return self._bucket.objects[key]
+        return self._buckets.get(bucket, key)
 
 
 class PointerFollowed:
@@ -219,7 +237,10 @@ class SimulatedKinesis:
 
     def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
         invocation = self._door.enter()
-        entries = [_entry(record) for record in msgspec.json.decode(body, type=_PutRecords).records]
+        call = msgspec.json.decode(body, type=_PutRecords)
+        if call.stream_name != PREDICTIONS:
+            raise AwsError(f"{call.stream_name} is not there", "ResourceNotFoundException")
+        entries = [_entry(record) for record in call.records]
         self._stream.require_call(entries)
         events = [self._held(entry) for entry in entries]
         self._check_calls(invocation)
@@ -228,18 +249,20 @@ class SimulatedKinesis:
         self._door.fail("put-error", "InternalFailure")
         self._door.fail("put-denied", _DENIED)
         codes = [self._put(entry) for entry in entries]
+        for held, code in zip(events, codes, strict=True):
+            if code is None:
+                invocation.versions.update(event.version for event in held)
         self._door.fail("put-lost", _TIMED_OUT)
         self._door.leave()
         for held, code in zip(events, codes, strict=True):
             if code is None:
                 invocation.taken.update(event.event_id for event in held)
-                invocation.versions.update(event.version for event in held)
         return codes
 
     def _held(self, entry: Entry) -> list[Prediction]:
         """The predictions in a record, each held against the key that it goes out by."""
         predictions = []
-        for key, data in _contents(entry):
+        for key, data in contents(entry):
             prediction = _decoder.decode(data)
             predictions.append(prediction)
             where = f"{prediction.event_id} in invocation {self._door.now_running.number}"
@@ -281,7 +304,7 @@ def _entry(record: _PutRecord) -> Entry:
     return Entry(record.data, record.partition_key, None if hash_key is None else int(hash_key))
 
 
-def _contents(entry: Entry) -> list[tuple[str, bytes]]:
+def contents(entry: Entry) -> list[tuple[str, bytes]]:
     """Partition key and data of a record, or of those that it aggregates."""
     if not kpl.is_aggregated(entry.data):
         return [(entry.partition_key, entry.data)]

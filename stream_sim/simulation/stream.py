@@ -129,7 +129,7 @@ class Stream:
         self, clock: Clock, shards: int, *, retention_seconds: float, own_numbers: bool = False
     ) -> None:
         self._clock = clock
-        self._retention_seconds = retention_seconds
+        self.retention_seconds = retention_seconds
         self._own_numbers = own_numbers
         self._next_number = _FIRST_SEQUENCE_NUMBER
         self._readers: list[Callable[[], None]] = []
@@ -176,19 +176,22 @@ class Stream:
     ) -> tuple[Sequence[StoredRecord], ShardIterator | None]:
         """What GetRecords gives, and the next iterator: None at the end of a closed shard.
 
-        Records that have expired are passed over. Raises `IteratorExpired`.
+        It may give more than a second's, and gives nothing then until that is made up for. Records
+        that have expired are passed over. Raises `IteratorExpired`.
         https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
         """
         if self._clock.now - iterator.made_at > ITERATOR_SECONDS:
             raise IteratorExpired
         shard = iterator.shard
         self._trim(shard)
+        if not shard.read_rate.allows(1):
+            return [], self._iterator(shard, iterator.position)
         first = max(iterator.position, shard.trimmed)
         found: list[StoredRecord] = []
         size = 0
         for record in shard.records[first : first + min(limit, READ_RECORDS)]:
             size += record.size_bytes
-            if found and (size > READ_BYTES or not shard.read_rate.allows(size)):
+            if found and size > READ_BYTES:
                 break
             found.append(record)
         shard.read_rate.take(sum(record.size_bytes for record in found))
@@ -245,7 +248,7 @@ class Stream:
             raise ValueError(f"a record with {largest} bytes")
 
     def _trim(self, shard: Shard) -> None:
-        horizon = self._clock.now - self._retention_seconds
+        horizon = self._clock.now - self.retention_seconds
         while shard.trimmed < len(shard.records):
             if shard.records[shard.trimmed].arrived_at >= horizon:
                 return

@@ -28,7 +28,3 @@ class Weather:
             if fault.at <= elapsed < fault.at + fault.seconds and rng.random() < fault.share:
                 return rng
         return None
-
-    def seconds_of(self, kind: FaultKind) -> float:
-        """How long faults of that kind last in all."""
-        return sum(fault.seconds for fault, _ in self._faults.get(kind, ()))

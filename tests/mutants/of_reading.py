@@ -208,4 +208,26 @@ MUTANTS: Final = (
         '"rejected": [str(reject) for reject in result.rejects],',
         ("in the log",),
     ),
+    Mutant(
+        "the log says what the records hold, in base64",
+        "telemetry.py",
+        '"records": result.records,',
+        '"records": [record.data_base64 for record in records],',
+        ("in the log",),
+    ),
+    Mutant(
+        "standard error is told what the records are",
+        "function.py",
+        "records = kinesis_event.records(event)",
+        "records = kinesis_event.records(event)\n"
+        "        __import__('sys').stderr.write(str(records))",
+        ("in the log",),
+    ),
+    Mutant(
+        "rejects go to another bucket",
+        "rejects.py",
+        "self._s3.put(self._bucket, key,",
+        'self._s3.put("models", key,',
+        ("lost",),
+    ),
 )

@@ -6,6 +6,14 @@ from tests.mutants.mutant import Mutant
 
 MUTANTS: Final = (
     Mutant(
+        "the event that is undone is reported, and so is one before it",
+        "scoring.py",
+        'return {"batchItemFailures": [{"itemIdentifier": self.not_done_from}]}',
+        'return {"batchItemFailures": [{"itemIdentifier": self.not_done_from},'
+        ' {"itemIdentifier": str(int(self.not_done_from) - 1)}]}',
+        ("not the first undone",),
+    ),
+    Mutant(
         "the last record is reported instead of the first undone",
         "scoring.py",
         "not_done_from=_sequence_number(records, first_undone),",

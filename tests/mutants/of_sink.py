@@ -174,4 +174,11 @@ MUTANTS: Final = (
         "packed.append(_aggregate(records[start:index]))\n            start, size = index + 1, 0",
         ("not the first undone", "lost"),
     ),
+    Mutant(
+        "predictions go to another stream",
+        "sink.py",
+        "body = put_records.body(self._stream_name, records)",
+        'body = put_records.body("another", records)',
+        ("failed without a cause",),
+    ),
 )

@@ -8,7 +8,7 @@ import pytest
 from stream_sim.simulation import documents
 from stream_sim.simulation.lambda_service import Answered, Failed, NotInvoked, Result
 from stream_sim.simulation.schedule import Reading
-from tests.simulated import DONE, Simulated, entry, names, reported
+from tests.simulated import DAY, DONE, Simulated, entry, names, reported
 
 FAILED = Failed("Unhandled")
 
@@ -67,7 +67,9 @@ def test_lanes_work_at_the_same_time_and_keep_the_order_of_each_partition_key() 
 
     simulated = Simulated(slow, batch_size=1, parallelization_factor=10)
     for number in range(4):
-        simulated.put(*[entry(f"{key}{number}", key=key) for key in "abcdef"], at=float(number))
+        places = [number / 4, None]  # wherever an explicit hash key puts them
+        for key in "abcdef":
+            simulated.put(entry(f"{key}{number}", key=key, place=places[number % 2]), at=number)
     simulated.run()
     assert simulated.called_at[-1] < 23 * 10.0
     for key in "abcdef":
@@ -178,6 +180,14 @@ def test_records_that_are_too_old_are_set_aside_before_they_are_tried_again() ->
     simulated.run()
     assert [[item.data for item in records] for records in simulated.failed()] == [[b"a"], [b"b"]]
     assert {condition for condition, _ in simulated.conditions()} == {documents.TOO_OLD}
+
+
+def test_without_an_age_or_a_number_of_retries_a_record_is_tried_until_it_expires() -> None:
+    simulated = Simulated(lambda _: FAILED, bisect=False, retry_attempts=-1)
+    simulated.put(entry("a"))
+    simulated.run()
+    assert DAY <= simulated.called_at[-1] + 60.0 <= DAY + 120.0
+    assert len(simulated.failed()) == 1
 
 
 def test_what_does_not_reach_the_function_uses_up_no_retry() -> None:

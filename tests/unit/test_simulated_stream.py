@@ -136,14 +136,24 @@ def test_a_record_expires_a_day_after_it_came(clock: Clock) -> None:
     assert read(one) == [b"young"]
 
 
-def test_a_read_gives_two_mebibytes_a_second_and_ten_at_most(clock: Clock) -> None:
+def test_what_is_read_beyond_two_mebibytes_a_second_is_made_up_for(clock: Clock) -> None:
     one = stream(clock)
     for _ in range(4):
         clock.now += 1.0
         one.put([entry("r", size=700_000)])
     iterator = one.from_horizon(one.shards[0])
     found, behind = one.read(iterator, 10)
-    assert len(found) == 2
-    clock.now += 1.0
+    assert len(found) == 4
+    one.put([entry("later")])
     assert behind is not None
-    assert len(one.read(behind, 10)[0]) == 2
+    assert one.read(behind, 10)[0] == []
+    clock.now += 1.0
+    assert len(one.read(behind, 10)[0]) == 1
+
+
+def test_a_read_gives_ten_mebibytes_at_most(clock: Clock) -> None:
+    one = stream(clock)
+    for _ in range(14):
+        clock.now += 1.0
+        one.put([entry("r", size=900_000)])
+    assert len(one.read(one.from_horizon(one.shards[0]), 100)[0]) == 11

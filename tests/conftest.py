@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -30,6 +31,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("shared")
 
 _FIRST = {"integration": 0, "terraform": 1}
+_APART = {"test_agreement.py", "test_chaos.py"}
+"""They bring up a LocalStack of their own, and nothing in the checkout's."""
 
 
 @pytest.fixture(scope="session")
@@ -80,4 +83,4 @@ class ByFile(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return "integration" if "/integration/" in path else path
+        return "integration" if "/integration/" in path and Path(path).name not in _APART else path

@@ -25,6 +25,7 @@ from stream_sim.simulation.schedule import (
 from stream_sim.simulation.shrink import shrunk
 from stream_sim.simulation.weather import Weather
 from tests.mutants.catalogue import MUTANTS
+from tests.shell import Shell, commands_in
 
 HISTORIES = 300
 NO_SHARDS = msgspec.json.encode(msgspec.structs.replace(draw(1), events_shards=0))
@@ -110,6 +111,14 @@ def test_no_history_breaks_a_property() -> None:
     found = re.fullmatch(r"300 histories, ([\d,]+) records, 0 properties broken", last)
     assert found, last
     assert int(found[1].replace(",", "")) > 100 * HISTORIES
+
+
+def test_the_pages_commands_work(newcomer: dict[str, str]) -> None:
+    with Shell(newcomer) as shell:
+        make, *others = commands_in("docs/reliability.md", "How it is checked")
+        assert re.search(r"^100 histories, .* 0 properties broken$", shell.run(make), re.MULTILINE)
+        for line in others:
+            shell.run(line)
 
 
 def test_a_history_is_replayed_step_by_step() -> None:

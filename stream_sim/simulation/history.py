@@ -1,30 +1,27 @@
 """A schedule in, what came of it out: the stream, the mapping and the function, run to the end."""
 
-import contextlib
-import io
-import logging
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
 import msgspec
-import onnxruntime
 
 from ride_scoring import kpl
 from ride_scoring.events import Prediction, Reject
 from ride_scoring.rejects import PREFIX as REJECTS_PREFIX
-from ride_scoring.telemetry import PACKAGE, Telemetry
+from ride_scoring.telemetry import Telemetry
 from stream_sim import set_aside
 from stream_sim.simulation import models, rides
 from stream_sim.simulation.broken import Broken
+from stream_sim.simulation.buckets import MODELS, REJECTS, Buckets
+from stream_sim.simulation.captured import captured
 from stream_sim.simulation.clock import Clock, OutOfTime
 from stream_sim.simulation.invocation import Given, Invocation
 from stream_sim.simulation.lambda_service import Environment, LambdaService, Result, World
 from stream_sim.simulation.mapping import EventSourceMapping
 from stream_sim.simulation.properties import Properties, Sent, event_ids
 from stream_sim.simulation.schedule import Burst, Change, Move, Schedule
-from stream_sim.simulation.services import MODELS, REJECTS, Buckets, contents
+from stream_sim.simulation.services import contents
 from stream_sim.simulation.stream import Entry, Stream, Taken
 from stream_sim.simulation.weather import Weather
 
@@ -57,7 +54,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def run(schedule: Schedule, tell: Callable[[float, str], None] = lambda *_: None) -> Outcome:
     """Runs a history. `tell` is given each step and its seconds from the beginning."""
-    with _captured() as log:
+    with captured() as log:
         history = _History(schedule, tell)
         history.run()
         history.properties.log(log.getvalue())
@@ -263,22 +260,3 @@ def _line(invocation: Invocation, environment: Environment) -> str:
         f"predicted, {len(invocation.set_aside)} rejected by version {environment.follow.serves}: "
         f"{invocation.outcome}{reports}{met}"
     )
-
-
-@contextlib.contextmanager
-def _captured() -> Iterator[io.StringIO]:
-    """A context in which all that the function writes is kept, and shown to nobody."""
-    onnxruntime.set_default_logger_severity(4)  # a model that fails is no news here
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        Telemetry("simulated")
-        handlers = [
-            (handler, handler.setStream(said))
-            for handler in logging.getLogger(PACKAGE).handlers
-            if isinstance(handler, logging.StreamHandler)
-        ]
-        try:
-            yield said
-        finally:
-            for handler, stream in handlers:
-                handler.setStream(stream or sys.stdout)

@@ -19,19 +19,13 @@ from ride_scoring.timing import Timing
 from ride_scoring.wiring import Services
 from stream_sim.simulation import models
 from stream_sim.simulation.broken import Note
+from stream_sim.simulation.buckets import MODELS, REJECTS, Buckets
 from stream_sim.simulation.clock import Clock
+from stream_sim.simulation.door import Door
 from stream_sim.simulation.invocation import Ended, Given, Invocation
+from stream_sim.simulation.pointer import PointerFollowed
 from stream_sim.simulation.schedule import FunctionSettings
-from stream_sim.simulation.services import (
-    MODELS,
-    PREDICTIONS,
-    REJECTS,
-    Buckets,
-    Door,
-    PointerFollowed,
-    SimulatedKinesis,
-    SimulatedS3,
-)
+from stream_sim.simulation.services import PREDICTIONS, SimulatedKinesis, SimulatedS3
 from stream_sim.simulation.stream import Stream
 from stream_sim.simulation.weather import Weather
 

@@ -4,25 +4,19 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from stream_sim.simulation import documents
 from stream_sim.simulation.clock import Clock
 from stream_sim.simulation.lambda_service import Result
-from stream_sim.simulation.lane import Lane
+from stream_sim.simulation.reader import ShardReader
 from stream_sim.simulation.schedule import MappingSettings
 from stream_sim.simulation.stream import (
-    Entry,
-    IteratorExpired,
     Shard,
     ShardIterator,
     StoredRecord,
     Stream,
 )
-
-POLL_SECONDS: Final = 1.0
-"""A shard is looked at once a second where nothing new was found."""
 
 
 class EventSourceMapping:
@@ -139,73 +133,3 @@ class EventSourceMapping:
         """A closed shard is done to its end, so its children can be read."""
         self._finished.add(shard_id)
         self._read_shards()
-
-
-class ShardReader:
-    """Reads one shard and hands its records to lanes, by their partition keys."""
-
-    def __init__(self, mapping: EventSourceMapping, stream: Stream, shard: Shard) -> None:
-        self._mapping = mapping
-        self._stream = stream
-        self._shard = shard
-        self._last_read = mapping.read_behind(shard.shard_id)
-        self._generation = mapping.generation
-        self.lanes = [
-            Lane(self, mapping, number) for number in range(mapping.settings.parallelization_factor)
-        ]
-        self.at_end = False
-        mapping.clock.spawn(self._run)
-        for lane in self.lanes:
-            mapping.clock.spawn(lane.run)
-
-    @property
-    def shard_id(self) -> str:
-        return self._shard.shard_id
-
-    @property
-    def stale(self) -> bool:
-        """Whether another reader took over."""
-        return self._generation != self._mapping.generation
-
-    def lane_ended(self) -> None:
-        if all(lane.ended for lane in self.lanes) and not self.stale:
-            self._mapping.finished(self.shard_id)
-
-    def _run(self) -> None:
-        """Reads on, for as long as the lanes have room and until the shard ends."""
-        iterator: ShardIterator | None = self._stream.behind(self._shard, self._last_read)
-        while iterator is not None and not self.stale:
-            try:
-                found, iterator = self._stream.read(iterator, self._mapping.settings.batch_size)
-            except IteratorExpired:
-                iterator = self._stream.behind(self._shard, self._last_read)
-                continue
-            for record in found:
-                self._last_read = record.sequence_number
-                self.lanes[self._lane_of(record)].take(record)
-            if iterator is not None:
-                self._wait(iterator, nothing_found=not found)
-        self.at_end = True
-        for lane in self.lanes:
-            lane.wake()
-
-    def _lane_of(self, record: StoredRecord) -> int:
-        """By the partition key alone, wherever an explicit hash key put the record."""
-        if len(self.lanes) == 1:
-            return 0
-        return Entry(b"", record.partition_key).hash_key % len(self.lanes)
-
-    def _wait(self, iterator: ShardIterator, *, nothing_found: bool) -> None:
-        clock = self._mapping.clock
-        if full := next((lane for lane in self.lanes if lane.full), None):
-            clock.wait(full.on_room, None)
-        elif nothing_found:
-            clock.wait(partial(self._on_put, iterator), None)
-            clock.sleep(POLL_SECONDS)
-
-    def _on_put(self, iterator: ShardIterator, call: Callable[[], None]) -> None:
-        """Calls when there may be something to read, at once where there is already."""
-        if iterator.position < len(self._shard.records) or self._shard.closed:
-            self._mapping.clock.at(self._mapping.clock.now, call)
-        else:
-            self._stream.on_put(call)

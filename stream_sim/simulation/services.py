@@ -2,128 +2,36 @@
 bucket and stream, with the weather's faults.
 """
 
-import hashlib
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from ride_scoring import kpl, model_store
-from ride_scoring.errors import AwsError, ModelRefused
+from ride_scoring.errors import AwsError
 from ride_scoring.events import Prediction, Reject
 from ride_scoring.ports import CALL_SECONDS
 from stream_sim.simulation import models
-from stream_sim.simulation.broken import Note
-from stream_sim.simulation.invocation import Ended, Invocation
-from stream_sim.simulation.schedule import FaultKind
+from stream_sim.simulation.buckets import Buckets, Stored
+from stream_sim.simulation.door import TIMED_OUT, Door
+from stream_sim.simulation.invocation import Invocation
+from stream_sim.simulation.pointer import PointerFollowed
 from stream_sim.simulation.stream import THROTTLED, Entry, Stream, Taken
-from stream_sim.simulation.weather import Weather
 
 PREDICTIONS: Final = "ride-predictions"
-MODELS: Final = "models"
-REJECTS: Final = "rejects"
 FULL: Final = "the stream is full"
 """A cause that no fault is: more was put than the stream takes."""
-_CALL_SECONDS: Final = 0.02
 _GET_ATTEMPTS: Final = 3
 _IMPATIENT_SECONDS: Final = 1.0
-_SLOW_SECONDS: Final = 20.0
-_TIMED_OUT: Final = "ReadTimeoutError"
 _DENIED: Final = "AccessDeniedException"
 _MOST_PUTS: Final = 250
 """Calls of one invocation: ten for the largest batch, and tries with waits between them."""
 _POINTER: Final = model_store.pointer_key(models.NAME, models.ALIAS)
 
 
-class Stored(msgspec.Struct, frozen=True):
-    body: bytes
-    etag: str
-
-
-class Buckets:
-    """S3's buckets, and the objects in each. Reads see what was written last."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, dict[str, Stored]] = {MODELS: {}, REJECTS: {}}
-
-    def put(self, bucket: str, key: str, body: bytes) -> None:
-        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
-        self.named(bucket)[key] = Stored(body, f'"{etag}"')
-
-    def get(self, bucket: str, key: str) -> Stored:
-        """Raises `AwsError`."""
-        if key not in (objects := self.named(bucket)):
-            raise AwsError(f"{key} is not there", "NoSuchKey")
-        return objects[key]
-
-    def named(self, bucket: str) -> dict[str, Stored]:
-        """Raises `AwsError`."""
-        if bucket not in self.objects:
-            raise AwsError(f"{bucket} is not there", "NoSuchBucket")
-        return self.objects[bucket]
-
-
-class Door:
-    """What all calls of one environment go through: time passes, and a process may be killed."""
-
-    def __init__(self, weather: Weather, note: Note) -> None:
-        self.weather = weather
-        self.note = note
-        self.invocation: Invocation | None = None
-
-    @property
-    def now_running(self) -> Invocation:
-        if self.invocation is None:
-            raise RuntimeError("a call outside of an invocation")
-        return self.invocation
-
-    def enter(self) -> Invocation:
-        invocation = self.now_running
-        self._kill("killed-before-call")
-        self.stop()
-        invocation.spend(_CALL_SECONDS / 2)
-        return invocation
-
-    def leave(self) -> None:
-        self._kill("killed-after-call")
-        self.now_running.spend(_CALL_SECONDS / 2)
-
-    def stop(self) -> None:
-        """The process is stopped, where that strikes, until its time is over."""
-        if self.weather.strikes("stopped"):
-            self.now_running.stall("stopped", self.now_running.seconds_left)
-
-    def struck(self, kind: FaultKind) -> bool:
-        """Whether the fault strikes the invocation that runs, which then knows of it."""
-        if self.weather.strikes(kind) is None:
-            return False
-        self.now_running.causes.append(kind)
-        return True
-
-    def fail(self, kind: FaultKind, code: str) -> None:
-        """Raises `AwsError` where the fault strikes."""
-        if self.struck(kind):
-            raise AwsError(f"{kind} was simulated", code)
-
-    def slow(self, kind: FaultKind, most_seconds: float) -> None:
-        """Time passes where the fault strikes. Raises `AwsError` where it is more than the most."""
-        rng = self.weather.strikes(kind)
-        if rng is None:
-            return
-        seconds = rng.uniform(0.0, _SLOW_SECONDS)
-        self.now_running.stall(kind, min(seconds, most_seconds))
-        if seconds > most_seconds:
-            raise AwsError(f"{kind} was simulated", _TIMED_OUT)
-
-    def _kill(self, kind: FaultKind) -> None:
-        if self.struck(kind):
-            raise Ended("killed")
-
-
 class SimulatedS3:
     """Fills `ride_scoring.ports.Objects`; a call that fails has failed at each of its attempts."""
 
-    def __init__(self, door: Door, buckets: Buckets, follow: "PointerFollowed") -> None:
+    def __init__(self, door: Door, buckets: Buckets, follow: PointerFollowed) -> None:
         self._door = door
         self._buckets = buckets
         self._follow = follow
@@ -150,7 +58,7 @@ class SimulatedS3:
         self._door.slow("reject-slow", CALL_SECONDS * _GET_ATTEMPTS)
         self._door.fail("reject-error", "InternalError")
         self._buckets.put(bucket, key, body)
-        self._door.fail("reject-lost", _TIMED_OUT)
+        self._door.fail("reject-lost", TIMED_OUT)
         invocation.set_aside.update(
             msgspec.json.decode(line, type=Reject).event_id for line in body.splitlines()
         )
@@ -163,58 +71,6 @@ class SimulatedS3:
         self._door.fail("get-denied", "AccessDenied")
         self._door.leave()
         return self._buckets.get(bucket, key)
-
-
-class PointerFollowed:
-    """Which version an environment has to serve, by what it read of the pointer and the model."""
-
-    def __init__(self, now: Callable[[], float], whole: Callable[[str], bool], note: Note) -> None:
-        self._now = now
-        self._whole = whole
-        self._note = note
-        self._named: str | None = None
-        self._etag = ""
-        self._unread_etag: str | None = None
-        """Of a pointer that named what could not be read: it has to be followed again."""
-        self._serves: str | None = None
-        self._looked_at = float("-inf")
-        self.failed = False
-        self.has_to_look = False
-        """Whether the pointer is to be read in this invocation, and was not yet."""
-
-    def begin(self, refresh_seconds: float) -> None:
-        """An invocation begins."""
-        due = self._now() - self._looked_at >= refresh_seconds
-        self.has_to_look = due or self.serves is None
-
-    def looks(self) -> None:
-        self._settle()
-        self._looked_at = self._now()
-        self.has_to_look = False
-
-    def found(self, pointer: Stored, unless_etag: str | None) -> None:
-        if pointer.etag == unless_etag:
-            if pointer.etag == self._unread_etag:
-                self._note("another model than the pointer's", "what was not read is never read")
-            return
-        self._etag = pointer.etag
-        try:
-            self._named = model_store.decode_pointer(pointer.body).version
-        except ModelRefused:
-            self._named = None
-
-    @property
-    def serves(self) -> str | None:
-        self._settle()
-        return self._serves
-
-    def _settle(self) -> None:
-        """What was named serves once all of it was read, where it is whole."""
-        if self._named is not None:
-            self._unread_etag = self._etag if self.failed else None
-            if not self.failed and self._whole(self._named):
-                self._serves = self._named
-        self._named, self.failed = None, False
 
 
 class _PutRecord(msgspec.Struct, frozen=True, rename="pascal"):
@@ -252,7 +108,7 @@ class SimulatedKinesis:
         for held, code in zip(events, codes, strict=True):
             if code is None:
                 invocation.versions.update(event.version for event in held)
-        self._door.fail("put-lost", _TIMED_OUT)
+        self._door.fail("put-lost", TIMED_OUT)
         self._door.leave()
         for held, code in zip(events, codes, strict=True):
             if code is None:
@@ -296,7 +152,7 @@ class SimulatedKinesis:
         slow = rng.uniform(0.0, 2 * CALL_SECONDS)
         self._door.now_running.spend(min(slow, seconds))
         if slow > seconds:
-            raise AwsError("put-slow was simulated", _TIMED_OUT)
+            raise AwsError("put-slow was simulated", TIMED_OUT)
 
 
 def _entry(record: _PutRecord) -> Entry:

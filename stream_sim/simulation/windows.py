@@ -1,0 +1,76 @@
+"""Tumbling windows of one lane: which records go together, and the function's state.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from stream_sim.simulation import documents
+from stream_sim.simulation.lambda_service import Answered, Result
+from stream_sim.simulation.stream import StoredRecord
+
+_GRACE_SECONDS: Final = 5.0
+
+
+class Windows:
+    """Tumbling windows of so many seconds, none where they are 0; `state` is the function's.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._start: float | None = None
+        self._state: Mapping[str, Any] = {}
+
+    def same(self, one: StoredRecord, other: StoredRecord) -> bool:
+        return not self._seconds or self._start_of(one) == self._start_of(other)
+
+    def over(self, now: float, coming: Sequence[StoredRecord], *, at_end: bool) -> bool:
+        """Whether no record can come any more of the window that is open."""
+        if self._start is None:
+            return False
+        if coming:
+            return self._start_of(coming[0]) != self._start
+        return at_end or self.until_over(now) == 0
+
+    def until_over(self, now: float) -> float | None:
+        """Seconds, with a grace for records that are read late."""
+        if self._start is None:
+            return None
+        return max(0.0, self._start + self._seconds + _GRACE_SECONDS - now)
+
+    def said(self, first: StoredRecord) -> dict[str, Any]:
+        """What an event says of the window that its records are in."""
+        if not self._seconds:
+            return {}
+        self._start = self._start_of(first)
+        return self._said(final=False)
+
+    def final(self) -> dict[str, Any]:
+        return self._said(final=True)
+
+    def keeps(self, result: Result) -> bool:
+        """Takes the state out of an answer; one without is a failure."""
+        if not self._seconds:
+            return True
+        payload = (isinstance(result, Answered) and result.payload) or {}
+        if "state" not in payload:
+            return False
+        self._state = payload["state"]
+        return True
+
+    def close(self) -> None:
+        self._start, self._state = None, {}
+
+    def _said(self, *, final: bool) -> dict[str, Any]:
+        return {
+            "window": documents.window(self._start or 0.0, self._seconds),
+            "state": self._state,
+            "isFinalInvokeForWindow": final,
+            "isWindowTerminatedEarly": False,
+        }
+
+    def _start_of(self, record: StoredRecord) -> float:
+        return record.arrived_at // self._seconds * self._seconds

@@ -29,7 +29,7 @@ _ROLLED_BACK_SECONDS: Final = 60.0
 _MANY_RECORDS: Final = 100
 _FEW: Final = (1, 10, 20, 100, 1000)
 _MANY: Final = (10, 100, 100, 500, 1000)
-"""Batch sizes: one record at a time says no more of eight hundred than of a hundred."""
+"""Batch sizes: one record at a time says no more of six hundred than of a hundred."""
 _DURING_A_FAULT: Final = 0.5
 _GIVEN_UP: Final = 0.15
 _SLOW: Final[tuple[FaultKind, ...]] = ("get-slow", "reject-slow", "put-slow")
@@ -76,7 +76,7 @@ class _Draw:
         self._deadly = self._rng.random() < 0.3
         self._given_up = self._rng.random() < _GIVEN_UP
         self._large = self._rng.random() < _LARGE
-        self._records = 800 if self._large else self._rng.choice([10, 50, 100, 200, 400, 800])
+        self._records = 600 if self._large else self._rng.choice([10, 50, 100, 200, 400, 600])
         self._faults = self._several(self._fault, 8)
         if self._given_up:
             self._faults += tuple(map(self._lasting, _SLOW))
@@ -137,7 +137,7 @@ class _Draw:
         records = self._records
         bursts = []
         while records > 0:
-            count = min(records, 800 if self._large else self._rng.choice([1, 5, 20, 50, 150]))
+            count = min(records, 600 if self._large else self._rng.choice([1, 5, 20, 50, 150]))
             bursts.append(Burst(self._moment(), self._number(), self._kinds(count)))
             records -= count
         return tuple(sorted(bursts, key=lambda burst: burst.at))

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from ride_scoring import compiled, model_store
 from ride_scoring.compiled import Parity
@@ -22,10 +22,10 @@ from stream_sim.simulation.schedule import Move
 
 NAME: Final = "ride-duration"
 ALIAS: Final = "champion"
-FAILING_MILES: Final = 199.0
-NAN_MILES: Final = 198.0
-INFINITE_MILES: Final = 197.0
 NEGATIVE_MILES: Final = 196.0
+INFINITE_MILES: Final = 197.0
+NAN_MILES: Final = 198.0
+FAILING_MILES: Final = 199.0
 _MLMODEL: Final = b"flavors: {}\n"
 _GOLDEN_RIDE: Final = Ride(130, 205, 3.0)
 _OPSET: Final = 18
@@ -103,26 +103,19 @@ def _graph(minutes_a_mile: float, source: bytes) -> bytes:
     constants = {
         "axis": np.array([1], dtype=np.int64),
         "rate": np.array(minutes_a_mile),
-        "negative_from": np.array(NEGATIVE_MILES - 0.5),
-        "infinite_from": np.array(INFINITE_MILES - 0.5),
-        "nan_from": np.array(NAN_MILES - 0.5),
-        "fails_from": np.array(FAILING_MILES - 0.5),
-        "negative": np.array(-1.0),
-        "infinite": np.array(np.inf),
-        "nan": np.array(np.nan),
-        "nothing": np.array([0.0]),
+        "last_ordinary": np.array(NEGATIVE_MILES - 1.0),
+        "zero": np.array(0.0),
+        "extra": np.array([0.0, -1e9, np.inf, np.nan]),
     }
     node = helper.make_node
     nodes = [
         node("Squeeze", [compiled.INPUT, "axis"], ["miles"]),
         node("Mul", ["miles", "rate"], ["ordinary"]),
-        *_from("negative", "ordinary", "at_least_negative"),
-        *_from("infinite", "at_least_negative", "at_least_infinite"),
-        *_from("nan", "at_least_infinite", "given"),
-        node("Greater", ["miles", "fails_from"], ["fails"]),
-        node("Cast", ["fails"], ["place"], to=TensorProto.INT64),
-        node("Gather", ["nothing", "place"], ["found"]),  # of one place, the second fails
-        node("Add", ["given", "found"], [compiled.OUTPUT]),
+        node("Sub", ["miles", "last_ordinary"], ["beyond"]),
+        node("Max", ["beyond", "zero"], ["miles_beyond"]),
+        node("Cast", ["miles_beyond"], ["place"], to=TensorProto.INT64),
+        node("Gather", ["extra", "place"], ["found"]),  # of four places, the fifth fails
+        node("Add", ["ordinary", "found"], [compiled.OUTPUT]),
     ]
     graph = helper.make_graph(
         nodes,
@@ -144,11 +137,3 @@ def _graph(minutes_a_mile: float, source: bytes) -> bytes:
     )
     serialized: bytes = model.SerializeToString()
     return serialized
-
-
-def _from(kind: str, before: str, after: str) -> list[NodeProto]:
-    """From so many miles on, what is given is another."""
-    return [
-        helper.make_node("Greater", ["miles", f"{kind}_from"], [f"is_{kind}"]),
-        helper.make_node("Where", [f"is_{kind}", kind, before], [after]),
-    ]

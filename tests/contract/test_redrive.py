@@ -193,10 +193,12 @@ def test_more_than_one_call_takes_are_all_sent_and_marked(
 def test_an_object_that_is_written_again_has_its_new_rejects_sent(
     aws: boto3.Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    set_aside(a_reject(1), a_reject(2))
-    redrive(capsys)
-    set_aside(a_reject(1), a_reject(2), a_reject(3))
-    assert redrive(capsys) == Counts(to_send=1, sent=1, sent_before=2, reasons={"schema": 1})
+    for rejects in ([a_reject(1), a_reject(2)], [a_reject(1), a_reject(2), a_reject(3)]):
+        body = msgspec.json.Encoder().encode_lines(rejects)
+        key = "rejects/2023/01/14/13/written-again.ndjson"
+        aws.client("s3").put_object(Bucket="rejects", Key=key, Body=body)
+        counts = redrive(capsys)
+    assert counts == Counts(to_send=1, sent=1, sent_before=2, reasons={"schema": 1})
     assert taken(aws) == rides(1, 2, 3)
 
 

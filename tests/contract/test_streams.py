@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -88,7 +89,15 @@ def test_a_batch_that_is_tried_again_overwrites_its_object(aws: boto3.Session) -
     for _ in range(2):
         RejectStore(connect(os.environ).s3, "rejects").put([a_reject(1)])
     (entry,) = aws.client("s3").list_objects_v2(Bucket="rejects")["Contents"]
-    assert entry["Key"] == "rejects/2023/01/14/13/shard-0-1.ndjson"
+    assert re.fullmatch(r"rejects/2023/01/14/13/shard-0-1-[0-9a-f]{16}\.ndjson", entry["Key"])
+
+
+def test_a_part_of_a_batch_that_is_written_late_takes_no_reject_away(aws: boto3.Session) -> None:
+    store = RejectStore(connect(os.environ).s3, "rejects")
+    store.put([a_reject(1), a_reject(2)])
+    store.put([a_reject(1)])
+    found = list(a_reader(aws).new_rejects())
+    assert sorted(reject.event_id for reject in found) == ["shard-0:1", "shard-0:1", "shard-0:2"]
 
 
 @pytest.mark.usefixtures("aws")

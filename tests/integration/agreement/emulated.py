@@ -43,9 +43,10 @@ class Clients:
     """LocalStack's, as the environment names it, and a bucket for what is set aside."""
 
     def __init__(self) -> None:
-        self.kinesis = boto3.client("kinesis")
-        self.functions = boto3.client("lambda")
-        self.s3 = boto3.client("s3")
+        session = boto3.Session()  # boto3's own one would keep these keys for the tests to come
+        self.kinesis = session.client("kinesis")
+        self.functions = session.client("lambda")
+        self.s3 = session.client("s3")
         self.s3.create_bucket(Bucket=_BUCKET)
 
 

@@ -10,16 +10,14 @@ from stream_sim.simulation.broken import Property
 class Mutant(msgspec.Struct, frozen=True):
     """`name` says what is broken, `file` is one of `ride_scoring`, `text` occurs in it once.
 
-    One of `caught_by` has to be what breaks. A mutant that no history can catch says in `survives`
-    what the histories lack.
+    One of `caught_by` has to be what breaks.
     """
 
     name: str
     file: str
     text: str
     instead: str
-    caught_by: tuple[Property, ...] = ()
-    survives: str | None = None
+    caught_by: tuple[Property, ...]
 
     def apply(self, package: Path) -> None:
         """Breaks a copy of the package. Raises `ValueError` where the text is not there once."""

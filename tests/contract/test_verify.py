@@ -312,6 +312,19 @@ class Told(Reconciliation):
         super().predicted(page)
 
 
+def told_of(folder: Path, deadline_seconds: float) -> Told:
+    """What a verify of the run in the folder tells its reconciliation."""
+    with Journal(folder, "ride-predictions") as book, Rides(folder) as rides:
+        for entry in ledger.entries(folder, 0):
+            rides.add(entry)
+        told = Told(rides)
+        outcomes = Outcomes(
+            runs.RUN, runs.BEGAN.timestamp(), "ride-predictions", "rejects", boto3.Session()
+        )
+        outcomes.read_into(told, book, deadline_seconds, lambda: None)
+    return told
+
+
 def test_what_was_sent_again_is_known_before_its_predictions_are_told(tmp_path: Path) -> None:
     runs.write(tmp_path, sent(1))
     set_aside(0)
@@ -324,14 +337,7 @@ def test_what_was_sent_again_is_known_before_its_predictions_are_told(tmp_path: 
         again = seen(a_prediction(0, "shard-0:70"), runs.BEGAN, runs.RUN)
         assert again
         book.write(Page("shardId-000000000000", "0", [again]))
-    with Journal(tmp_path, "ride-predictions") as book, Rides(tmp_path) as rides:
-        for entry in ledger.entries(tmp_path, 0):
-            rides.add(entry)
-        told = Told(rides)
-        outcomes = Outcomes(
-            runs.RUN, runs.BEGAN.timestamp(), "ride-predictions", "rejects", boto3.Session()
-        )
-        outcomes.read_into(told, book, 60, lambda: None)
+    told = told_of(tmp_path, 60)
     assert told.what == ["redriven", "rejected", "predicted"]
 
 
@@ -345,14 +351,7 @@ def test_what_was_given_up_on_is_known_before_what_came_of_it_later(tmp_path: Pa
     for name, content in {key: body, f"redriven/{key}.json": mark}.items():
         boto3.client("s3").put_object(Bucket="rejects", Key=name, Body=content)
     RejectStore(connect(os.environ).s3, "rejects").put([a_reject(0, "schema", "shard-0:70")])
-    with Journal(tmp_path, "ride-predictions") as book, Rides(tmp_path) as rides:
-        for entry in ledger.entries(tmp_path, 0):
-            rides.add(entry)
-        told = Told(rides)
-        outcomes = Outcomes(
-            runs.RUN, runs.BEGAN.timestamp(), "ride-predictions", "rejects", boto3.Session()
-        )
-        outcomes.read_into(told, book, 1, lambda: None)
+    told = told_of(tmp_path, 1)
     assert told.what == ["redriven", "failed", "rejected"]
     assert told.open == 0
 

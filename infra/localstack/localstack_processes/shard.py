@@ -16,7 +16,7 @@ _MOST_RECORDS: Final = 10_000
 _MOST_BYTES: Final = 10 * 1024 * 1024
 
 
-class SafeShard(models.Shard):  # type: ignore[misc]
+class SafeShard(models.Shard):  # type: ignore[misc] # moto ships no types
     """Sequence numbers begin at 1 and leave none out."""
 
     def __init__(self, *args: object, **settings: object) -> None:

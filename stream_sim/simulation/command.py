@@ -135,7 +135,11 @@ def _cut_down(seed: int) -> None:
 def _read(file: Path) -> Schedule:
     try:
         return msgspec.json.decode(file.read_bytes(), type=Schedule)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(
+            f"{file} cannot be read ({error.strerror}): name a schedule that `simulate` wrote"
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError(
             f"{file} is no schedule ({error}): name one that `simulate` wrote"
         ) from error

@@ -158,5 +158,6 @@ def test_a_file_that_is_no_schedule_is_said_in_one_sentence(
         file.write_bytes(content)
     done = command("replay-seed", "1", "--schedule", str(file), code=1)
     assert done.stdout == ""
-    assert done.stderr.startswith(f"error: {file} is no schedule (")
+    why = "cannot be read (No such file or directory)" if content is None else "is no schedule ("
+    assert done.stderr.startswith(f"error: {file} {why}")
     assert done.stderr.count("\n") == 1

@@ -77,8 +77,8 @@ class WatchApp(App[None]):
         self.call_after_refresh(self.show)
 
     def show(self) -> None:
-        """Brings the page up to date, unless it is paused."""
-        if self._paused:
+        """Brings the page up to date, unless it is paused or being taken down."""
+        if self._paused or not self.is_running:
             return
         try:
             sight = self._look()

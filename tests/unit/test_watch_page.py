@@ -138,6 +138,12 @@ def test_a_page_that_is_paused_stands_still() -> None:
     drive(deployment, script)
 
 
+def test_a_look_that_comes_when_the_page_is_gone_is_not_shown() -> None:
+    async def script(_app: WatchApp, _pilot: Pilot[None]) -> None: ...
+
+    drive(Deployment(), script).show()
+
+
 def test_the_page_can_be_light() -> None:
     async def script(app: WatchApp, pilot: Pilot[None]) -> None:
         assert app.current_theme.dark

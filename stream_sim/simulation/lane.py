@@ -44,7 +44,8 @@ class Lane:
         self._key = (reader.shard_id, number)
         self._buffer: deque[StoredRecord] = deque()
         self._filled_at = 0.0
-        self._free_at = 0.0
+        self._at_head_since = 0.0
+        self._batched = 0
         self._waiting: list[Callable[[], None]] = []
         self._for_room: list[Callable[[], None]] = []
         self._window = Windows(mapping.settings.tumbling_window_seconds)
@@ -76,8 +77,8 @@ class Lane:
             if self._window.over(self._clock.now, self._buffer, at_end=at_end):
                 self._final()
             elif self._ready():
-                at_head_since = max(self._filled_at, self._free_at)
-                self._work_on(self._batch(), at_head_since)
+                self._at_head_since = max(self._at_head_since, self._filled_at)
+                self._work_on(self._batch())
             elif at_end:
                 self.ended = True
                 self._reader.lane_ended()
@@ -115,22 +116,13 @@ class Lane:
             self._clock.at(self._clock.now, call)
         return batch
 
-    def _work_on(self, batch: Sequence[StoredRecord], begun: float) -> None:
+    def _work_on(self, batch: Sequence[StoredRecord]) -> None:
+        self._batched = len(batch)
         pieces = deque([Piece(batch)])
         while pieces and not self._reader.stale:
             piece = self._without_too_old(pieces.popleft())
-            if not piece.records:
-                begun = self._settled(len(batch), begun)
-                continue
-            before = self._mapping.checkpoints.get(self._key, 0)
-            pieces.extendleft(reversed(self._tried(piece)))
-            if self._mapping.checkpoints.get(self._key, 0) > before:
-                begun = self._settled(len(batch), begun)
-
-    def _settled(self, records: int, begun: float) -> float:
-        self._free_at = self._clock.now
-        self._mapping.settled(self._key[0], records, self._free_at - begun)
-        return self._free_at
+            if piece.records:
+                pieces.extendleft(reversed(self._tried(piece)))
 
     def _tried(self, piece: Piece) -> list[Piece]:
         """What is left to do of a piece, once it was tried."""
@@ -174,12 +166,16 @@ class Lane:
 
     def _without_too_old(self, piece: Piece) -> Piece:
         """https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html"""
-        oldest = self._clock.now - self._mapping.oldest_seconds
-        expired = [record for record in piece.records if record.arrived_at <= oldest]
+        expired = [record for record in piece.records if record.arrived_at <= self._oldest]
         if not expired:
             return piece
         self._discard(piece, expired, documents.TOO_OLD)
         return Piece(piece.records[len(expired) :], piece.attempts, piece.failed)
+
+    @property
+    def _oldest(self) -> float:
+        """When a record arrived that has just become too old."""
+        return self._clock.now - self._mapping.oldest_seconds
 
     def _discard(self, piece: Piece, records: Sequence[StoredRecord], condition: str) -> None:
         self._mapping.discard(self._reader.shard_id, records, condition, piece.attempts)
@@ -188,6 +184,9 @@ class Lane:
     def _checkpoint(self, records: Sequence[StoredRecord]) -> None:
         if records:
             self._mapping.checkpoint(self._key, records[-1].sequence_number)
+            held_up = self._clock.now - self._at_head_since
+            self._mapping.settled(self._key[0], self._batched, held_up)
+            self._at_head_since = self._clock.now
 
     def _wait_before(self, piece: Piece) -> None:
         if piece.failed:
@@ -199,12 +198,16 @@ class Lane:
         return self._called(event | self._window.said(piece.records[0]))
 
     def _final(self) -> None:
-        """A window's last invocation; its state is dropped when the retries are spent."""
+        """A window's last invocation, bound by the batches' retries and record age; then its state
+        is dropped.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
+        """
         attempts = 0
         while not self._reader.stale:
-            event = self._window.final()
-            result = self._called({"Records": [], **event})
-            if self._window.keeps(result) or 0 <= self._mapping.settings.retry_attempts <= attempts:
+            result = self._called({"Records": [], **self._window.final()})
+            spent = 0 <= self._mapping.settings.retry_attempts <= attempts
+            if self._window.keeps(result) or spent or self._window.ended_by(self._oldest):
                 break
             attempts += 1
             self._clock.sleep(_NOT_INVOKED_SECONDS)

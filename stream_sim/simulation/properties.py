@@ -189,7 +189,10 @@ class Properties:
         bounds = []
         if mapping.retry_attempts >= 0:
             halvings = math.ceil(math.log2(records)) if mapping.bisect and records > 1 else 0
-            bounds.append((mapping.retry_attempts + 1 + halvings) * attempt)
+            tries = mapping.retry_attempts + 1
+            # The last invocation of the window before comes first, and has the same retries.
+            ahead = tries if mapping.tumbling_window_seconds else 0
+            bounds.append((ahead + tries + halvings) * attempt)
         if mapping.record_age_seconds >= 0:
             bounds.append(mapping.record_age_seconds + attempt)
         # While Lambda has no environment for it, only the record's age ends the tries.

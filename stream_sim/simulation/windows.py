@@ -41,6 +41,10 @@ class Windows:
             return None
         return max(0.0, self._start + self._seconds + _GRACE_SECONDS - now)
 
+    def ended_by(self, moment: float) -> bool:
+        """Whether no record of the window that is open can have arrived after that moment."""
+        return self._start is not None and self._start + self._seconds <= moment
+
     def said(self, first: StoredRecord) -> dict[str, Any]:
         """What an event says of the window that its records are in."""
         if not self._seconds:

@@ -282,6 +282,21 @@ def test_with_tumbling_windows_an_answer_without_a_state_is_a_failure() -> None:
     assert [[item.data for item in records] for records in simulated.failed()] == [[b"a"]]
 
 
+def test_a_windows_last_invocation_is_tried_for_as_long_as_a_record_may_be_old() -> None:
+    def never_ends(event: Mapping[str, Any]) -> Result:
+        return FAILED if event["isFinalInvokeForWindow"] else Answered({"state": {}})
+
+    simulated = Simulated(
+        never_ends, tumbling_window_seconds=40.0, retry_attempts=-1, record_age_seconds=60.0
+    )
+    simulated.put(entry("a"))
+    simulated.put(entry("b"), at=41.0)
+    simulated.run()
+    assert [name for call in simulated.calls for name in call] == ["a", "b"]
+    (_, _, behind_the_window) = simulated.settled[1]
+    assert behind_the_window == pytest.approx(40 + 60 - 41, abs=1)
+
+
 def test_what_holds_up_a_shard_is_told_with_its_seconds() -> None:
     simulated = Simulated(fails_on("a"), bisect=False, retry_attempts=2)
     simulated.put(entry("a"))
@@ -289,3 +304,18 @@ def test_what_holds_up_a_shard_is_told_with_its_seconds() -> None:
     ((shard_id, records, seconds),) = simulated.settled
     assert (shard_id, records) == ("shardId-000000000000", 1)
     assert seconds == pytest.approx(0.2 + 0.4)
+
+
+def test_each_record_that_grows_too_old_counts_its_own_seconds() -> None:
+    simulated = Simulated(
+        lambda _: FAILED,
+        batching_window_seconds=30.0,
+        bisect=False,
+        retry_attempts=-1,
+        record_age_seconds=60.0,
+        reading=Reading(longest_wait_seconds=1.0),
+    )
+    simulated.put(entry("a"))
+    simulated.put(entry("b"), at=20.0)
+    simulated.run()
+    assert [seconds for *_, seconds in simulated.settled] == pytest.approx([60, 20], abs=1)

@@ -49,7 +49,13 @@ def run_chaos(
         float, typer.Option(envvar="MINUTES", min=0.05, max=1440, help="How long to send rides.")
     ] = 10.0,
     seed: Annotated[
-        int, typer.Option(envvar="SEED", min=0, help="The same seed deals the same blows.")
+        int,
+        typer.Option(
+            envvar="SEED",
+            min=0,
+            help="The same seed draws the same rides, faults and pauses; which call they meet is "
+            "the machine's affair.",
+        ),
     ] = 1,
 ) -> None:
     """Send rides while functions are killed, calls fail and models move, and lose none."""

@@ -84,6 +84,11 @@ def require_writable(path: Path) -> None:
         ) from error
 
 
+def seen_from_here(path: Path) -> Path:
+    """The path as it is written from where the person stands."""
+    return path.relative_to(Path.cwd(), walk_up=True)
+
+
 def without_password(text: str) -> str:
     """The text, the addresses in it without the names and passwords that they may carry."""
     text = re.sub(r"//[^\s@]*@", "//", text)

@@ -13,7 +13,7 @@ from infra.console import UserError
 from infra.paths import LOCALSTACK, OUT
 from infra.stack import TrainedModel
 from infra.steps import Steps
-from infra.traffic import Account, sent, verified, watched
+from infra.traffic import Account, sent, verified, watched, write_summary
 
 _OUT: Final = OUT / "demo"
 _SETUP_SECONDS: Final = LOCALSTACK / "setup-seconds"
@@ -55,6 +55,7 @@ def demo(port: int | None, *, keep: bool) -> None:
             account = verified(deployed, _OUT, _DEADLINE_SECONDS)
             step.line += f": {account.rides['redriven']}"
     summary = _summary(account, model, steps)
+    write_summary(_OUT, summary)
     console.out.print(_table(summary))
     if not (before.clean and account.clean):
         raise UserError(f"not every ride came to what it had to: {_report()} names them")
@@ -62,7 +63,7 @@ def demo(port: int | None, *, keep: bool) -> None:
 
 def _summary(account: Account, model: TrainedModel, steps: Steps) -> Summary:
     setup = _setup_seconds()
-    summary = Summary(
+    return Summary(
         rides=account.rides,
         latency_ms=account.latency_ms,
         rides_per_second=account.rides_per_second,
@@ -70,10 +71,6 @@ def _summary(account: Account, model: TrainedModel, steps: Steps) -> Summary:
         model=model,
         seconds={"setup": setup, **steps.seconds, "total": round(setup + steps.total(), 1)},
     )
-    (_OUT / "summary.json").write_bytes(
-        msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n"
-    )
-    return summary
 
 
 def _setup_seconds() -> float:
@@ -84,7 +81,7 @@ def _setup_seconds() -> float:
 
 
 def _report() -> Path:
-    return (_OUT / "report.html").relative_to(Path.cwd(), walk_up=True)
+    return console.seen_from_here(_OUT / "report.html")
 
 
 def _table(summary: Summary) -> Table:

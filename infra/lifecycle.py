@@ -149,7 +149,7 @@ def _clear_remains(folder: Path) -> None:
 def _leave_standing(children: Children, deployed: Stack) -> None:
     if deployed.endpoint.localstack_pid is not None:
         children.let_go(deployed.endpoint.localstack_pid)
-    environment = deployed.write_environment_file().relative_to(Path.cwd(), walk_up=True)
+    environment = console.seen_from_here(deployed.write_environment_file())
     console.out.print(
         f"""
 The stack stands at {deployed.endpoint.url}. Try next:

@@ -12,7 +12,7 @@ from infra.console import UserError
 from infra.paths import OUT
 from infra.stack import Stack
 from infra.steps import Steps
-from infra.traffic import sent, verified, watched
+from infra.traffic import FAULTS, sent, verified, watched, write_summary
 
 _OUT: Final = OUT / "soak"
 _TRIAL: Final = ("--count", "6000", "--rate", "20000")
@@ -20,10 +20,6 @@ _TRIAL: Final = ("--count", "6000", "--rate", "20000")
 _HELD: Final = 0.8
 """The share of it that is asked for: sending and counting take their share of the machine."""
 _DEADLINE_SECONDS: Final = 120
-_FAULTS: Final = (
-    *("--malformed", "0.01", "--fault", "duplicate=0.01"),
-    *("--fault", "out-of-order=0.02", "--fault", "aggregated=0.01"),
-)
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -48,11 +44,10 @@ def soak(port: int | None, minutes: float) -> None:
             step.line += f": it holds {held:,.0f} rides/s; {rate:,.0f} asked"
         with steps.step("soak", f"{minutes:g} minutes of rides"), watched(deployed):
             duration = ("--duration", f"{minutes * 60:g}", "--rate", f"{rate:g}")
-            sent(deployed, _OUT / "run", *duration, *_FAULTS)
+            sent(deployed, _OUT / "run", *duration, *FAULTS)
             account = verified(deployed, _OUT / "run", _DEADLINE_SECONDS)
     summary = Summary(minutes, rate, account.rides, account.latency_ms, account.rides_per_second)
-    encoded = msgspec.json.format(msgspec.json.encode(summary), indent=2)
-    (_OUT / "summary.json").write_bytes(encoded + b"\n")
+    write_summary(_OUT, summary)
     console.out.print(_table(summary))
     if not account.clean:
         raise UserError(f"not every ride came to what it had to: {_report('run')} names them")
@@ -80,4 +75,4 @@ def _table(summary: Summary) -> Table:
 
 
 def _report(run: str) -> Path:
-    return (_OUT / run / "report.html").relative_to(Path.cwd(), walk_up=True)
+    return console.seen_from_here(_OUT / run / "report.html")

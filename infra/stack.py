@@ -109,7 +109,7 @@ def open_endpoint(
             pid = localstack.start(children, os.environ)
         settings = {**emulator.TEST_ACCOUNT, "AWS_ENDPOINT_URL": localstack.endpoint}
     # A store of its own: the model that is champion in the user's registry stays champion.
-    if "MLFLOW_TRACKING_URI" not in os.environ:
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
         settings["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"
     endpoint = Endpoint(settings["AWS_ENDPOINT_URL"], pid, settings)
     _write(folder, endpoint)

@@ -16,6 +16,13 @@ _WATCH_SECONDS: Final = 2
 _WATCH_END_SECONDS: Final = 60.0
 
 
+FAULTS: Final = (
+    *("--malformed", "0.01"),
+    *("--fault", "duplicate=0.01", "--fault", "out-of-order=0.02", "--fault", "aggregated=0.01"),
+)
+"""Among rides that are sent for minutes."""
+
+
 class Account(msgspec.Struct, frozen=True):
     """What `python -m stream_sim verify --json` says, as far as it is shown here.
 
@@ -64,6 +71,12 @@ def verified(
         raise StepFailed("stream_sim verify", code)
     account = msgspec.json.decode(said, type=Account)
     return msgspec.structs.replace(account, clean=code == 0)
+
+
+def write_summary(folder: Path, summary: msgspec.Struct) -> None:
+    """The figures of a run, as summary.json in its folder."""
+    encoded = msgspec.json.format(msgspec.json.encode(summary), indent=2)
+    (folder / "summary.json").write_bytes(encoded + b"\n")
 
 
 @contextmanager

@@ -292,7 +292,7 @@ def plan(
 @app.command()
 def simulate(
     histories: Annotated[
-        int, typer.Option(min=1, envvar="HISTORIES", help="How many, a seed each.")
+        int, typer.Option(min=1, max=10**9, envvar="HISTORIES", help="How many, a seed each.")
     ] = 1_000,
     seed: Annotated[int, typer.Option(min=0, envvar="SEED", help="The first one's seed.")] = 1,
     processes: Annotated[

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -17,16 +16,12 @@ from infra.console import UserError
 from infra.paths import OUT
 from infra.stack import Stack, StepFailed
 from infra.steps import Steps
-from infra.traffic import Account, sending, verified, watched
+from infra.traffic import FAULTS, Account, sending, verified, watched, write_summary
 
 _OUT: Final = OUT / "chaos"
 _REPORT: Final = _OUT / "report.html"
-_RATE: Final = 150
+RATE: Final = 150
 """Rides a second: what one shard holds that stands still for half of the time."""
-_FAULTS: Final = (
-    *("--malformed", "0.01"),
-    *("--fault", "duplicate=0.01", "--fault", "out-of-order=0.02", "--fault", "aggregated=0.01"),
-)
 _VARIABLES: Final = {"timeout_seconds": "10", "retry_attempts": "1"}
 """Least of what a function may be given, so that clocks run out often; and so few attempts that
 batches are given up on, for the failure destination to keep."""
@@ -38,11 +33,13 @@ _LONGEST_PAUSE: Final = 1 / 8
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """out/chaos/summary.json; `given_up` counts rides that the mapping gave up on, and that came to
-    nothing before they were sent again."""
+    """out/chaos/summary.json; `clean` is whether every ride came to what it had to, and `given_up`
+    counts rides that the mapping gave up on, and that came to nothing before they were sent again.
+    """
 
     minutes: float
     seed: int
+    clean: bool
     rides: dict[str, int]
     unexpected: int
     given_up: int
@@ -59,6 +56,15 @@ class Summary(msgspec.Struct, frozen=True):
         happened = {"kills": self.kills, "timeouts": self.timeouts, **self.faults, **self.moves}
         missing = [name for name, count in happened.items() if not count]
         return [*missing, *(["predictions of a second model"] if len(self.models) < 2 else [])]
+
+    def complaint(self) -> str | None:
+        """What makes the run a failure, in a sentence."""
+        if not self.clean:
+            named_in = console.seen_from_here(_REPORT)
+            return f"not every ride came to what it had to: {named_in} names them"
+        if self.minutes >= _MUST_BITE_MINUTES and (missing := self.missing()):
+            return f"the chaos did not bite, there were no {', '.join(missing)}: run it again"
+        return None
 
 
 def chaos(port: int | None, minutes: float, seed: int) -> None:
@@ -81,7 +87,7 @@ def chaos(port: int | None, minutes: float, seed: int) -> None:
             proxy.biting(),
             killer.killing(),
         ):
-            _send(deployed, moves, minutes * 60)
+            _send(deployed, moves, minutes * 60, seed)
         with steps.step("verify", "rides counted") as step:
             before = _verified_before_redrive(deployed)
             step.line += f", {before.rides['failed']:,} of them given up on"
@@ -92,6 +98,7 @@ def chaos(port: int | None, minutes: float, seed: int) -> None:
         summary = Summary(
             minutes=minutes,
             seed=seed,
+            clean=account.clean,
             rides=account.rides,
             unexpected=account.unexpected_count,
             given_up=before.rides["failed"],
@@ -103,16 +110,16 @@ def chaos(port: int | None, minutes: float, seed: int) -> None:
             moves=dict(moves.counts),
             seconds=steps.seconds,
         )
-    encoded = msgspec.json.format(msgspec.json.encode(summary), indent=2)
-    (_OUT / "summary.json").write_bytes(encoded + b"\n")
+    write_summary(_OUT, summary)
     console.out.print(_table(summary))
-    _complain(summary, clean=account.clean and not before.rides["lost"])
+    if complaint := summary.complaint():
+        raise UserError(complaint)
 
 
-def _send(deployed: Stack, moves: Moves, seconds: float) -> None:
+def _send(deployed: Stack, moves: Moves, seconds: float, seed: int) -> None:
     """Sends rides for so long, and moves models meanwhile."""
-    duration = ("--duration", f"{seconds:g}", "--rate", str(_RATE))
-    with sending(deployed, _OUT, *duration, *_FAULTS) as send:
+    asked = ("--duration", f"{seconds:g}", "--rate", str(RATE), "--seed", str(seed))
+    with sending(deployed, _OUT, *asked, *FAULTS) as send:
         while send.poll() is None:
             try:
                 send.wait(moves.pause(seconds * _LONGEST_PAUSE))
@@ -128,14 +135,8 @@ def _verified_before_redrive(deployed: Stack) -> Account:
         try:
             return verified(deployed, _OUT, _DEADLINE_SECONDS, errors=said.fileno())
         except StepFailed as error:
-            raise UserError(f"{error}: {_shown(complaints)} says why") from error
-
-
-def _complain(summary: Summary, *, clean: bool) -> None:
-    if not clean:
-        raise UserError(f"not every ride came to what it had to: {_shown(_REPORT)} names them")
-    if summary.minutes >= _MUST_BITE_MINUTES and (missing := summary.missing()):
-        raise UserError(f"the chaos did not bite, there were no {', '.join(missing)}: run it again")
+            said_in = console.seen_from_here(complaints)
+            raise UserError(f"{error}: {said_in} says why") from error
 
 
 def _table(summary: Summary) -> Table:
@@ -149,9 +150,5 @@ def _table(summary: Summary) -> Table:
         table.add_section()
         for name, count in counts.items():
             table.add_row(name, f"{count:,}")
-    table.caption = _shown(_REPORT)
+    table.caption = str(console.seen_from_here(_REPORT))
     return table
-
-
-def _shown(path: Path) -> str:
-    return str(path.relative_to(Path.cwd(), walk_up=True))

@@ -81,7 +81,11 @@ FAULTS: Final[Mapping[Service, tuple[Fault, ...]]] = {
             status=500,
             code="InternalFailure",
         ),
+        Fault(
+            *("kinesis: done, InternalFailure", Answer.ERROR), status=500, code="InternalFailure"
+        ),
         Fault("kinesis: done, no answer", Answer.NONE),
+        Fault("kinesis: answer cut short", Answer.HALF),
         Fault("kinesis: partly refused", Answer.PARTLY_REFUSED),
         Fault("kinesis: slow answer", Answer.TRUE, stalls=True),
     ),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 _PAUSE_SECONDS: Final = (1.0, 5.0)
-_STOPPED: Final = 0.1
+_STOPPED_SHARE: Final = 0.1
 """The share that is stopped instead, and killed by LocalStack when the clock of its batch runs out:
 each holds its shard for as long as that takes."""
 _PROCESSES: Final = Path("/proc")
@@ -19,12 +19,15 @@ _RUNTIME: Final = b"\0awslambdaric\0"
 
 
 class Killer:
-    """Kills one running function every few seconds, or stops it."""
+    """Kills one running function every few seconds, or stops it in a share of cases."""
 
-    def __init__(self, localstack_pid: int, seed: int) -> None:
+    def __init__(
+        self, localstack_pid: int, seed: int, stopped_share: float = _STOPPED_SHARE
+    ) -> None:
         self.kills = 0
         self._parent = localstack_pid
         self._random = random.Random(seed)  # noqa: S311 - no secret
+        self._stopped_share = stopped_share
         self._stopped: set[int] = set()
         self._timeouts = 0
 
@@ -57,7 +60,7 @@ class Killer:
         running = [pid for pid in functions_of(self._parent) if pid not in self._stopped]
         if not running:
             return
-        pid, stopped = self._random.choice(running), self._random.random() < _STOPPED
+        pid, stopped = self._random.choice(running), self._random.random() < self._stopped_share
         with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
             os.kill(pid, signal.SIGSTOP if stopped else signal.SIGKILL)
             if stopped:

@@ -7,9 +7,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from itertools import batched
+from itertools import batched, islice
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,8 @@ from stream_sim.simulation.shrink import shrunk
 _FOLDER: Final = OUT / "simulation"
 _CHUNK: Final = 10
 """Histories that a process runs before it says what came of them."""
+_AHEAD: Final = 4
+"""Chunks that wait for each process, at most."""
 _SHOWN: Final = 20
 """How many of what is broken in one history are shown."""
 _COUNTS: Final = (
@@ -78,12 +80,17 @@ def replay(seed: int, file: Path | None) -> None:
 
 
 def _outcomes(seeds: range, processes: int | None) -> Iterator[tuple[int, Outcome]]:
-    with _progress() as progress, _pool(min(processes or os.cpu_count() or 1, len(seeds))) as pool:
+    processes = min(processes or os.cpu_count() or 1, len(seeds))
+    with _progress() as progress, _pool(processes) as pool:
         task = progress.add_task("histories", total=len(seeds))
-        running = [pool.submit(_run, chunk) for chunk in batched(seeds, _CHUNK, strict=False)]
-        for done in as_completed(running):
-            yield from done.result()
-            progress.advance(task, len(done.result()))
+        submitted = (pool.submit(_run, chunk) for chunk in batched(seeds, _CHUNK, strict=False))
+        running = set(islice(submitted, _AHEAD * processes))
+        while running:
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            running.update(islice(submitted, len(ended)))
+            for outcomes in (future.result() for future in ended):
+                yield from outcomes
+                progress.advance(task, len(outcomes))
 
 
 @contextlib.contextmanager
@@ -128,8 +135,8 @@ def _cut_down(seed: int) -> None:
     console.out.print(_pretty(least), markup=False)
     for broken in history.run(least, _teller()).broken[:_SHOWN]:
         console.out.print(f"broken: {broken.name}: {broken.what}", markup=False)
-    shown = file.relative_to(Path.cwd(), walk_up=True)
-    console.out.print(f"python -m stream_sim replay-seed {seed} --schedule {shown}")
+    named = console.seen_from_here(file)
+    console.out.print(f"python -m stream_sim replay-seed {seed} --schedule {named}")
 
 
 def _read(file: Path) -> Schedule:

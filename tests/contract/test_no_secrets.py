@@ -311,7 +311,30 @@ def everything_in(aws: boto3.Session, bucket: str, stream: str) -> str:
     return b"\n".join(found).decode(errors="replace")
 
 
-# The simulator
+# The commands
+
+TRAINING = {
+    "history": "history --model-bucket models",
+    "rollback": "rollback --model-bucket models",
+    "train": "train s3://taxi/yellow_tripdata_2023-01.parquet",
+}
+
+
+@pytest.mark.parametrize("command", TRAINING)
+@pytest.mark.parametrize("code", ["InvalidSignatureException", "SignatureDoesNotMatch"])
+@pytest.mark.usefixtures("aws")
+def test_what_aws_quotes_of_a_request_of_training_is_not_said(
+    command: str, code: str, tmp_path: Path
+) -> None:
+    with Server() as server:
+        server.will(quoting(server, 403, code))
+        registry = f"sqlite:///{tmp_path / 'mlflow.db'}"
+        settings = {"AWS_ENDPOINT_URL": server.url, "MLFLOW_TRACKING_URI": registry}
+        said = said_by(["-m", "training", *TRAINING[command].split()], {**KEYS, **settings})
+        assert any(KEYS["AWS_SESSION_TOKEN"] in asked.headers.values() for asked in server.asked)
+    assert code in said
+    require_no_secret(said)
+
 
 NAMES = {
     "EVENTS_STREAM_NAME": "ride-events",

@@ -18,6 +18,8 @@ from tests.fuzz.runs import Outcome
 from tests.fuzz.targets import TARGETS
 
 _FOLDER: Final = OUT / "fuzz"
+_MOST_RUNS: Final = 2**31 - 1
+"""What libFuzzer counts to."""
 
 app = console.new_app(__doc__.splitlines()[0])
 
@@ -29,7 +31,10 @@ def fuzz(
         typer.Argument(metavar="[TARGET]…", help=f"{', '.join(TARGETS)}; all unless named."),
     ] = None,
     runs: Annotated[
-        int, typer.Option(envvar="RUNS", min=1, help="How many inputs each target is fed.")
+        int,
+        typer.Option(
+            envvar="RUNS", min=1, max=_MOST_RUNS, help="How many inputs each target is fed."
+        ),
     ] = 1_000_000,
 ) -> None:
     """Feed each target inputs that are made from those that reached something new.
@@ -45,8 +50,8 @@ def fuzz(
     console.out.print(_table(outcomes))
     findings = {name: found for name, (found, _) in outcomes.items() if found.said}
     for name, found in findings.items():
-        console.err.print(f"[red]{name}[/red]: the input is {found.kept}", markup=True)
-        console.err.print(found.said, markup=False)
+        where = f"the input is {found.kept}" if found.kept else f"{_FOLDER / name / 'log'} says all"
+        console.err.print(f"{name}: {where}\n{found.said}", markup=False)
     raise typer.Exit(1 if findings else 0)
 
 

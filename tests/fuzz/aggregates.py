@@ -1,6 +1,7 @@
 """Aggregated records in; a `Finding` where they come apart otherwise than by AWS's own library."""
 
 import base64
+import hashlib
 from typing import Any, Final
 
 from aws_kinesis_agg import deaggregator
@@ -11,7 +12,8 @@ from ride_scoring.kpl import DamagedAggregate, UserRecord
 from tests.fuzz.finding import Finding, require
 
 _LONGEST_KEY: Final = 256
-_FRAME: Final = slice(len(kpl.MAGIC), -16)
+BODY: Final = slice(len(kpl.MAGIC), -16)
+"""Of an aggregated record: between what says that it is one, and the MD5."""
 
 
 def unpacked(data: bytes) -> None:
@@ -44,6 +46,11 @@ def packed(data: bytes) -> None:
     require(_by_aws(whole) == expected, f"{pairs} are others by AWS's library")
 
 
+def sealed(body: bytes) -> bytes:
+    """An aggregated record with that body, which need not be a message."""
+    return kpl.MAGIC + body + hashlib.md5(body, usedforsecurity=False).digest()
+
+
 def _without_hash_key(our: UserRecord, their: UserRecord) -> UserRecord:
     return UserRecord(our.partition_key, our.data, their.explicit_hash_key)
 
@@ -62,19 +69,15 @@ def _by_aws(data: bytes) -> list[UserRecord]:
 
 def _require_damaged(data: bytes, damage: str) -> None:
     """AWS's library has no use for it either, or reads what Kinesis would not have taken."""
-    if not data.startswith(kpl.MAGIC) or data != kpl.MAGIC + _sealed(data[_FRAME]):
+    if not data.startswith(kpl.MAGIC) or data != sealed(data[BODY]):
         return
     message = deaggregator.messages_pb2.AggregatedRecord()
     try:
-        message.ParseFromString(data[_FRAME])
+        message.ParseFromString(data[BODY])
     except DecodeError:
         return
     if message.records and message.IsInitialized() and not _is_refused_on_purpose(message):
         raise Finding(f"{data!r} is whole by AWS's library, and damaged here: {damage}")
-
-
-def _sealed(body: bytes) -> bytes:
-    return body + kpl._md5(body)
 
 
 def _is_refused_on_purpose(message: Any) -> bool:

@@ -3,10 +3,12 @@ scored nor set aside as it came.
 """
 
 import base64
+import re
 from typing import Final
 
 import msgspec
 
+from ride_scoring import kpl
 from ride_scoring.decode import CannotScore, arrivals, decode, reject, reject_whole
 from ride_scoring.events import Arrival, KinesisRecord, Reject, RideEvent
 from tests.factories import ARRIVED_AT, NOW, record
@@ -40,11 +42,15 @@ def _account(record: KinesisRecord) -> None:
     try:
         found = arrivals(0, record)
     except CannotScore as cause:
-        whole = reject_whole(record, cause, NOW)
-        _require_written(whole)
+        whole = _require_written(reject_whole(record, cause, NOW))
         require(whole.reason in {"not_json", "kpl_damaged"}, f"a record is set aside as {cause}")
+        require(whole.data_base64 == record.data_base64, "a reject does not give its record back")
+        _require_key(whole, record.partition_key)
         return
     require(found, "a record came to no event and no reject")
+    data = base64.b64decode(record.data_base64)
+    if not data.startswith(kpl.MAGIC):  # what is aggregated has targets of its own
+        require([arrival.data for arrival in found] == [data], "an event is not its record's data")
     for arrival in found:
         try:
             _require_scorable(decode(arrival.data))
@@ -57,6 +63,8 @@ def _require_scorable(event: RideEvent) -> None:
     require(1 <= ride.pickup_zone <= 265, f"a ride from zone {ride.pickup_zone}")
     require(1 <= ride.dropoff_zone <= 265, f"a ride to zone {ride.dropoff_zone}")
     require(0.0 <= ride.trip_distance <= 200.0, f"a ride of {ride.trip_distance} miles")
+    pickup = ride.pickup_datetime
+    require(pickup is None or 1970 <= pickup.year <= 2199, f"a ride at {pickup}")
     key = str(event.ride_id).encode("utf-16-le")
     require(0 < len(key) // 2 <= _LONGEST_KEY, f"a partition key of {len(key) // 2} characters")
     require(decode(_ENCODER.encode(event)) == event, f"{event} is another once it is written")
@@ -67,6 +75,15 @@ def _require_set_aside(arrival: Arrival, cause: CannotScore) -> None:
     require(
         base64.b64decode(written.data_base64, validate=True) == arrival.data,
         "a reject does not give its bytes back",
+    )
+    _require_key(written, arrival.partition_key)
+
+
+def _require_key(written: Reject, partition_key: str) -> None:
+    """Half a surrogate pair, which JSON can name, cannot be written."""
+    require(
+        written.partition_key == re.sub("[\ud800-\udfff]", "?", partition_key),
+        "a reject does not give its partition key back",
     )
 
 

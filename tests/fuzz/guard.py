@@ -11,7 +11,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.fuzz.finding import require
 
@@ -19,32 +19,38 @@ _NEVER: Final = (
     "pickle.find_class",
     "subprocess.",
     "socket.connect",
+    "socket.getaddrinfo",
     "os.system",
     "os.exec",
     "os.posix_spawn",
     "os.fork",
     "os.remove",
     "os.rename",
+    "os.truncate",
+    "os.chmod",
+    "os.chown",
     "os.mkdir",
+    "os.rmdir",
     "os.link",
     "os.symlink",
     "shutil.",
     "ctypes.dlopen",
 )
 _LIBRARIES: Final = tuple(
-    str(Path(folder).resolve()) for folder in {sys.prefix, *sysconfig.get_paths().values()}
+    f"{Path(folder).resolve()}{os.sep}" for folder in {sys.prefix, *sysconfig.get_paths().values()}
 )
+_WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _listening: list[tuple[tuple[str, ...], list[str]]] = []
 
 
 @contextlib.contextmanager
 def only_reads(*folders: Path) -> Iterator[None]:
-    """Raises `Finding` where anything but a library's files is opened outside of the folders, a
-    program is started, or a pickle names a class.
+    """Raises `Finding` where anything is written, anything but a library's files is looked at
+    outside of the folders, a program is started, or a pickle names a class.
     """
     _hook()
     seen: list[str] = []
-    _listening.append(((*_LIBRARIES, *(str(folder.resolve()) for folder in folders)), seen))
+    _listening.append(((*_LIBRARIES, *(f"{folder.resolve()}{os.sep}" for folder in folders)), seen))
     try:
         yield
     finally:
@@ -57,15 +63,17 @@ def _hook() -> None:
     sys.addaudithook(_note)
 
 
-def _note(event: str, arguments: tuple[object, ...]) -> None:
+def _note(event: str, arguments: tuple[Any, ...]) -> None:
     if not _listening:
         return
     allowed, seen = _listening[-1]
-    if event.startswith(_NEVER) or (event == "open" and not _inside(arguments[0], allowed)):
+    looks = event in {"open", "os.listdir", "os.scandir"}
+    writes = event == "open" and bool(arguments[2] & _WRITES)
+    if event.startswith(_NEVER) or writes or (looks and not _inside(arguments[0], allowed)):
         seen.append(f"{event} {arguments[0]!r}")
 
 
 def _inside(path: object, allowed: tuple[str, ...]) -> bool:
     if not isinstance(path, str | bytes):  # a file that is open already
         return True
-    return os.path.realpath(os.fsdecode(path)).startswith(allowed)
+    return f"{os.path.realpath(os.fsdecode(path))}{os.sep}".startswith(allowed)

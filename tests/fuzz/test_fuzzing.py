@@ -2,16 +2,21 @@
 
 import importlib.util
 import os
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from infra.console import UserError
+from infra.paths import FUNCTION_SOURCES
+from ride_scoring.decode import CannotScore, decode
 from ride_scoring.errors import ModelRefused
 from tests.fuzz import guard, runs
 from tests.fuzz.finding import Finding
 from tests.fuzz.runs import Outcome, fuzz, outcome
 from tests.fuzz.targets import TARGETS
+from tests.mutants.mutant import Mutant
 
 INPUTS = dict.fromkeys(TARGETS, 20_000) | {"skops": 3_000}  # of which few are read in a second
 needs_atheris = pytest.mark.skipif(
@@ -29,6 +34,29 @@ def test_nothing_that_nobody_would_send_breaks_a_promise(target: str, tmp_path: 
     assert found.edges > 0
 
 
+@needs_atheris
+def test_a_function_that_breaks_a_promise_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(FUNCTION_SOURCES, tmp_path / FUNCTION_SOURCES.name)
+    NO_RANGES.apply(tmp_path / FUNCTION_SOURCES.name)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = fuzz("event", INPUTS["event"], tmp_path / "out", seed=1)
+    assert (found.crashes, found.hangs) == (1, 0)
+    assert re.search(r"Finding: a (ride|partition key) ", found.said)
+    assert found.kept
+    with pytest.raises(CannotScore) as refused:
+        decode(found.kept.read_bytes())
+    assert refused.value.reason == "out_of_range"
+
+
+NO_RANGES = Mutant(
+    name="no range is checked",
+    file="decode.py",
+    text="    _check_ranges(event)\n",
+    instead="",
+    caught_by=(),
+)
 UNCAUGHT = """#7\tNEW    cov: 88 ft: 118 corp: 20/1765b lim: 8192 exec/s: 0 rss: 246Mb
  === Uncaught Python exception: ===
 ZeroDivisionError: division by zero
@@ -69,14 +97,19 @@ def test_a_machine_without_the_fuzzer_is_told_so(monkeypatch: pytest.MonkeyPatch
         runs.require_fuzzer()
 
 
-def test_a_model_that_reads_outside_or_starts_a_program_is_found_out(tmp_path: Path) -> None:
+def test_a_model_that_reads_outside_writes_or_starts_a_program_is_found_out(tmp_path: Path) -> None:
     (inside := tmp_path / "inside").mkdir()
     (inside / "file").touch()
-    (tmp_path / "outside").touch()
+    (tmp_path / "inside-out").touch()
     with guard.only_reads(inside):
         (inside / "file").read_bytes()
-    with pytest.raises(Finding, match="outside"), guard.only_reads(inside):
-        (tmp_path / "outside").read_bytes()
+        assert list(inside.iterdir()) == [inside / "file"]
+    with pytest.raises(Finding, match="inside-out"), guard.only_reads(inside):
+        (tmp_path / "inside-out").read_bytes()
+    with pytest.raises(Finding, match="scandir"), guard.only_reads(inside):
+        list(tmp_path.iterdir())
+    with pytest.raises(Finding, match="open"), guard.only_reads(inside):
+        (inside / "file").write_bytes(b"")
     with pytest.raises(Finding, match=r"os\.system"), guard.only_reads(inside):
         os.system("true")  # noqa: S605
 

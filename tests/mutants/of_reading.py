@@ -31,7 +31,7 @@ MUTANTS: Final = (
         "kinesis_event.py",
         'if "window" in event else answer',
         "if None in event else answer",
-        ("no end",),
+        ("delivered again", "two fates"),
     ),
     Mutant(
         "of an aggregate the first event is read",

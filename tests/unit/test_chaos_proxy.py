@@ -1,6 +1,7 @@
 """What the chaos proxy deals out, and what the function's own client sees of it; moto behind it."""
 
 import socket
+import time
 from collections.abc import Iterator
 
 import boto3
@@ -30,13 +31,15 @@ from ride_scoring.predictions import OutputRecord
 
 BUCKET, KEY, STREAM = "models", "models/ä b+c%2F/pointer.json", "ride-predictions"
 BODY = bytes(range(256)) * 40
+STALL_SECONDS = 0.2
 
 
 class Rigged(Deck):
-    """Deals one fault at every call."""
+    """Deals one fault at every call, if any."""
 
-    def __init__(self, fault: Fault | None, seconds: float = 0.0) -> None:
+    def __init__(self, fault: Fault | None) -> None:
         super().__init__(seed=1)
+        seconds = STALL_SECONDS if fault and fault.stalls else 0.0
         self._always = Dealt(fault, seconds, seed=1) if fault else None
 
     def deal(self, _service: Service) -> Dealt | None:
@@ -85,13 +88,14 @@ def behind(moto: str) -> Iterator[Behind]:
 @pytest.fixture
 def through(behind: Behind, request: pytest.FixtureRequest) -> Iterator[aws.Aws]:
     """The function's client, behind a proxy that deals the fault of that name to every call."""
-    name, *seconds = request.param
-    with Proxy(behind.port, Rigged(named(name), *seconds)) as proxy, proxy.biting():
+    fault = named(request.param) if request.param else None
+    with Proxy(behind.port, Rigged(fault)) as proxy, proxy.biting():
         yield aws.connect({**emulator.TEST_ACCOUNT, "AWS_ENDPOINT_URL": proxy.url})
 
 
-def named(name: str | None) -> Fault | None:
-    return next((fault for kinds in FAULTS.values() for fault in kinds if fault.name == name), None)
+def named(name: str) -> Fault:
+    (found,) = (fault for kinds in FAULTS.values() for fault in kinds if fault.name == name)
+    return found
 
 
 def put(client: aws.Aws, *data: bytes) -> list[str | None]:
@@ -105,6 +109,7 @@ def test_every_kind_is_dealt_before_one_comes_again(service: Service) -> None:
     for _ in range(3):
         dealt = [deck.deal(service) for _ in kinds]
         assert {one.fault for one in dealt if one} == set(kinds)
+        assert all((one.seconds > 0) == one.fault.stalls for one in dealt if one)
     assert {name: count for name, count in deck.counts().items() if count} == {
         fault.name: 3 for fault in kinds
     }
@@ -146,7 +151,7 @@ def test_nothing_happens_to_calls_that_are_not_the_functions() -> None:
     assert service_of("Kinesis_20131202.GetRecords") is None
 
 
-@pytest.mark.parametrize("through", [(None,)], indirect=True)
+@pytest.mark.parametrize("through", [None], indirect=True)
 def test_what_nothing_happens_to_passes_as_it_is(through: aws.Aws, behind: Behind) -> None:
     found = through.s3.get(BUCKET, KEY)
     assert found is not None
@@ -162,11 +167,11 @@ def test_what_nothing_happens_to_passes_as_it_is(through: aws.Aws, behind: Behin
 @pytest.mark.parametrize(
     ("through", "code", "done"),
     [
-        (("s3: InternalError",), "InternalError", False),
-        (("s3: SlowDown",), "SlowDown", False),
-        (("s3: no answer",), "RemoteDisconnected", False),
-        (("s3: answer cut short",), "HTTPException", True),
-        (("s3: done, InternalError",), "InternalError", True),
+        ("s3: InternalError", "InternalError", False),
+        ("s3: SlowDown", "SlowDown", False),
+        ("s3: no answer", "RemoteDisconnected", False),
+        ("s3: answer cut short", "HTTPException", True),
+        ("s3: done, InternalError", "InternalError", True),
     ],
     indirect=["through"],
 )
@@ -180,25 +185,37 @@ def test_a_write_that_fails_is_done_or_not(
     assert written == (b"new" if done else BODY)
 
 
-@pytest.mark.parametrize("through", [("s3: answer cut short",)], indirect=True)
+@pytest.mark.parametrize("through", ["s3: answer cut short"], indirect=True)
 def test_an_object_that_is_cut_short_is_no_object(through: aws.Aws) -> None:
     with pytest.raises(AwsError):
         through.s3.get(BUCKET, KEY, patient=False)
 
 
-@pytest.mark.parametrize("through", [("s3: slow answer", 0.2)], indirect=True)
+@pytest.mark.parametrize("through", ["s3: slow answer"], indirect=True)
 def test_a_slow_answer_is_the_true_one(through: aws.Aws) -> None:
+    began = time.monotonic()
     found = through.s3.get(BUCKET, KEY)
+    assert time.monotonic() - began >= STALL_SECONDS
     assert found is not None
     assert found.body == BODY
+
+
+@pytest.mark.parametrize("through", ["kinesis: slow answer"], indirect=True)
+def test_a_slow_call_is_done(through: aws.Aws, behind: Behind) -> None:
+    began = time.monotonic()
+    assert put(through, b"one") == [None]
+    assert time.monotonic() - began >= STALL_SECONDS
+    assert behind.data() == [b"one"]
 
 
 @pytest.mark.parametrize(
     ("through", "code", "taken"),
     [
-        (("kinesis: throttled",), "ProvisionedThroughputExceededException", []),
-        (("kinesis: InternalFailure",), "InternalFailure", []),
-        (("kinesis: done, no answer",), "RemoteDisconnected", [b"one", b"two"]),
+        ("kinesis: throttled", "ProvisionedThroughputExceededException", []),
+        ("kinesis: InternalFailure", "InternalFailure", []),
+        ("kinesis: done, InternalFailure", "InternalFailure", [b"one", b"two"]),
+        ("kinesis: done, no answer", "RemoteDisconnected", [b"one", b"two"]),
+        ("kinesis: answer cut short", "ProtocolError", [b"one", b"two"]),
     ],
     indirect=["through"],
 )
@@ -211,7 +228,7 @@ def test_a_call_that_fails_is_done_or_not(
     assert behind.data() == taken
 
 
-@pytest.mark.parametrize("through", [("kinesis: partly refused",)], indirect=True)
+@pytest.mark.parametrize("through", ["kinesis: partly refused"], indirect=True)
 def test_of_a_call_that_is_partly_refused_the_rest_is_in(through: aws.Aws, behind: Behind) -> None:
     data = [b"%d" % i for i in range(20)]
     codes = put(through, *data)
@@ -219,7 +236,7 @@ def test_of_a_call_that_is_partly_refused_the_rest_is_in(through: aws.Aws, behin
     assert behind.data() == [one for one, code in zip(data, codes, strict=True) if code is None]
 
 
-@pytest.mark.parametrize("through", [("kinesis: partly refused",)], indirect=True)
+@pytest.mark.parametrize("through", ["kinesis: partly refused"], indirect=True)
 def test_a_call_of_one_record_is_refused_whole(through: aws.Aws, behind: Behind) -> None:
     assert put(through, b"one") == ["ProvisionedThroughputExceededException"]
     assert behind.data() == []

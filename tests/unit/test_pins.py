@@ -47,10 +47,7 @@ def test_each_requirement_is_one_version_by_its_digests(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_no_requirement_says_where_it_comes_from(file: Path) -> None:
-    assert [str(requirement) for requirement, _ in pins(file) if requirement.url] == []
-    assert not re.search(
-        r"://|^\s*--?[a-z-]*(?:index|find-links|host)", file.read_text(), re.MULTILINE
-    )
+    assert "://" not in file.read_text()
 
 
 @pytest.mark.parametrize("file", INSTALLERS)

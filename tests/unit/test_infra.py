@@ -16,6 +16,7 @@ from infra.console import UserError
 from infra.paths import ROOT
 from infra.processes import Children
 from infra.stack import Endpoint
+from infra.steps import Steps
 
 SLEEP = ["sleep", "60"]
 STUBBORN = [
@@ -181,6 +182,19 @@ def test_a_record_that_was_never_finished_is_none(tmp_path: Path, content: bytes
     if content is not None:
         (tmp_path / "endpoint.json").write_bytes(content)
     assert stack.standing_endpoint(tmp_path) is None
+
+
+@pytest.mark.parametrize(("given", "own"), [("", True), ("http://127.0.0.1:5000", False)])
+def test_a_stack_registers_in_a_store_of_its_own_unless_one_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, *, own: bool
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
+    with socket.create_server((emulator.HOST, 0)) as listening, Children() as children:
+        there = f"http://{emulator.HOST}:{listening.getsockname()[1]}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", there)
+        endpoint = stack.open_endpoint(children, tmp_path, None, Steps())
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}" if own else given
+    assert endpoint.environment(os.environ)["MLFLOW_TRACKING_URI"] == store
 
 
 def test_no_proxy_leads_to_our_host() -> None:

@@ -240,12 +240,11 @@ class Stream:
 
     def require_call(self, entries: Sequence[Entry]) -> None:
         """Raises `ValueError` for a call that AWS would refuse as a whole."""
-        size = sum(entry.size_bytes for entry in entries)
-        largest = max((entry.size_bytes for entry in entries), default=0)
-        if not 1 <= len(entries) <= MOST_RECORDS_A_CALL or size > MOST_BYTES_A_CALL:
-            raise ValueError(f"{len(entries)} records with {size} bytes in a call")
-        if largest > MOST_BYTES_A_RECORD:
-            raise ValueError(f"a record with {largest} bytes")
+        sizes = [entry.size_bytes for entry in entries]
+        if not 1 <= len(sizes) <= MOST_RECORDS_A_CALL or sum(sizes) > MOST_BYTES_A_CALL:
+            raise ValueError(f"{len(sizes)} records with {sum(sizes)} bytes in a call")
+        if max(sizes) > MOST_BYTES_A_RECORD:
+            raise ValueError(f"a record with {max(sizes)} bytes")
 
     def _trim(self, shard: Shard) -> None:
         horizon = self._clock.now - self.retention_seconds

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from infra import console
 from ride_scoring import decode, kpl
 from ride_scoring.events import Ride
 from stream_sim.predictions import predictions
@@ -110,7 +111,7 @@ class Feed:
         behind = max(self._events.millis_behind, self._predictions.millis_behind)
         if silent < _SILENT_SECONDS:
             return Contact(None, None, behind)
-        return Contact(silent, trouble, behind)
+        return Contact(silent, trouble and console.without_keys(trouble), behind)
 
     def _read_bucket(self) -> None:
         for reject in self._set_aside.new_rejects():

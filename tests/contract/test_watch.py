@@ -205,13 +205,16 @@ def test_an_endpoint_that_goes_away_is_said_until_it_is_back(
 ) -> None:
     assert aws
     with KinesisServer() as kinesis:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", kinesis.url)
+        host = kinesis.url.removeprefix("http://")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", f"http://rides:canary@{host}")
         with started(watch(*STREAMS, "--plain", *OFTEN)) as process:
             line_with(process, "backlog 0")
             kinesis.put(0, event_json())
             line_with(process, "backlog 1")
             kinesis.go_away()
-            assert kinesis.url in line_with(process, r"no answer for \d+ s")
+            silent = line_with(process, r"no answer for \d+ s")
+            assert f"@{host}" in silent
+            assert "canary" not in silent
             kinesis.put(0, event_json())
             kinesis.come_back()
             assert "no answer" not in line_with(process, "backlog 2 rejects 0$")

@@ -157,9 +157,12 @@ class _VersionFiles:
         directory = Path(tempfile.mkdtemp(prefix=COPY_PREFIX))
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         for path in self._manifest.files:
-            target = directory / inside(path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(self._store.file(self._manifest, path))
+            target, content = directory / inside(path), self._store.file(self._manifest, path)
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+            except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+                raise ModelRefused(f"{path} is listed as a file and as a folder") from error
         return str(directory)
 
 

@@ -403,6 +403,20 @@ def test_versions_with_code_and_files_of_their_own_do_not_meet() -> None:
     assert minutes == [6.0, 15.0]
 
 
+@mlflows_warnings
+@pytest.mark.parametrize("paths", [("data", "data/a"), ("data/a", "data"), ("a", "a/b/c")])
+def test_a_version_that_lists_a_file_in_a_file_is_refused(paths: tuple[str, str]) -> None:
+    """And not taken for a disk that is full, which is worth another try."""
+    s3 = MemoryS3()
+    files = versions_with_code(2) | dict.fromkeys(paths, b"x")
+    Publisher(s3).publish("1", 0.0, files=files)
+    store = ModelStore(s3, "models", "ride-duration")
+    pointer = store.pointer("champion")
+    assert pointer is not None
+    with pytest.raises(ModelRefused, match="as a file and as a folder"):
+        store.load(decode_pointer(pointer.body), allow_pickle=True)
+
+
 def test_a_package_that_cannot_read_a_model_says_what_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

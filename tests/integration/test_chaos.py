@@ -55,6 +55,13 @@ def await_functions(parent: int, count: int) -> None:
         time.sleep(0.05)
 
 
+def await_stopped(pid: int) -> None:
+    deadline = time.monotonic() + 30
+    while (state := Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]) != "T":
+        assert time.monotonic() < deadline, state
+        time.sleep(0.05)
+
+
 def test_the_functions_of_one_localstack_are_killed_and_nothing_else() -> None:
     with started(FUNCTION, FUNCTION, OTHER) as ours, started(FUNCTION) as anothers:
         await_functions(anothers.pid, 1)
@@ -77,7 +84,7 @@ def test_a_function_that_is_stopped_is_a_timeout_once_it_is_gone() -> None:
         killer = Killer(ours.pid, seed=1, stopped_share=1)
         for _ in range(2):
             killer.strike()
-            assert Path(f"/proc/{function}/stat").read_text().split()[2] == "T"
+            await_stopped(function)
             assert (killer.kills, killer.timeouts()) == (0, 0)
         os.kill(function, signal.SIGKILL)
         await_functions(ours.pid, 0)

@@ -24,11 +24,12 @@ class Children:
             start_new_session=True,
             text=True,
         )
+        assert self._reaper.stdin is not None  # noqa: S101 - asked for with PIPE
+        self._told = self._reaper.stdin
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._reaper.stdin is not None  # noqa: S101 - asked for with PIPE
-        self._reaper.stdin.close()
+        self._told.close()
         self._reaper.wait()
         for child in self._started:
             child.poll()
@@ -73,6 +74,5 @@ class Children:
         self._tell(f"-{pid}")
 
     def _tell(self, line: str) -> None:
-        assert self._reaper.stdin is not None  # noqa: S101 - asked for with PIPE
-        self._reaper.stdin.write(f"{line}\n")
-        self._reaper.stdin.flush()
+        self._told.write(f"{line}\n")
+        self._told.flush()

@@ -97,7 +97,7 @@ class Deck:
 
     def __init__(self, seed: int, share: float = _SHARE) -> None:
         self._dealt: Counter[str] = Counter()
-        self._random = random.Random(seed)  # noqa: S311 - no secret
+        self._random = random.Random(seed)
         self._share = share
         self._left: dict[Service, list[Fault]] = {service: [] for service in Service}
         self._lock = threading.Lock()
@@ -146,7 +146,7 @@ class PartOfACall(msgspec.Struct, frozen=True):
 
 def without_some(body: bytes, seed: int) -> PartOfACall:
     """Takes records out of a PutRecords body, one at least."""
-    call, chance = msgspec.json.decode(body, type=_Call), random.Random(seed)  # noqa: S311 - no secret
+    call, chance = msgspec.json.decode(body, type=_Call), random.Random(seed)
     count = len(call.records)
     refused = {i for i in range(count) if chance.random() < _REFUSED} or {chance.randrange(count)}
     call.records = [record for i, record in enumerate(call.records) if i not in refused]

@@ -26,7 +26,7 @@ class Killer:
     ) -> None:
         self.kills = 0
         self._parent = localstack_pid
-        self._random = random.Random(seed)  # noqa: S311 - no secret
+        self._random = random.Random(seed)
         self._stopped_share = stopped_share
         self._stopped: set[int] = set()
         self._timeouts = 0

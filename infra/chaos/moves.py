@@ -28,7 +28,7 @@ class Moves:
         self.counts: Counter[str] = Counter({SWAPS: 0, ROLLBACKS: 0, DAMAGED: 0})
         self._deployed = deployed
         self._first = first
-        self._random = random.Random(seed)  # noqa: S311 - no secret
+        self._random = random.Random(seed)
         self._order = itertools.cycle((self.swap, self.roll_back, self.damage))
 
     def train(self) -> None:

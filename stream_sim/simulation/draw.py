@@ -71,7 +71,7 @@ def draw(seed: int) -> Schedule:
 class _Draw:
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._rng = random.Random(seed)  # noqa: S311 - a history is drawn, and no secret
+        self._rng = random.Random(seed)
         self._seconds = self._rng.choice([10.0, 60.0, 120.0, LONGEST_SECONDS])
         self._deadly = self._rng.random() < 0.3
         self._given_up = self._rng.random() < _GIVEN_UP

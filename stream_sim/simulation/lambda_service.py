@@ -111,7 +111,7 @@ class Environment:
             SimulatedS3(self._door, world.buckets, self.follow),
             SimulatedKinesis(self._door, world.predictions),
         )
-        rng = random.Random(self.number)  # noqa: S311 - a history is drawn, and no secret
+        rng = random.Random(self.number)
         timing = Timing(self._now, lambda: world.clock.now, self._sleep, rng.random)
         return wiring.wire(_settings(world.settings), services, world.telemetry, timing)
 

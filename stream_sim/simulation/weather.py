@@ -18,7 +18,7 @@ class Weather:
         self._begun = clock.now
         self._faults: dict[FaultKind, list[tuple[Fault, random.Random]]] = defaultdict(list)
         for fault in faults:
-            rng = random.Random(fault.seed)  # noqa: S311 - a history is drawn, and no secret
+            rng = random.Random(fault.seed)
             self._faults[fault.kind].append((fault, rng))
 
     def strikes(self, kind: FaultKind) -> random.Random | None:

@@ -32,8 +32,8 @@ _HOST: Final = "127.0.0.1"
 class ProcessRuntimeExecutor(RuntimeExecutor):
     """One execution environment; a process that died is started anew for the next event."""
 
-    def __init__(self, id: str, function_version: FunctionVersion) -> None:  # noqa: A002 - LocalStack's name
-        super().__init__(id=id, function_version=function_version)
+    def __init__(self, environment_id: str, function_version: FunctionVersion) -> None:
+        super().__init__(environment_id, function_version)
         self._process: RuntimeProcess | None = None
         self._environment: dict[str, str] = {}
         self._init_ms: float | None = None

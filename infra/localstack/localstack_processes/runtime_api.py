@@ -124,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.api.messages.put(message)
         self._answer(202, {"Content-Type": "application/json"}, b'{"status":"OK"}')
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+    def log_message(self, *_: object) -> None:
         """Nothing: a line for each request would drown LocalStack's log."""
 
     def _message(self, body: bytes) -> Message | None:

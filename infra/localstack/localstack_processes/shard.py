@@ -7,7 +7,7 @@ a read without a limit answers with all of it.
 
 import threading
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from moto.kinesis import models
 
@@ -16,20 +16,29 @@ _MOST_RECORDS: Final = 10_000
 _MOST_BYTES: Final = 10 * 1024 * 1024
 
 
-class SafeShard(models.Shard):  # type: ignore[misc] # moto ships no types
+class SafeShard(models.Shard):
     """Sequence numbers begin at 1 and leave none out."""
 
-    def __init__(self, *args: object, **settings: object) -> None:
-        super().__init__(*args, **settings)
+    def __init__(
+        self,
+        shard_id: int,
+        starting_hash: int,
+        ending_hash: int,
+        parent: str | None = None,
+        adjacent_parent: str | None = None,
+    ) -> None:
+        super().__init__(shard_id, starting_hash, ending_hash, parent, adjacent_parent)
         self._lock = threading.RLock()
 
-    def put_record(self, partition_key: str, data: object, explicit_hash_key: str) -> str:
+    def put_record(self, partition_key: str, data: str, explicit_hash_key: str) -> str:
         with self._lock:
             number = self.get_max_sequence_number() + 1
             self.records[number] = models.Record(partition_key, data, number, explicit_hash_key)
             return str(number)
 
-    def get_records(self, last_sequence_id: str, limit: int | None) -> tuple[list[Any], int, int]:
+    def get_records(
+        self, last_sequence_id: str, limit: int | None
+    ) -> tuple[list[models.Record], int, int]:
         """The records behind that number, the last one's, and the milliseconds to the end."""
         with self._lock:
             last = int(last_sequence_id)
@@ -50,10 +59,9 @@ class SafeShard(models.Shard):  # type: ignore[misc] # moto ships no types
 
     def get_sequence_number_at(self, at_timestamp: float) -> int:
         with self._lock:
-            number: int = super().get_sequence_number_at(at_timestamp)
-            return number
+            return super().get_sequence_number_at(at_timestamp)
 
-    def _from(self, first: int, limit: int | None) -> Iterator[Any]:
+    def _from(self, first: int, limit: int | None) -> Iterator[models.Record]:
         end = self.get_max_sequence_number() + 1
         size = 0
         for number in range(first, min(end, first + min(limit or _MOST_RECORDS, _MOST_RECORDS))):
@@ -65,4 +73,4 @@ class SafeShard(models.Shard):  # type: ignore[misc] # moto ships no types
 
 def install() -> None:
     """Streams that are made from here on have such shards."""
-    models.Shard = SafeShard
+    models.Shard = SafeShard  # type: ignore[misc] # where moto finds the class of its shards

@@ -10,7 +10,7 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from multiprocessing import connection
 from pathlib import Path
@@ -29,20 +29,11 @@ from ride_scoring.sink import PredictionSink
 from stream_sim.reader import Page, Place, StreamReader, StreamRecord
 from stream_sim.shard_reader import ShardReader
 from tests.kinesis_server import Complaint, KinesisServer
+from tests.waiting import eventually
 
 LONG = 60.0
 """Seconds that anything may take on a machine that is busy."""
 THROTTLED = Complaint("ProvisionedThroughputExceededException")
-
-
-def until(true: Callable[[], bool]) -> bool:
-    """Whether it becomes true; it is not asked again once it has."""
-    deadline = time.monotonic() + LONG
-    while time.monotonic() < deadline:
-        if true():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def read(reader: StreamReader, count: int) -> list[StreamRecord]:
@@ -54,7 +45,7 @@ def read(reader: StreamReader, count: int) -> list[StreamRecord]:
             found.extend(page.records)
         return len(found) >= count
 
-    assert until(enough), f"{len(found)} of {count} records"
+    assert eventually(enough), f"{len(found)} of {count} records"
     return found
 
 
@@ -154,7 +145,7 @@ def test_a_page_that_was_not_taken_is_no_part_of_the_place(kinesis: KinesisServe
         return bool(taken)
 
     with opened() as reader:
-        assert until(took_one)
+        assert eventually(took_one)
         known = reader.place.known
     assert known == {taken[0].shard_id: taken[0].last_sequence_number}
     with opened(Place(known=known)) as reader:
@@ -204,7 +195,7 @@ def test_reads_that_are_throttled_are_tried_again(kinesis: KinesisServer) -> Non
     kinesis.will_complain("GetRecords", THROTTLED, THROTTLED, Complaint("InternalFailure", 503))
     with opened() as reader:
         started = processes(reader)
-        assert until(lambda: not list(reader.pages()) and "not now" in str(reader.trouble))
+        assert eventually(lambda: not list(reader.pages()) and "not now" in str(reader.trouble))
         assert data_of(read(reader, 1)) == [b"one"]
         assert reader.trouble is None
         assert processes(reader) == started
@@ -216,7 +207,7 @@ def test_an_iterator_that_expired_is_asked_for_anew(kinesis: KinesisServer) -> N
     with opened() as reader:
         assert data_of(read(reader, 1)) == [b"one"]
         kinesis.will_complain("GetRecords", Complaint("ExpiredIteratorException"))
-        assert until(lambda: kinesis.asked["GetShardIterator"] == 3)
+        assert eventually(lambda: kinesis.asked["GetShardIterator"] == 3)
         kinesis.put(0, b"two")
         assert data_of(read(reader, 1)) == [b"two"]
 
@@ -226,7 +217,7 @@ def test_a_clock_that_is_ahead_waits_for_kinesis_to_come_to_its_time(
 ) -> None:
     kinesis.clock = lambda: time.time() - 3_600
     with opened(Place(datetime.now(UTC))) as reader:
-        assert until(lambda: not list(reader.pages()) and bool(reader.trouble))
+        assert eventually(lambda: not list(reader.pages()) and bool(reader.trouble))
         assert not kinesis.asked["GetRecords"]
         kinesis.clock = time.time
         kinesis.put(0, b"one")
@@ -242,12 +233,12 @@ def test_an_endpoint_that_goes_away_is_read_on_when_it_is_back(kinesis: KinesisS
         def silent() -> bool:
             return not list(reader.pages()) and reader.silent_seconds > 1
 
-        assert until(silent)
+        assert eventually(silent)
         assert kinesis.url in str(reader.trouble)
         kinesis.put(0, b"two")
         kinesis.come_back()
         assert data_of(read(reader, 1)) == [b"two"]
-        assert until(lambda: not list(reader.pages()) and reader.silent_seconds < 1)
+        assert eventually(lambda: not list(reader.pages()) and reader.silent_seconds < 1)
 
 
 def test_a_reader_that_is_killed_is_started_anew_and_repeats_nothing(
@@ -305,11 +296,11 @@ def test_pages_that_nobody_takes_wait_in_kinesis_and_their_readers_end(
         (shard,) = reader._consumer.shards.values()
         capacity = fcntl.fcntl(shard.pages, fcntl.F_GETPIPE_SZ)
         assert capacity < 200_000
-        assert until(lambda: held_by(shard.pages) > capacity // 2)
+        assert eventually(lambda: held_by(shard.pages) > capacity // 2)
         time.sleep(1)
         assert kinesis.asked["GetRecords"] == 1
         assert len(read(reader, 1)) == 10
-        assert until(lambda: kinesis.asked["GetRecords"] == 2)
+        assert eventually(lambda: kinesis.asked["GetRecords"] == 2)
     assert started
     assert not any(map(runs, started))
 
@@ -331,10 +322,10 @@ def test_a_shard_is_read_more_often_while_there_is_more_to_be_read(kinesis: Kine
         return (kinesis.asked["GetRecords"] - first) / (time.monotonic() - began)
 
     with opened() as reader:
-        assert until(lambda: not list(reader.pages()) and kinesis.asked["GetRecords"] > 0)
-        assert until(lambda: reads_a_second() < 3)
+        assert eventually(lambda: not list(reader.pages()) and kinesis.asked["GetRecords"] > 0)
+        assert eventually(lambda: reads_a_second() < 3)
         kinesis.finds_nothing_yet = True
-        assert until(lambda: reads_a_second() > 3)
+        assert eventually(lambda: reads_a_second() > 3)
 
 
 READS_UNTIL_IT_IS_KILLED = """
@@ -377,16 +368,16 @@ def test_readers_end_when_their_parent_is_killed(kinesis: KinesisServer, body: s
         assert parent.stdout
         started = [int(pid) for pid in parent.stdout.readline().split()]
         assert len(started) == 3
-        assert until(lambda: kinesis.asked["GetRecords"] >= 3)
+        assert eventually(lambda: kinesis.asked["GetRecords"] >= 3)
         parent.kill()
-    assert until(lambda: not any(map(runs, started)))
+    assert eventually(lambda: not any(map(runs, started)))
 
 
 def test_ctrl_c_ends_the_readers_without_a_word_of_theirs(kinesis: KinesisServer) -> None:
     with a_process_that_reads() as parent:
         assert parent.stdout
         started = [int(pid) for pid in parent.stdout.readline().split()]
-        assert until(lambda: kinesis.asked["GetRecords"] > 0)
+        assert eventually(lambda: kinesis.asked["GetRecords"] > 0)
         os.killpg(parent.pid, signal.SIGINT)
         assert parent.communicate(timeout=LONG) == ("stopped\n", "")
     assert started

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from tests.contract.conftest import moto_settings
 from tests.contract.door import Door
 from tests.kinesis_server import KinesisServer
 from tests.runs import a_prediction, a_reject, a_run, event_id, ride_id, sent
+from tests.waiting import eventually
 
 LONG = 60.0
 """Seconds that anything may take on a machine that is busy."""
@@ -61,13 +62,6 @@ def verified(folder: Path, *options: str) -> tuple[int, dict[str, Any]]:
     code, out, errors = said(verify(folder, "--json", *options))
     assert "Traceback" not in errors
     return code, json.loads(out)
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -151,7 +145,7 @@ def test_a_verify_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
     runs.write(tmp_path, sent(900))
     put([a_prediction(number) for number in range(400)])
     process = verify(tmp_path, "--deadline", "600")
-    until(lambda: counted(tmp_path) == 400)
+    assert eventually(lambda: counted(tmp_path) == 400)
     process.kill()
     process.communicate(timeout=LONG)
     before = (tmp_path / FILE_NAME).read_bytes()
@@ -167,7 +161,7 @@ def test_a_verify_that_is_stopped_says_so_and_leaves_what_it_read(tmp_path: Path
     runs.write(tmp_path, sent(10))
     put([a_prediction(number) for number in range(4)])
     process = verify(tmp_path, "--deadline", "600")
-    until(lambda: counted(tmp_path) == 4)
+    assert eventually(lambda: counted(tmp_path) == 4)
     process.send_signal(signal.SIGINT)
     code, _, errors = said(process)
     assert (code, errors.strip()) == (130, "error: stopped")
@@ -202,7 +196,7 @@ def test_an_endpoint_that_is_away_for_a_while_loses_no_ride(
     with monkeypatch.context() as behind_it:
         behind_it.setenv("AWS_ENDPOINT_URL", f"http://{emulator.HOST}:{door.port}")
         process = verify(tmp_path, "--deadline", "40")
-    until(lambda: counted(tmp_path) == 10)
+    assert eventually(lambda: counted(tmp_path) == 10)
     door.close()
     time.sleep(8)
     put([a_prediction(number) for number in range(10, 20)])
@@ -222,7 +216,7 @@ def test_of_an_endpoint_that_stays_away_nothing_is_said(
     with monkeypatch.context() as behind_it:
         behind_it.setenv("AWS_ENDPOINT_URL", f"http://{emulator.HOST}:{door.port}")
         process = verify(tmp_path, "--deadline", "8")
-    until(lambda: counted(tmp_path) == 10)
+    assert eventually(lambda: counted(tmp_path) == 10)
     door.close()
     code, out, errors = said(process)
     assert (code, out) == (1, "")
@@ -280,7 +274,7 @@ def test_no_ride_is_lost_while_pages_are_empty_and_behind(
         with monkeypatch.context() as sparse:
             sparse.setenv("AWS_ENDPOINT_URL_KINESIS", kinesis.url)
             process = verify(tmp_path, "--deadline", str(deadline))
-        until(lambda: kinesis.asked["GetRecords"] > 0)
+        assert eventually(lambda: kinesis.asked["GetRecords"] > 0)
         time.sleep(deadline + 3)
         kinesis.put(0, msgspec.json.encode(a_prediction(0)))
         kinesis.finds_nothing_yet = False

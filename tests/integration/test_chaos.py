@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from infra.chaos.command import RATE, Summary
 from infra.chaos.killer import Killer, functions_of
 from infra.paths import OUT, ROOT
+from tests.waiting import eventually
 
 MINUTES = 0.5
 FUNCTION = [sys.executable, "-c", "import time; time.sleep(60)", "awslambdaric", "handler"]
@@ -48,28 +48,22 @@ def chaos(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def await_functions(parent: int, count: int) -> None:
-    deadline = time.monotonic() + 30
-    while len(functions_of(parent)) != count:
-        assert time.monotonic() < deadline, f"{functions_of(parent)} are not {count}"
-        time.sleep(0.05)
+def are_running(parent: int, count: int) -> bool:
+    return eventually(lambda: len(functions_of(parent)) == count)
 
 
-def await_stopped(pid: int) -> None:
-    deadline = time.monotonic() + 30
-    while (state := Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]) != "T":
-        assert time.monotonic() < deadline, state
-        time.sleep(0.05)
+def is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("T")
 
 
 def test_the_functions_of_one_localstack_are_killed_and_nothing_else() -> None:
     with started(FUNCTION, FUNCTION, OTHER) as ours, started(FUNCTION) as anothers:
-        await_functions(anothers.pid, 1)
-        await_functions(ours.pid, 2)
+        assert are_running(anothers.pid, 1)
+        assert are_running(ours.pid, 2)
         killer = Killer(ours.pid, seed=1)
         for left in (1, 0):
             killer.strike()
-            await_functions(ours.pid, left)
+            assert are_running(ours.pid, left)
         killer.strike()
         assert (killer.kills, killer.timeouts()) == (2, 0)
         assert len(functions_of(anothers.pid)) == 1
@@ -79,15 +73,15 @@ def test_the_functions_of_one_localstack_are_killed_and_nothing_else() -> None:
 
 def test_a_function_that_is_stopped_is_a_timeout_once_it_is_gone() -> None:
     with started(FUNCTION) as ours:
-        await_functions(ours.pid, 1)
+        assert are_running(ours.pid, 1)
         (function,) = functions_of(ours.pid)
         killer = Killer(ours.pid, seed=1, stopped_share=1)
         for _ in range(2):
             killer.strike()
-            await_stopped(function)
+            assert eventually(lambda: is_stopped(function))
             assert (killer.kills, killer.timeouts()) == (0, 0)
         os.kill(function, signal.SIGKILL)
-        await_functions(ours.pid, 0)
+        assert are_running(ours.pid, 0)
         assert (killer.kills, killer.timeouts()) == (0, 1)
 
 

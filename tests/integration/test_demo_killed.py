@@ -5,13 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from infra import emulator
 from infra.paths import LOCALSTACK, ROOT
+from tests.waiting import eventually
 
 
 def processes_of_the_demo() -> list[int]:
@@ -25,13 +25,6 @@ def processes_of_the_demo() -> list[int]:
         except OSError:
             continue  # ended meanwhile, or not ours
     return found
-
-
-def eventually(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return condition()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from infra.paths import ROOT
 from infra.processes import Children
 from infra.stack import Endpoint
 from infra.steps import Steps
+from tests.waiting import eventually
 
 SLEEP = ["sleep", "60"]
 STUBBORN = [
@@ -24,13 +24,6 @@ STUBBORN = [
     "-c",
     "import signal, time\nfor n in (2, 15): signal.signal(n, signal.SIG_IGN)\ntime.sleep(60)",
 ]
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
 
 
 def gone(pid: int) -> bool:

@@ -22,6 +22,7 @@ from infra.paths import LOCALSTACK
 from infra.processes import Children
 from infra.steps import Steps
 from infra.terraform import Terraform
+from ride_scoring.errors import UNREADABLE
 
 STANDING: Final = LOCALSTACK / "stack"
 """State of the stack that `make up` leaves standing."""
@@ -123,7 +124,7 @@ def standing_endpoint(folder: Path) -> Endpoint | None:
     """
     try:
         endpoint = msgspec.json.decode((folder / _RECORD).read_bytes(), type=Endpoint)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, *UNREADABLE):
         return None
     if endpoint.localstack_pid is None:
         if not emulator.answers(endpoint.url):

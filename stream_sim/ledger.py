@@ -15,6 +15,7 @@ from typing import IO, Any, Final, Self
 import msgspec
 
 from infra.console import UserError
+from ride_scoring.errors import UNREADABLE
 from ride_scoring.events import RejectReason
 
 FILES: Final = "ledger-*.ndjson"
@@ -168,7 +169,7 @@ def entries(folder: Path, part: int) -> Iterator[Entry]:
     for line in lines:
         try:
             yield decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise UserError(f"{path} is damaged: {error}") from error
 
 
@@ -198,7 +199,7 @@ def _opened(path: Path) -> tuple[Run, Iterator[bytes]]:
     lines = _whole_lines(path)
     try:
         return msgspec.json.decode(next(lines, b""), type=Run), lines
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path} is damaged: its first line names no run: {error}") from error
 
 

@@ -58,7 +58,7 @@ class OutgoingRecord(msgspec.Struct, frozen=True):
 
 
 def packed(records: Sequence[OutgoingRecord]) -> Iterator[OutgoingRecord]:
-    """The records in ones of the Kinesis Producer Library's of up to 50 KiB, due with the last of
+    """The records in ones of the Kinesis Producer Library's of up to 50 kB, due with the last of
     them. They must be of one ride each, whose numbers follow each other."""
     first = 0
     for one in aggregated([OutputRecord(item.data, item.partition_key) for item in records]):

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from ride_scoring import kpl
+from ride_scoring.errors import UNREADABLE
 from ride_scoring.events import Prediction
 from stream_sim.pages import Page, StreamRecord
 
@@ -30,7 +31,7 @@ def _contents(record: StreamRecord) -> list[bytes]:
 def _prediction(data: bytes) -> Prediction | None:
     try:
         found = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     # The function's times have a zone, and one without cannot be held against another.
     return found if found.arrived_at.tzinfo else None

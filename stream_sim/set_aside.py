@@ -1,5 +1,6 @@
 """A rejects bucket in, what was set aside out: rejects, and batches whose retries are spent."""
 
+import binascii
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,9 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.bucket import Bucket, Listed
+from ride_scoring.errors import UNREADABLE
 from ride_scoring.events import Reject
+from ride_scoring.kinesis_event import distinct_ids
 from ride_scoring.rejects import PREFIX as REJECTS_PREFIX
 
 if TYPE_CHECKING:
@@ -22,7 +25,6 @@ _TO_READ: Final = "they have to list it, and to read rejects/, aws/lambda/ and r
 _LISTED_WITHIN: Final = timedelta(minutes=15)
 """S3 lists an object as soon as it is written: none comes up later that is older than this."""
 _LEAST_SERVER_ERROR: Final = 500
-_NOT_OURS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class FailedRecord(msgspec.Struct, frozen=True):
@@ -94,7 +96,7 @@ class SetAside:
             for line in body.splitlines():
                 try:
                     reject = decoder.decode(line)
-                except _NOT_OURS:
+                except UNREADABLE:
                     damaged = True
                 else:
                     yield reject
@@ -107,10 +109,11 @@ class SetAside:
         for key, body in self._failures.new():
             try:
                 records = failed_records(body)
-            except _NOT_OURS:
+            except UNREADABLE:
+                records = []
+            if not records:
                 self._passed_over(key)
-            else:
-                yield from records
+            yield from records
 
     def tell_again(self) -> None:
         """The next calls give all that was given before, too."""
@@ -171,13 +174,25 @@ class _Document(msgspec.Struct, frozen=True):
 
 
 def failed_records(document: bytes) -> Sequence[FailedRecord]:
-    """The records in one of the mapping's failure documents. Raises `msgspec.DecodeError`.
+    """The records in one of the mapping's failure documents, none of them with another's
+    `event_id`. Raises `msgspec.DecodeError`.
 
     AWS writes the invocation's event as part of the document; a JSON string is read as well.
     """
     payload = bytes(msgspec.json.decode(document, type=_Document).payload)
     text = msgspec.json.decode(payload, type=str) if payload.startswith(b'"') else payload
+    found = msgspec.json.decode(text, type=_Payload).records
+    ids = distinct_ids(
+        [
+            (record.event_id, record.kinesis.partition_key, _base64(record.kinesis.data))
+            for record in found
+        ]
+    )
     return [
-        FailedRecord(record.event_id, record.kinesis.partition_key, record.kinesis.data)
-        for record in msgspec.json.decode(text, type=_Payload).records
+        FailedRecord(event_id, record.kinesis.partition_key, record.kinesis.data)
+        for event_id, record in zip(ids, found, strict=True)
     ]
+
+
+def _base64(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).decode()

@@ -14,6 +14,7 @@ import msgspec
 
 from infra.console import UserError
 from infra.invoke import answer
+from ride_scoring.errors import UNREADABLE
 from ride_scoring.events import Ride, RideEvent
 from ride_scoring.model_store import GOLDEN_TOLERANCE_MINUTES, GoldenRow
 
@@ -50,7 +51,7 @@ def dry_run(directory: Path, rows: Sequence[GoldenRow]) -> str | None:
     settings = {"MODEL_LOCATION": str(directory), **_SETTINGS}
     try:
         said = msgspec.json.decode(answer(event, {**os.environ, **settings}), type=_Answer)
-    except (UserError, msgspec.DecodeError) as error:
+    except (UserError, *UNREADABLE) as error:
         return f"the function does not score the golden rows: {error}"
     if said.rejects:
         return f"the function rejects a golden row: {said.rejects[0]['detail']}"

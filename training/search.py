@@ -16,6 +16,7 @@ from optuna import Study, Trial
 from optuna.trial import FrozenTrial
 
 from infra.console import UserError
+from ride_scoring.errors import UNREADABLE
 from training import tracking
 from training.datasets import Datasets
 from training.evaluation.metrics import measure
@@ -133,7 +134,7 @@ def read(path: Path) -> Hyperparameters:
     """Raises `UserError` where the file is no such hyperparameters."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Hyperparameters)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise UserError(
             f"{path} holds no hyperparameters: {error}; `python -m training search` writes them"
         ) from error

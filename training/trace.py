@@ -17,6 +17,7 @@ from rich.table import Table
 
 from infra.console import UserError
 from ride_scoring import kpl, model
+from ride_scoring.errors import UNREADABLE
 from ride_scoring.events import Prediction
 from ride_scoring.model_files import Directory
 from training.datasets import Lineage
@@ -119,7 +120,7 @@ def decode(text: str) -> Prediction:
     """Raises `UserError` where the text is no prediction."""
     try:
         return msgspec.json.decode(text, type=Prediction)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise UserError(
             f"this is no prediction as the function writes it: {error}; give one whole, or its "
             "event_id"
@@ -154,7 +155,7 @@ def _predictions(session: boto3.Session, stream: str, deadline: float) -> Iterat
         while time.monotonic() < deadline:
             for record in itertools.chain.from_iterable(page.records for page in reader.pages()):
                 # What is no prediction, or damaged, is none of ours.
-                with contextlib.suppress(msgspec.DecodeError, kpl.DamagedAggregate):
+                with contextlib.suppress(*UNREADABLE, kpl.DamagedAggregate):
                     for content in record.contents():
                         yield decoder.decode(content)
 

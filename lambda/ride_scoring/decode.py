@@ -1,12 +1,15 @@
 """Kinesis records in, ride events or rejects out. Pure: no AWS, no environment, no clock."""
 
 import binascii
+import re
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from ride_scoring import kpl
+from ride_scoring.errors import UNREADABLE
 from ride_scoring.events import (
     FIRST_ZONE,
     LAST_ZONE,
@@ -24,6 +27,13 @@ from ride_scoring.events import (
 _LEAST_EVENT_BYTES: Final = 16
 """No event is as small. A record that holds very many empty ones would fill the memory with what is
 set aside of each."""
+
+_HALF: Final = rb"u[dD][89a-fA-F][0-9a-fA-F]{2}"
+_PAIR: Final = rb"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPES: Final = re.compile(rb"(\\%b|\\(?!%b).)|\\%b" % (_PAIR, _HALF, _HALF), re.DOTALL)
+"""Each escape of a JSON text; group 1 holds those that are not half a surrogate pair."""
+_STAND_INS: Final = (rb"\ufffd", rb"\ufffe")
+"""Two, so that a text that is read shows itself: it differs between them."""
 
 
 class _Versioned(msgspec.Struct):
@@ -46,9 +56,11 @@ class CannotScore(Exception):
 def arrivals(position: int, record: KinesisRecord) -> list[Arrival]:
     """The events' bytes in one record: its data, or what it aggregates. Raises `CannotScore`."""
     try:
-        data = binascii.a2b_base64(record.data_base64)
-    except (ValueError, TypeError) as error:  # a string that is no base64, or no string
-        raise CannotScore("not_json", f"the data is no base64: {error}") from None
+        # Read leniently, characters that are not base64's would be dropped without a word, and so
+        # would whatever follows the padding.
+        data = binascii.a2b_base64(record.data_base64, strict_mode=True)
+    except (ValueError, TypeError) as error:  # a string that is not base64, or not a string
+        raise CannotScore("not_base64", f"the data is not base64: {error}") from None
     if not data.startswith(kpl.MAGIC):
         key, at = record.partition_key, record.arrived_at
         return [Arrival(position, record.event_id, key, at, data)]
@@ -75,7 +87,7 @@ def decode(data: bytes) -> RideEvent:
     except msgspec.ValidationError as error:
         raise _invalid(data, str(error)) from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise _malformed(data, str(error)) from None
+        event = _without_surrogates(data, str(error))
     _check_ranges(event)
     return event
 
@@ -152,11 +164,34 @@ def _invalid(data: bytes, detail: str) -> CannotScore:
     """An event of another schema version may well have another schema: say the deeper cause."""
     try:
         version = _version_decoder.decode(data).schema_version
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return CannotScore("schema", detail)
     if type(version) is not int or version != SCHEMA_VERSION:
         return _other_version(version)
     return CannotScore("schema", detail)
+
+
+def _without_surrogates(data: bytes, detail: str) -> RideEvent:
+    """The event, where half a surrogate pair is all that the decoder stumbled over, and it stands
+    where nothing is read. Raises `CannotScore`.
+
+    JSON's grammar allows `"\\ud83d"` alone, and it stands for no character, so no text that is
+    used, such as a ride's id, may hold one: RFC 8259, section 8.2.
+    """
+    events = []
+    for stand_in in _STAND_INS:
+        mended = _ESCAPES.sub(partial(_mended, stand_in), data)
+        if mended == data:
+            raise _malformed(data, detail)
+        events.append(decode(mended))
+    one, other = events
+    if one != other:
+        raise CannotScore("schema", "ride_id holds half a surrogate pair, which is not a character")
+    return one
+
+
+def _mended(stand_in: bytes, escape: re.Match[bytes]) -> bytes:
+    return escape[1] or stand_in
 
 
 def _malformed(data: bytes, detail: str) -> CannotScore:

@@ -11,6 +11,14 @@ RideScoringError
     └── AwsError           a call to AWS was refused, or got no answer
 """
 
+from typing import Final
+
+import msgspec
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for JSON from outside that is malformed, has another schema, is not UTF-8, or
+nests too deeply."""
+
 
 class RideScoringError(Exception):
     """Root of all errors that this project raises; its message is one sentence for a person."""

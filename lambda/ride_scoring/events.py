@@ -30,7 +30,11 @@ class Ride(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class RideEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One ride event. `ride_id` is kept as it came, a string or an integer."""
+    """One ride event. `ride_id` is kept as it came, a string or an integer.
+
+    Fields that are not named here are ignored, whatever they hold. Of a field that stands twice,
+    the last one counts. A `ride_id` with half a surrogate pair in it is refused: it is not text.
+    """
 
     ride_id: int | str
     ride: Ride
@@ -54,7 +58,7 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
     """The bytes of one event: a whole Kinesis record, or one of many that a record aggregates.
 
     `position` is that of the Kinesis record in its batch. `event_id` is the record's, and of one of
-    many `<shard id>:<sequence number>:<index>`.
+    many `<shard id>:<sequence number>:<index>`. No two in a batch share one.
     """
 
     position: int
@@ -65,6 +69,7 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 
 
 RejectReason = Literal[
+    "not_base64",
     "not_utf8",
     "not_json",
     "schema",

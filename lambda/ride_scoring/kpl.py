@@ -18,6 +18,11 @@ _DIGEST_BYTES: Final = 16
 _MAX_KEY_CHARACTERS: Final = 256
 """Kinesis takes no longer partition keys, so no producer can have packed one."""
 
+AROUND_BYTES: Final = 4 + 16 + 42
+"""What `pack` adds to all records, at most: magic number, MD5, and a hash key of 39 digits."""
+AROUND_A_RECORD_BYTES: Final = 17
+"""What it adds to one record's key and data, at most, where the record is below 2 MiB."""
+
 # Field numbers and wire types as they stand before a value: number << 3 | type.
 _PARTITION_KEY: Final = b"\x0a"
 _EXPLICIT_HASH_KEY: Final = b"\x12"

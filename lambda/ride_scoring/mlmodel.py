@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from ride_scoring.errors import ModelRefused
+from ride_scoring.errors import UNREADABLE, ModelRefused
 from ride_scoring.model_files import ModelFiles
 
 FILE: Final = "MLmodel"
@@ -118,7 +118,7 @@ def _inputs(signature: dict[str, Any]) -> tuple[Column, ...]:
     """The signature's columns, in order. MLflow keeps them as JSON inside YAML."""
     try:
         columns = msgspec.json.decode(signature["inputs"], type=tuple[Column, ...])
-    except (KeyError, TypeError, msgspec.DecodeError, RecursionError) as error:
+    except (KeyError, TypeError, *UNREADABLE) as error:
         raise ModelRefused("the model's signature has no named columns as inputs") from error
     if not columns:
         raise ModelRefused("the model's signature has no named columns as inputs")

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from ride_scoring import model
-from ride_scoring.errors import AwsError, ModelRefused, ModelUnavailable
+from ride_scoring.errors import UNREADABLE, AwsError, ModelRefused, ModelUnavailable
 from ride_scoring.events import Ride
 from ride_scoring.model_files import COPY_PREFIX, inside
 from ride_scoring.ports import Objects, StoredObject
@@ -174,7 +174,7 @@ def decode_pointer(content: bytes) -> AliasPointer:
 def _decode[T](content: bytes, kind: type[T], name: str) -> T:
     try:
         return msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise ModelRefused(f"{name} is damaged: {error}") from error
 
 

@@ -17,8 +17,9 @@ from ride_scoring.predictions import OutputRecord
 # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
 MAX_RECORDS_A_CALL: Final = 500
 MAX_BYTES_A_CALL: Final = 5 * 1024 * 1024
-AGGREGATE_BYTES: Final = 50 * 1024
-"""The Kinesis Producer Library's own bound: small enough to spread over shards."""
+AGGREGATE_BYTES: Final = 50_000
+"""Of an aggregated record, its partition key included: two payload units, whether the 25 KB of
+https://aws.amazon.com/kinesis/data-streams/pricing/ are 25,000 or 25,600 bytes."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -55,14 +56,21 @@ def calls(records: Sequence[OutputRecord]) -> Iterator[Sequence[OutputRecord]]:
 
 
 def aggregated(records: Sequence[OutputRecord]) -> list[OutputRecord]:
-    """The records packed into ones of the Kinesis Producer Library's, in order."""
+    """The records packed into ones of the Kinesis Producer Library's, in order.
+
+    One of several has up to `AGGREGATE_BYTES`; a record that is larger by itself is packed alone.
+    """
     packed: list[OutputRecord] = []
-    start, size = 0, 0
+    start, size = 0, kpl.AROUND_BYTES
     for index, record in enumerate(records):
-        if size and size + len(record.data) > AGGREGATE_BYTES:
+        key_bytes = len(record.partition_key.encode())
+        record_bytes = len(record.data) + key_bytes + kpl.AROUND_A_RECORD_BYTES
+        if index > start and size + record_bytes > AGGREGATE_BYTES:
             packed.append(_aggregate(records[start:index]))
-            start, size = index, 0
-        size += len(record.data)
+            start, size = index, kpl.AROUND_BYTES
+        if index == start:
+            size += key_bytes  # the first record's key is that of the whole
+        size += record_bytes
     if start < len(records):
         packed.append(_aggregate(records[start:]))
     return packed

@@ -17,16 +17,39 @@ _LEAST_SECONDS: Final = 0.5
 """A call that could take no longer is not worth beginning."""
 _BASE_WAIT_SECONDS: Final = 0.05
 
+# https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html, and the errors that
+# all services share: https://docs.aws.amazon.com/kinesis/latest/APIReference/CommonErrors.html
 _THROTTLES: Final = frozenset(
-    {"ProvisionedThroughputExceededException", "LimitExceededException", "ThrottlingException"}
+    {
+        "KMSThrottlingException",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+    }
 )
 _HOPELESS_CODES: Final = frozenset(
     {
+        "AccessDenied",
         "AccessDeniedException",
+        "ExpiredToken",
         "ExpiredTokenException",
+        "IncompleteSignature",
         "InvalidArgumentException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "KMSAccessDeniedException",
+        "KMSDisabledException",
+        "KMSInvalidStateException",
+        "KMSNotFoundException",
+        "KMSOptInRequired",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "NotAuthorized",
+        "OptInRequired",
         "ResourceNotFoundException",
+        "SignatureDoesNotMatch",
         "UnrecognizedClientException",
+        "ValidationError",
         "ValidationException",
     }
 )

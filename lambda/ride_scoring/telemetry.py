@@ -33,7 +33,9 @@ class Telemetry:
 
     def __init__(self, service: str, *, tracing: bool = False) -> None:
         self._service = service
-        self._logger = Logger(service=PACKAGE)  # by which it is named
+        # `service` names the logger. Lambda takes every line for INFO whose time has another form:
+        # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
+        self._logger = Logger(service=PACKAGE, use_rfc3339=True)
         self._logger.append_keys(service=service)
         self._metrics = Metrics(namespace=NAMESPACE, service=service)
         self._segment = _xray_segment(service) if tracing else nullcontext
@@ -70,6 +72,8 @@ class Telemetry:
         self._log(records, result, reasons, shadow, context)
         for name, count in (
             ("Records", result.records),
+            # One record may aggregate many events, so shares are of what came to an end.
+            ("Events", result.put.done + reasons.total()),
             ("Predictions", result.put.done),
             ("Rejects", reasons.total()),
             ("Retries", result.put.retried),

@@ -14,6 +14,7 @@ import msgspec
 
 from infra.bucket import Bucket, Stored
 from infra.console import UserError
+from ride_scoring.errors import UNREADABLE
 
 KEY: Final = "redriven/claim.json"
 VOID_SECONDS: Final = 120.0
@@ -73,6 +74,6 @@ class Claim:
 def _holder(found: Stored) -> str | None:
     try:
         note = msgspec.json.decode(found.body, type=Note)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return "somebody"
     return note.by if note.held else None

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from infra.bucket import Bucket, Listed
+from ride_scoring.errors import UNREADABLE
 from ride_scoring.events import Reject, RejectReason
 from stream_sim.outgoing import RECORD_BYTES
 from stream_sim.redrive.options import PREFIXES, Selection
@@ -85,17 +86,21 @@ def _rejects(body: bytes, selection: Selection) -> Iterator[Event | str]:
     for number, line in enumerate(body.splitlines(), start=1):
         try:
             reject = _reject_decoder.decode(line)
-            if selection.takes(reject.reason, reject.rejected_at):
+            if not selection.takes(reject.reason, reject.rejected_at):
+                continue
+            if reject.reason == "not_base64":
+                yield f"{reject.event_id} was in no stream: the function was given no base64"
+            else:
                 data = msgspec.convert(reject.data_base64, bytes)
                 yield Event(reject.event_id, reject.partition_key, data, reject.reason)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             yield f"line {number}: {error}"
 
 
 def _failures(body: bytes) -> Iterator[Event | str]:
     try:
         found = failed_records(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         yield str(error)
         return
     if not found:

@@ -11,6 +11,7 @@ import msgspec
 
 from infra.bucket import Bucket
 from infra.console import UserError
+from ride_scoring.errors import UNREADABLE
 
 PREFIX: Final = "redriven/"
 _SUFFIX: Final = ".json"
@@ -67,7 +68,7 @@ def read(bucket: Bucket, key: str) -> tuple[Mark, str] | None:
         return None
     try:
         return msgspec.json.decode(found.body, type=Mark), found.etag
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise UserError(
             f"s3://{bucket.name}/{key} says what was sent already, and is damaged ({error}): mend "
             "it, or delete it to send all of its object again"

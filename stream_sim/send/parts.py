@@ -14,6 +14,7 @@ import msgspec
 
 from infra.console import UserError
 from infra.processes import Children
+from ride_scoring.errors import UNREADABLE
 from stream_sim.send.part import Said
 from stream_sim.send.request import Job, encoded
 
@@ -69,7 +70,7 @@ class _Part:
         """Counts what it sent; a line that says no such thing is of a complaint."""
         try:
             said = _said_decoder.decode(line)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             self._complaint += line
         else:
             self._sent(said)

@@ -20,6 +20,7 @@ from rich.table import Table
 from infra import console
 from infra.console import UserError
 from infra.paths import OUT
+from ride_scoring.errors import UNREADABLE
 from stream_sim.simulation import history
 from stream_sim.simulation.draw import draw
 from stream_sim.simulation.history import Outcome
@@ -146,7 +147,7 @@ def _read(file: Path) -> Schedule:
         raise UserError(
             f"{file} cannot be read ({error.strerror}): name a schedule that `simulate` wrote"
         ) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise UserError(
             f"{file} is no schedule ({error}): name one that `simulate` wrote"
         ) from error

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from ride_scoring import kpl
+from ride_scoring.errors import UNREADABLE
 from ride_scoring.events import Prediction, Reject
 from ride_scoring.rejects import PREFIX as REJECTS_PREFIX
 from ride_scoring.telemetry import Telemetry
@@ -108,7 +109,7 @@ class _History:
             self._clock.close()
         try:
             self._account()
-        except (msgspec.DecodeError, UnicodeDecodeError, kpl.DamagedAggregate) as error:
+        except (*UNREADABLE, kpl.DamagedAggregate) as error:
             self.properties.unreadable(error)
 
     def outcome(self) -> Outcome:

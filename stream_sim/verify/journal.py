@@ -13,6 +13,7 @@ from typing import IO, Final, Self
 import msgspec
 
 from infra.console import UserError
+from ride_scoring.errors import UNREADABLE
 from stream_sim.verify.reconciliation import Seen
 
 FILE_NAME: Final = "predictions.ndjson"
@@ -93,5 +94,5 @@ def _decoded(decoder: msgspec.json.Decoder[Head | Page], line: bytes) -> Head | 
         return None
     try:
         return decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None

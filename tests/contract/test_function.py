@@ -4,11 +4,13 @@ import base64
 import json
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -168,19 +170,21 @@ def test_a_batch_is_one_line_and_one_set_of_metrics(world: World) -> None:
     world.store.publish("1", 2.0)
     world.score(event_json(), event_json())
     world.said()
-    answer = world.score(event_json(), b"no json", event_json(PULocationID=0))
+    packed = kpl.pack([(str(n), event_json(ride_id=n)) for n in range(5)], "1")
+    answer = world.score(event_json(), b"no json", event_json(PULocationID=0), packed)
     assert answer == {"batchItemFailures": []}
     lines = world.said()
     (said,) = [line for line in lines if "_aws" not in line]
     assert said["message"] == "batch scored"
     assert said["function_request_id"] == "id-1"
     assert said["shard"] == "shardId-000000000000"
-    assert (said["first_sequence_number"], said["last_sequence_number"]) == ("1", "3")
-    assert (said["model_version"], said["records"], said["predicted"]) == ("1", 3, 1)
+    assert (said["first_sequence_number"], said["last_sequence_number"]) == ("1", "4")
+    assert (said["model_version"], said["records"], said["predicted"]) == ("1", 4, 6)
     assert said["rejected"] == {"not_json": 1, "out_of_range": 1}
     counted = metrics(lines)
-    assert counted["Records"] == 3
-    assert counted["Predictions"] == 1
+    assert counted["Records"] == 4
+    assert counted["Events"] == 8
+    assert counted["Predictions"] == 6
     assert counted["Rejects"] == 2
     assert counted["RejectsByReason.not_json"] == 1
     assert counted["RejectsByReason.out_of_range"] == 1
@@ -234,10 +238,9 @@ def test_what_others_send_is_rejects_and_fails_no_batch(world: World, name: str)
     assert world.predictions() == []
 
 
-@pytest.mark.parametrize("event", [{}, {"Records": None}, {"Records": []}])
-def test_an_event_without_records_is_done(world: World, event: dict[str, Any]) -> None:
+def test_an_event_without_records_is_done(world: World) -> None:
     world.store.publish("1", 2.0)
-    assert handler.handler(event, CONTEXT) == {"batchItemFailures": []}
+    assert handler.handler({"Records": []}, CONTEXT) == {"batchItemFailures": []}
 
 
 def test_a_mapping_with_tumbling_windows_gets_its_state_back(world: World) -> None:
@@ -250,11 +253,39 @@ def test_a_mapping_with_tumbling_windows_gets_its_state_back(world: World) -> No
     assert handler.handler(final, CONTEXT) == {"batchItemFailures": [], "state": {}}
 
 
-@pytest.mark.parametrize("event", [{"Records": [{"body": "sqs"}]}, [], {"Records": 7}])
-@pytest.mark.usefixtures("world")
-def test_an_event_of_something_else_is_said_in_one_sentence(event: Any) -> None:
-    with pytest.raises(NotAKinesisEvent, match="none of a Kinesis event source mapping"):
+@pytest.mark.parametrize("test_run", ["False", "True"])
+@pytest.mark.parametrize("event", [{}, json.loads(event_json()), {"Records": [{"body": "sqs"}]}])
+def test_an_event_of_something_else_is_said_in_one_sentence(
+    world: World, event: Any, test_run: str
+) -> None:
+    world.configure(TEST_RUN=test_run)
+    world.store.publish("1", 2.0)
+    with pytest.raises(NotAKinesisEvent, match="not an event of a Kinesis event source mapping"):
         handler.handler(event, CONTEXT)
+    assert "batch scored" not in json.dumps(world.said())
+
+
+def test_events_that_share_a_sequence_number_keep_an_identity_of_their_own(world: World) -> None:
+    """As Lambda may give them that it has taken out of one aggregate."""
+    world.store.publish("1", 2.0)
+    event = kinesis_event(*[event_json(ride_id=number) for number in range(3)], b"{")
+    for record in event["Records"]:
+        record["eventID"] = "shardId-000000000000:7"
+        record["kinesis"]["sequenceNumber"] = "7"
+    assert handler.handler(event, CONTEXT) == {"batchItemFailures": []}
+    said = [item["event_id"] for item in (*world.predictions(), *world.rejects())]
+    assert len(set(said)) == 4
+    assert all(event_id.startswith("shardId-000000000000:7:") for event_id in said)
+
+
+def test_lines_of_the_log_carry_a_time_that_lambda_takes(world: World) -> None:
+    world.score(event_json())
+    (line,) = [line for line in world.said() if line.get("message") == "batch not done"]
+    assert line["level"] == "ERROR"
+    assert datetime.fromisoformat(line["timestamp"]).utcoffset() is not None
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", line["timestamp"]
+    )
 
 
 @pytest.mark.parametrize("data", [None, "", "!!!!a", 7])
@@ -263,7 +294,8 @@ def test_a_record_with_no_data_or_no_base64_is_a_reject(world: World, data: obje
     event = kinesis_event(event_json(), event_json())
     event["Records"][0]["kinesis"]["data"] = data
     assert handler.handler(event, CONTEXT) == {"batchItemFailures": []}
-    assert [reject["reason"] for reject in world.rejects()] == ["not_json"]
+    expected = "not_base64" if data in {"!!!!a", 7} else "not_json"
+    assert [reject["reason"] for reject in world.rejects()] == [expected]
     assert len(world.predictions()) == 1
 
 

@@ -1,5 +1,7 @@
+import base64
 import contextlib
 import json
+import string
 
 import msgspec
 import pytest
@@ -7,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ride_scoring import kinesis_event, kpl
-from ride_scoring.decode import CannotScore, arrivals, decode
+from ride_scoring.decode import CannotScore, arrivals, decode, reject_whole
 from ride_scoring.events import RideEvent
-from tests.factories import event_json, record, shared
+from tests.factories import NOW, event_json, record, shared
 
 
 def decoded(data: bytes) -> RideEvent:
@@ -91,11 +93,110 @@ def test_what_can_never_be_scored_says_why(data: bytes, reason: str, detail: str
     assert detail in caught.detail
 
 
-@pytest.mark.parametrize("data", ["!!!!a", "é", "a"])
-def test_data_that_is_no_base64_is_refused(data: str) -> None:
+EVENT_BASE64 = base64.b64encode(event_json(ride_id="??>>~~")).decode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "!!!!a",
+        "é",
+        "a",
+        "YQ",
+        "YQ=",
+        "YQ===",
+        "=YQ=",
+        base64.b64encode(b'{"a"').decode() * 2,  # padding, and another payload behind it
+        base64.b64encode(event_json()).decode() + base64.b64encode(event_json()).decode(),
+        EVENT_BASE64[:8] + "\n" + EVENT_BASE64[8:],
+        EVENT_BASE64 + "\n",
+        " " + EVENT_BASE64,
+        EVENT_BASE64[:8] + "*" + EVENT_BASE64[8:],
+        base64.urlsafe_b64encode(event_json(ride_id="??>>~~")).decode(),
+        base64.b85encode(event_json()).decode(),
+        event_json().decode(),
+    ],
+)
+def test_data_that_is_not_base64_is_refused_and_kept_as_it_came(data: str) -> None:
+    whole = msgspec.structs.replace(record(), data_base64=data)
     with pytest.raises(CannotScore, match="base64") as caught:
+        arrivals(0, whole)
+    assert caught.value.reason == "not_base64"
+    if data.isascii():
+        assert reject_whole(whole, caught.value, NOW).data_base64 == data
+
+
+@given(
+    st.integers(0, len(EVENT_BASE64)),
+    st.text(
+        st.characters(exclude_characters=string.ascii_letters + string.digits + "+/"), min_size=1
+    ),
+)
+def test_foreign_characters_are_not_dropped(place: int, foreign: str) -> None:
+    data = EVENT_BASE64[:place] + foreign + EVENT_BASE64[place:]
+    with pytest.raises(CannotScore) as caught:
         arrivals(0, msgspec.structs.replace(record(), data_base64=data))
-    assert caught.value.reason == "not_json"
+    assert caught.value.reason == "not_base64"
+
+
+HALVES = (r"\ud83d", r"\ude00", r"\uD83D\uD83D", r"\uDE00\uD83D", r"\ud83d\u0041", r"\ud83d\\ude00")
+WHOLE = (r"\ud83d\ude00", r"\\ud83d", r"\u00e9", r"\\\\ud83d")
+
+
+def with_text(template: str, text: str) -> bytes:
+    ride = '"PULocationID": 130, "DOLocationID": 205, "trip_distance": 3.66'
+    return template.replace("RIDE", ride).replace("TEXT", text).encode()
+
+
+IGNORED_PLACES = (
+    '{"ride_id": 156, "ride": {RIDE}, "note": "TEXT"}',
+    '{"note": "TEXT", "ride_id": 156, "ride": {RIDE}}',
+    '{"ride_id": 156, "ride": {RIDE, "note": "a TEXT b"}}',
+    '{"ride_id": 156, "ride": {RIDE}, "TEXT": 1}',
+    '{"ride_id": 156, "ride": {RIDE}, "deep": [{"TEXT": ["TEXT", {"a": "TEXTTEXT"}]}]}',
+    '{"ride_id": "TEXT", "ride": {RIDE}, "ride_id": 156}',  # of two, the last one counts
+)
+
+
+@pytest.mark.parametrize("template", IGNORED_PLACES)
+@pytest.mark.parametrize("text", HALVES + WHOLE)
+def test_a_surrogate_where_nothing_is_read_is_ignored(template: str, text: str) -> None:
+    event = decoded(with_text(template, text))
+    assert (event.ride_id, event.ride.pickup_zone) == (156, 130)
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ('{"ride_id": "TEXT", "ride": {RIDE}}', "schema"),
+        ('{"ride_id": "a TEXT", "ride": {RIDE}, "note": "TEXT"}', "schema"),
+        ('{"ride_id": 1, "ride": {RIDE, "pickup_datetime": "TEXT"}}', "schema"),
+        ('{"ride_id": 1, "ride": {RIDE, "PULocationID": "TEXT"}}', "schema"),
+        ('{"ride_id": 1, "ride": {RIDE}, "schema_version": "TEXT"}', "schema_version"),
+        ('{"ride_id": 1, "ride": "TEXT"}', "schema"),
+        ('"TEXT"', "schema"),
+        ('{"ride_id": 1, "ride": {RIDE}, "note": "TEXT', "not_json"),
+        ('{"ride_id": 1, "ride": {RIDE}, "note": "TEXT" "x"}', "not_json"),
+        ('{"ride_id": 1, "ride": {RIDE}, "note": TEXT}', "not_json"),
+    ],
+)
+@pytest.mark.parametrize("text", HALVES)
+def test_half_a_surrogate_pair_where_text_is_read_is_refused(
+    template: str, reason: str, text: str
+) -> None:
+    assert refusal(with_text(template, text)).reason == reason
+
+
+@given(st.text(min_size=1, max_size=100), st.text(st.characters(categories=["Cs", "Ll"])))
+def test_what_is_ignored_never_changes_a_ride_id(ride_id: str, note: str) -> None:
+    ride = json.loads(event_json())["ride"]
+    event = decoded(json.dumps({"ride_id": ride_id, "note": note, "ride": ride}).encode())
+    assert event.ride_id == ride_id
+
+
+def test_of_a_field_that_stands_twice_the_last_one_counts() -> None:
+    data = with_text('{"ride_id": "a", "ride": {RIDE, "PULocationID": 7}, "ride_id": 156}', "")
+    assert (decoded(data).ride_id, decoded(data).ride.pickup_zone) == (156, 7)
 
 
 def aggregate(*data: bytes) -> bytes:

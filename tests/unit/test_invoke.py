@@ -57,7 +57,7 @@ def test_a_test_run_prints_its_answer_alone(event: Path, model: Path) -> None:
     [
         (None, "is not there: name a JSON file"),
         ("no json", "is no JSON file"),
-        ('{"Records": [{"body": "x"}]}', "none of a Kinesis event source mapping"),
+        ('{"Records": [{"body": "x"}]}', "not an event of a Kinesis event source mapping"),
     ],
 )
 def test_a_bad_event_is_one_sentence(

@@ -87,6 +87,13 @@ def test_what_no_stream_would_take_is_named_and_holds_up_nothing() -> None:
     )
 
 
+def test_what_was_never_in_a_stream_is_named_and_not_sent() -> None:
+    lines = [reject_line("not_base64", data_base64="eyJ9*"), reject_line(event_id="shard-0:2")]
+    found = document("rejects/x", b"\n".join(lines), REJECTS)
+    assert [event.event_id for event in found.events] == ["shard-0:2"]
+    assert found.damage == "shard-0:1 was in no stream: the function was given no base64"
+
+
 def test_a_record_larger_than_a_stream_takes_is_named_and_holds_up_nothing() -> None:
     most = base64.b64encode(b"x" * (1024 * 1024 - len("ride-é".encode()))).decode()
     more = base64.b64encode(b"x" * (1024 * 1024 - len("ride-é"))).decode()
@@ -110,6 +117,8 @@ def test_damage_in_what_is_not_asked_for_is_no_matter() -> None:
     ("body", "complaint"),
     [
         (b"\xff\xfe", "malformed"),
+        (b'{"payload": "\xff"}', "invalid start byte"),
+        (b'{"payload": ' + b"[" * 100_000, "recursion"),
         (b"{}", "it holds no records of a stream"),
         (b'{"payload": "{"}', "truncated"),
         (b'{"payload": {"Records": [{"eventID": "a"}]}}', "missing required field `kinesis`"),
@@ -127,6 +136,18 @@ def test_a_failed_record_is_sent_as_it_came() -> None:
     body = json.dumps({"payload": {"Records": [{"eventID": "s:1", "kinesis": kinesis}]}})
     (event,) = document("aws/lambda/x", body.encode(), Selection("failures")).events
     assert event == Event("s:1", "ride-1", b"x", None)
+
+
+def test_failed_records_that_share_a_sequence_number_are_all_sent() -> None:
+    """As Lambda may set them aside once it has taken an aggregate apart."""
+    records = [
+        {"eventID": "s:1", "kinesis": {"partitionKey": "a", "data": data}}
+        for data in ("eA==", "eQ==", "eA==")
+    ]
+    body = json.dumps({"payload": {"Records": records}}).encode()
+    found = document("aws/lambda/x", body, Selection("failures")).events
+    assert [event.data for event in found] == [b"x", b"y", b"x"]
+    assert len({event.event_id for event in found}) == 3
 
 
 class Listing:

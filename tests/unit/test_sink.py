@@ -3,6 +3,9 @@ import json
 from collections.abc import Callable, Sequence
 
 import pytest
+from botocore.loaders import Loader
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ride_scoring import kpl, put_records
 from ride_scoring.errors import AwsError
@@ -129,15 +132,43 @@ def test_a_call_that_fails_is_a_call_whose_records_were_all_refused() -> None:
     assert kinesis.taken == ["0", "1", "2"]
 
 
-def test_what_waiting_does_not_mend_is_given_back_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    class Gone(FakeKinesis):
-        def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
-            self.calls.append([])
-            raise AwsError(
-                f"{len(body)} bytes not taken in {seconds} s", "ResourceNotFoundException"
-            )
+class Refusing(FakeKinesis):
+    """Refuses every call with one code."""
 
-    kinesis, clock = Gone(), Clock()
+    def __init__(self, code: str) -> None:
+        super().__init__()
+        self._code = code
+
+    def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
+        self.calls.append([])
+        raise AwsError(f"{len(body)} bytes not taken in {seconds} s", self._code)
+
+
+PUT_RECORDS_ERRORS = [
+    error["shape"]
+    for error in Loader().load_service_model("kinesis", "service-2")["operations"]["PutRecords"][
+        "errors"
+    ]
+]
+THROTTLES = {"ProvisionedThroughputExceededException", "KMSThrottlingException"}
+PASSING = {"InternalFailureException", "DryRunOperationException"}
+"""Kinesis's own failure; and the answer to a dry run, which is never asked for."""
+
+
+@pytest.mark.parametrize("code", PUT_RECORDS_ERRORS)
+def test_every_error_of_put_records_is_waited_for_or_given_back_at_once(code: str) -> None:
+    kinesis, clock = Refusing(code), Clock()
+    done = put(kinesis, some(3), clock)
+    assert (done.done, code in str(done.failure)) == (0, True)
+    if code in THROTTLES | PASSING:
+        assert len(kinesis.calls) > 1
+        assert bool(done.throttled) == (code in THROTTLES)
+    else:
+        assert (len(kinesis.calls), clock.left()) == (1, 60.0)
+
+
+def test_what_waiting_does_not_mend_is_given_back_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    kinesis, clock = Refusing("ResourceNotFoundException"), Clock()
     done = put(kinesis, some(3), clock)
     assert (done.done, done.retried) == (0, 0)
     assert "ResourceNotFoundException" in str(done.failure)
@@ -170,8 +201,28 @@ def test_aggregated_predictions_come_out_one_by_one_and_in_order() -> None:
     assert put(kinesis, some(1_200, size=450), aggregate=True).done == 1_200
     users = [user for data in kinesis.data for user in kpl.user_records(data)]
     assert [user.partition_key for user in users] == [str(index) for index in range(1_200)]
-    assert len(kinesis.data) == 11
-    assert max(len(data) for data in kinesis.data) < 1.1 * put_records.AGGREGATE_BYTES
+    assert len(kinesis.data) == 12
+
+
+@given(
+    st.lists(st.tuples(st.text(min_size=1, max_size=20), st.integers(0, 40_000)), min_size=1)
+    | st.lists(st.tuples(st.just("a"), st.integers(1, 60)), min_size=1_000, max_size=1_200)
+)
+def test_an_aggregate_of_several_stays_within_two_payload_units(
+    keys_and_sizes: list[tuple[str, int]],
+) -> None:
+    records = [OutputRecord(b"x" * size, key) for key, size in keys_and_sizes]
+    packed = put_records.aggregated(records)
+    assert sum(record.holds for record in packed) == len(records)
+    for record in packed:
+        record_bytes = len(record.data) + len(record.partition_key.encode())
+        assert record.holds == 1 or record_bytes <= 2 * 25_000
+
+
+@pytest.mark.parametrize("size", [450, 3_000])
+def test_an_aggregate_is_as_full_as_two_payload_units_allow(size: int) -> None:
+    *full, _ = put_records.aggregated(some(1_200, size))
+    assert min(len(record.data) for record in full) + size + 1_000 > 2 * 25_000
 
 
 def test_an_aggregate_and_all_in_it_have_one_explicit_hash_key() -> None:

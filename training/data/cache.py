@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from infra import console
 from infra.console import UserError
 from infra.paths import ROOT
+from ride_scoring.errors import UNREADABLE
 from stream_sim.trip_records import first_sentence
 
 DATA: Final = ROOT / ".data"
@@ -50,7 +51,7 @@ def cached(path: Path) -> Sidecar | None:
         sidecar = msgspec.json.decode(_sidecar_path(path).read_bytes(), type=Sidecar)
         if path.stat().st_size == sidecar.bytes and digest(path) == sidecar.sha256:
             return sidecar
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, *UNREADABLE):
         pass
     return None
 

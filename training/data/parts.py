@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from ride_scoring.errors import UNREADABLE
 from training.data import cache
 
 
@@ -26,7 +27,7 @@ def begun(url: str, part: Path) -> Begun | None:
     try:
         begun = msgspec.json.decode(_description(part).read_bytes(), type=Begun)
         kept = part.stat().st_size
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, *UNREADABLE):
         return None
     # A weak ETag promises the same meaning, not the same bytes (RFC 9110, 13.1.5).
     strong = begun.etag.startswith('"')

@@ -11,6 +11,7 @@ import msgspec
 
 from infra.bucket import Bucket
 from infra.console import UserError
+from ride_scoring.errors import UNREADABLE
 from ride_scoring.model_store import AliasPointer, pointer_key
 from training.provenance import person
 
@@ -78,7 +79,7 @@ def aliases(bucket: Bucket, name: str) -> list[str]:
 def _decode(body: bytes) -> MovedPointer | None:
     try:
         return msgspec.json.decode(body, type=MovedPointer)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None  # a damaged one serves nobody, and the next move mends it
 
 

@@ -18,6 +18,7 @@ from mlflow.entities.model_registry import ModelVersion
 from infra.bucket import Bucket
 from infra.console import UserError
 from ride_scoring import compiled
+from ride_scoring.errors import UNREADABLE
 from ride_scoring.model_store import Manifest, file_key, manifest_key
 from training.registry import carried, model_directory, versions
 from training.registry.model_directory import ModelDirectory
@@ -74,7 +75,7 @@ def _manifest_there(store: Bucket, registered: ModelVersion) -> bytes | None:
         return None
     try:
         run_id = msgspec.json.decode(there.body, type=Manifest).run_id
-    except msgspec.DecodeError:
+    except UNREADABLE:
         run_id = None
     if run_id != registered.run_id:
         raise UserError(_other(store, key))

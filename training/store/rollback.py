@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 
 from infra.bucket import Bucket
 from infra.console import UserError
+from ride_scoring.errors import UNREADABLE
 from ride_scoring.model_store import Manifest, manifest_key
 from training.registry import versions
 from training.store.bucket import store_bucket
@@ -78,7 +79,7 @@ def _manifest(store: Bucket, name: str, version: str) -> tuple[str, str]:
         raise UserError(f"s3://{store.name}/{key} is gone: version {version} cannot serve again")
     try:
         manifest = msgspec.json.decode(there.body, type=Manifest)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise UserError(f"s3://{store.name}/{key} is damaged: {error}") from error
     if (manifest.name, manifest.version) != (name, version):
         raise UserError(f"s3://{store.name}/{key} is of another model or version")

@@ -23,7 +23,7 @@ from ride_scoring.aws.http import Http, PassingError, Reply, Request
 from ride_scoring.aws.route import Proxy, proxy_for, tls_context
 from ride_scoring.aws.signed import Signed
 from ride_scoring.backoff import full_jitter, system_random
-from ride_scoring.errors import AwsError
+from ride_scoring.errors import UNREADABLE, AwsError
 from ride_scoring.ports import CALL_SECONDS
 
 S3_ATTEMPTS: Final = 3
@@ -160,7 +160,7 @@ _results_decoder = msgspec.json.Decoder(_Results)
 def _codes(body: bytes, *, expected: int) -> list[str | None]:
     try:
         results = _results_decoder.decode(body).records
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise AwsError(f"PutRecords: the answer cannot be read: {error}", _MALFORMED) from None
     told = [result for result in results if result.error_code or result.sequence_number]
     if len(told) != expected or len(results) != expected:

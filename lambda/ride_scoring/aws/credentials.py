@@ -17,7 +17,7 @@ import msgspec
 
 from ride_scoring.aws.endpoints import Origin, parsed_url
 from ride_scoring.aws.http import Http, NoAnswer, Request
-from ride_scoring.errors import AwsError, SettingsError
+from ride_scoring.errors import UNREADABLE, AwsError, SettingsError
 
 FULL_URI: Final = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 RELATIVE_URI: Final = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
@@ -165,7 +165,7 @@ class ContainerCredentials:
             raise self._failure(f"answered {reply.status}")
         try:
             fetched = msgspec.json.decode(reply.body, type=_Fetched)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             # Not quoted, not even as a cause: keys may be in what cannot be read.
             raise self._failure("gave something else than credentials") from None
         return self._checked(fetched)

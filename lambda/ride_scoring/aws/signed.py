@@ -13,7 +13,7 @@ from botocore.awsrequest import AWSRequest
 from ride_scoring.aws.credentials import Credentials, CredentialSource
 from ride_scoring.aws.endpoints import Origin
 from ride_scoring.aws.http import Http, NoAnswer, PassingError, Reply, Request
-from ride_scoring.errors import AwsError
+from ride_scoring.errors import UNREADABLE, AwsError
 from ride_scoring.ports import CALL_SECONDS
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _error_code(reply: Reply) -> str:
     """AWS's own name for a refusal, in JSON or XML; the status where there is none."""
     if xml := _XML_CODE.search(reply.body):
         return xml[1].decode()
-    with contextlib.suppress(msgspec.DecodeError):
+    with contextlib.suppress(*UNREADABLE):
         kind = msgspec.json.decode(reply.body, type=_JsonError).kind
         if match := _CODE.fullmatch(kind.rpartition("#")[2]):
             return match[0]

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from packaging.version import InvalidVersion, Version
+
 from infra.console import UserError, err
 from infra.paths import LOCALSTACK, TERRAFORM
 from infra.processes import Children
@@ -143,8 +145,8 @@ def find_mirror(environment: Mapping[str, str]) -> Path | None:
         folder = folder.parent if folder.name == _REGISTRY_FOLDER else folder
         if not _holds_provider(folder):
             raise UserError(
-                f"{MIRROR_VARIABLE} names {named}, which holds no AWS provider 5.100 for "
-                f"{_system()} in {_REGISTRY_FOLDER}/hashicorp/aws"
+                f"{MIRROR_VARIABLE} names {named}, which holds no AWS provider from 5.100 to "
+                f"below 7 for {_system()} in {_REGISTRY_FOLDER}/hashicorp/aws"
             )
         return folder
     return next((folder for folder in _mirrors(Path("/")) if _holds_provider(folder)), None)
@@ -180,8 +182,16 @@ def _folders(folder: Path, device: int) -> list[Path]:
 
 def _holds_provider(folder: Path) -> bool:
     provider = folder / _REGISTRY_FOLDER / "hashicorp" / "aws"
-    found = provider.glob(f"5.100.*/{_system()}/terraform-provider-aws*")
-    return any(_may_be_run(file) for file in found)
+    found = provider.glob(f"*/{_system()}/terraform-provider-aws*")
+    return any(_fits(file.parent.parent.name) and _may_be_run(file) for file in found)
+
+
+def _fits(version: str) -> bool:
+    """Whether terraform/versions.tf takes it."""
+    try:
+        return Version("5.100") <= Version(version) < Version("7")
+    except InvalidVersion:
+        return False
 
 
 def _may_be_run(file: Path) -> bool:

@@ -19,7 +19,7 @@ resource "aws_iam_policy" "around" {
 
 # With a key of one's own, who writes needs it, and who reads; by way of the services alone.
 locals {
-  key_users = [for service in ["kinesis", "s3"] : "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+  key_users = [for service in ["kinesis", "s3"] : "${service}.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}"]
 }
 
 data "aws_iam_policy_document" "writes_with_key" {

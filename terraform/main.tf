@@ -6,7 +6,7 @@ data "aws_region" "current" {}
 
 locals {
   # Bucket names are shared by all accounts of AWS.
-  unique_name = "${var.name}-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.name}"
+  unique_name = "${var.name}-${data.aws_caller_identity.current.account_id}-${data.aws_region.current.id}"
 
   # Built from the name, so that what only mentions a stream need not wait until it stands.
   predictions_stream_name = "${var.name}-predictions"

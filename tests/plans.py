@@ -103,6 +103,7 @@ def _prices() -> Prices:
         cloudwatch=CloudWatchPrices(
             PAGE,
             alarm_month=0.1,
+            composite_alarm_month=0.5,
             dashboard_month=3.0,
             log_gb_month=0.03,
             metric_month=(Tier(0.3, 10.0), Tier(0.1)),
@@ -132,6 +133,7 @@ def _assumed() -> Assumed:
         stored_gb=1.0,
         alarm_metrics=10,
         canary_alarm_metrics=4,
+        composite_alarms=1,
         mapping_metrics=6,
         kms_callers=3,
     )

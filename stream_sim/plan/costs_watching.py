@@ -26,7 +26,7 @@ def watching_items(work: Workload, deployment: Deployment, basis: Basis) -> Iter
     stored = gb * assumed.log_compression * deployment.log_retention_days / _MONTH_DAYS
     yield Item("CloudWatch", "log stored", f"{stored:,.1f} GB", stored * prices.log_gb_month)
     looked_at = assumed.alarm_metrics + assumed.canary_alarm_metrics * (deployment.versions - 1)
-    usd = looked_at * prices.alarm_month
+    usd = looked_at * prices.alarm_month + assumed.composite_alarms * prices.composite_alarm_month
     yield Item("CloudWatch", "alarms", f"on {looked_at} metrics", usd)
     yield Item("CloudWatch", "dashboard", "1", prices.dashboard_month)
     if deployment.tracing:

@@ -51,6 +51,7 @@ class Assumed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stored_gb: Positive
     alarm_metrics: Whole
     canary_alarm_metrics: Whole
+    composite_alarms: Whole
     mapping_metrics: Whole
     kms_callers: Whole
 

@@ -70,6 +70,7 @@ class S3Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CloudWatchPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: Page
     alarm_month: Price
+    composite_alarm_month: Price
     dashboard_month: Price
     log_gb_month: Price
     metric_month: Tiers

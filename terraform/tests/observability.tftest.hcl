@@ -49,8 +49,24 @@ run "defaults" {
   }
 
   assert {
-    condition     = { for key, alarm in aws_cloudwatch_metric_alarm.ratio : key => [alarm.threshold, alarm.datapoints_to_alarm, alarm.evaluation_periods] } == { errors = [5, 3, 3], rejects = [5, 5, 5], silence = [0, 10, 15] }
-    error_message = "Five per cent of calls or rides, and ten minutes of silence."
+    condition     = { for key, alarm in aws_cloudwatch_metric_alarm.ratio : key => [alarm.threshold, alarm.datapoints_to_alarm, alarm.evaluation_periods] } == { errors = [5, 3, 3], rejects = [5, 5, 5] }
+    error_message = "Five per cent of calls or rides."
+  }
+
+  assert {
+    condition = {
+      for alarm in [aws_cloudwatch_metric_alarm.rides_arrive, aws_cloudwatch_metric_alarm.nothing_comes] :
+      alarm.alarm_name => "${alarm.namespace} ${alarm.metric_name} ${alarm.comparison_operator} ${alarm.threshold} ${coalesce(alarm.datapoints_to_alarm, alarm.evaluation_periods)}/${alarm.evaluation_periods} ${alarm.treat_missing_data}"
+      } == {
+      ride-silence-rides-arrive  = "AWS/Kinesis IncomingRecords GreaterThanThreshold 0 10/15 notBreaching"
+      ride-silence-nothing-comes = "RideScoring Events LessThanThreshold 1 10/10 breaching"
+    }
+    error_message = "Ten minutes of silence; what never counted an event counts as silent."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_composite_alarm.silence.alarm_rule == "ALARM(\"ride-silence-rides-arrive\") AND ALARM(\"ride-silence-nothing-comes\")" && coalesce(length(aws_cloudwatch_metric_alarm.rides_arrive.alarm_actions == null ? [] : aws_cloudwatch_metric_alarm.rides_arrive.alarm_actions), 0) == 0
+    error_message = "Only both together are told of."
   }
 
   assert {
@@ -61,8 +77,7 @@ run "defaults" {
   assert {
     condition = { for key, alarm in aws_cloudwatch_metric_alarm.ratio : key => sort([for query in alarm.metric_query : "${query.id} ${one(query.metric).namespace} ${one(query.metric).metric_name}" if length(query.metric) > 0]) } == {
       errors  = tolist(["calls AWS/Lambda Invocations", "errors AWS/Lambda Errors"])
-      rejects = tolist(["records RideScoring Records", "rejects RideScoring Rejects"])
-      silence = tolist(["arrived AWS/Kinesis IncomingRecords", "predicted RideScoring Predictions", "rejected RideScoring Rejects"])
+      rejects = tolist(["events RideScoring Events", "rejects RideScoring Rejects"])
     }
     error_message = "What each share is of."
   }
@@ -99,28 +114,31 @@ run "everything_set" {
   }
 
   assert {
-    condition     = { for key, alarm in aws_cloudwatch_metric_alarm.ratio : key => [alarm.threshold, alarm.datapoints_to_alarm, alarm.evaluation_periods] } == { canary = [0, 1, 5], errors = [0, 3, 3], rejects = [25, 5, 5], silence = [0, 1435, 1440] }
-    error_message = "Thresholds as they are set, and an alarm on the canary."
+    condition     = { for key, alarm in aws_cloudwatch_metric_alarm.ratio : key => [alarm.threshold, alarm.datapoints_to_alarm, alarm.evaluation_periods] } == { canary-rejects = [25, 1, 5], errors = [0, 3, 3], rejects = [25, 5, 5] }
+    error_message = "Thresholds as they are set, and an alarm on the canary, which may reject no more than any version."
   }
 
   assert {
-    condition     = one([for query in aws_cloudwatch_metric_alarm.ratio["canary"].metric_query : query.expression if query.id == "alarm"]) == "IF(FILL(errors, 0) + FILL(not_done, 0) > 0 OR FILL(rejects, 0) > 0.25 * FILL(records, 0), 1, 0)"
-    error_message = "The canary may reject no more than any version."
+    condition     = [aws_cloudwatch_metric_alarm.rides_arrive.datapoints_to_alarm, aws_cloudwatch_metric_alarm.rides_arrive.evaluation_periods, aws_cloudwatch_metric_alarm.nothing_comes.evaluation_periods] == [1435, 1440, 1435]
+    error_message = "A day of silence."
   }
 
   assert {
-    condition = { for query in aws_cloudwatch_metric_alarm.ratio["canary"].metric_query : query.id => "${one(query.metric).namespace} ${one(query.metric).metric_name} ${join(" ", values(one(query.metric).dimensions))}" if length(query.metric) > 0 } == {
-      errors   = "AWS/Lambda Errors 8 ride-scoring ride-scoring:live"
-      not_done = "RideScoring BatchesNotDone 8 ride-scoring"
-      records  = "RideScoring Records 8 ride-scoring"
-      rejects  = "RideScoring Rejects 8 ride-scoring"
+    condition = merge(
+      { for key, alarm in aws_cloudwatch_metric_alarm.simple : key => "${alarm.namespace} ${alarm.metric_name} ${join(" ", values(alarm.dimensions))} ${alarm.datapoints_to_alarm}/${alarm.evaluation_periods}" if startswith(key, "canary") },
+      { for query in aws_cloudwatch_metric_alarm.ratio["canary-rejects"].metric_query : query.id => "${one(query.metric).namespace} ${one(query.metric).metric_name} ${join(" ", values(one(query.metric).dimensions))}" if length(query.metric) > 0 },
+      ) == {
+      canary-errors           = "AWS/Lambda Errors 8 ride-scoring ride-scoring:live 1/5"
+      canary-batches-not-done = "RideScoring BatchesNotDone 8 ride-scoring 1/5"
+      events                  = "RideScoring Events 8 ride-scoring"
+      rejects                 = "RideScoring Rejects 8 ride-scoring"
     }
-    error_message = "The canary's alarm looks at its version alone."
+    error_message = "The canary's alarms look at its version alone."
   }
 
   assert {
-    condition     = contains(output.alarms, "ride-canary") && length(output.alarms) == 12
-    error_message = "It is told with the others."
+    condition     = length(setintersection(output.alarms, ["ride-canary-errors", "ride-canary-batches-not-done", "ride-canary-rejects"])) == 3 && length(output.alarms) == 14
+    error_message = "They are told with the others."
   }
 
   assert {
@@ -129,7 +147,7 @@ run "everything_set" {
   }
 
   assert {
-    condition     = aws_sns_topic.alarms.kms_master_key_id == "arn:aws:kms:eu-west-1:123456789012:key/mine" && alltrue([for made in concat([aws_sns_topic.alarms], values(aws_cloudwatch_metric_alarm.simple), values(aws_cloudwatch_metric_alarm.ratio)) : made.tags == tomap({ team = "rides" })])
+    condition     = aws_sns_topic.alarms.kms_master_key_id == "arn:aws:kms:eu-west-1:123456789012:key/mine" && alltrue([for made in concat([aws_sns_topic.alarms], values(aws_cloudwatch_metric_alarm.simple), values(aws_cloudwatch_metric_alarm.ratio), [aws_cloudwatch_metric_alarm.rides_arrive, aws_cloudwatch_metric_alarm.nothing_comes, aws_cloudwatch_composite_alarm.silence]) : made.tags == tomap({ team = "rides" })])
     error_message = "The topic's key, and everybody's tags."
   }
 }
@@ -146,7 +164,7 @@ run "nulls_are_the_defaults" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.simple["iterator-age"].threshold == 60000 && { for key, alarm in aws_cloudwatch_metric_alarm.ratio : key => [alarm.threshold, alarm.datapoints_to_alarm, alarm.evaluation_periods] } == { errors = [5, 3, 3], rejects = [50, 5, 5], silence = [0, 10, 15] }
+    condition     = aws_cloudwatch_metric_alarm.simple["iterator-age"].threshold == 60000 && { for key, alarm in aws_cloudwatch_metric_alarm.ratio : key => [alarm.threshold, alarm.datapoints_to_alarm, alarm.evaluation_periods] } == { errors = [5, 3, 3], rejects = [50, 5, 5] } && aws_cloudwatch_metric_alarm.nothing_comes.evaluation_periods == 10
     error_message = "What is not set is as it is without."
   }
 }

@@ -43,7 +43,7 @@ run "outputs" {
   }
 
   assert {
-    condition     = contains(module.observability.alarms, "ride-canary")
-    error_message = "The version that is tried has an alarm."
+    condition     = length([for name in module.observability.alarms : name if startswith(name, "ride-canary-")]) == 3
+    error_message = "The version that is tried has its alarms."
   }
 }

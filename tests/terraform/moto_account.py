@@ -14,6 +14,7 @@ from typing import Any, Final
 import boto3
 import pytest
 from moto.awslambda.models import LambdaBackend
+from moto.cloudwatch.responses import CloudWatchResponse
 from moto.iam.access_control import IAMPolicyStatement, PermissionResult
 from moto.kinesis.responses import KinesisResponse
 from moto.kinesis.utils import decompose_shard_iterator
@@ -133,6 +134,7 @@ def standing(account: MotoAccount) -> list[str]:
         ("lambda", "list_event_source_mappings", "EventSourceMappings"): {},
         ("logs", "describe_log_groups", "logGroups"): {},
         ("cloudwatch", "describe_alarms", "MetricAlarms"): {},
+        ("cloudwatch", "describe_alarms", "CompositeAlarms"): {},
         ("cloudwatch", "list_dashboards", "DashboardEntries"): {},
         ("sns", "list_topics", "Topics"): {},
         ("sqs", "list_queues", "QueueUrls"): {},
@@ -154,6 +156,13 @@ def _teach(patch: pytest.MonkeyPatch) -> None:
         (LogsResponse, _log_arn),
     ):
         patch.setattr(response, "_determine_resource", resource, raising=False)
+    # It keeps a composite alarm's rule as it keeps all else of an alarm, but is not asked to.
+    patch.setattr(
+        CloudWatchResponse,
+        "put_composite_alarm",
+        CloudWatchResponse.put_metric_alarm,
+        raising=False,
+    )
     patch.setattr(LambdaBackend, "send_kinesis_message", lambda *_, **__: None)
     decided = IAMPolicyStatement.is_action_permitted
 

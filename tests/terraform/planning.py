@@ -33,7 +33,7 @@ class Planned:
         self.resources = dict(_resources(shown["planned_values"]["root_module"]))
         outputs = shown["planned_values"].get("outputs", {})
         self.outputs = {name: told.get("value") for name, told in outputs.items()}
-        self._calls = shown["configuration"]["root_module"]["module_calls"]
+        self._calls = shown["configuration"]["root_module"].get("module_calls", {})
 
     def value(self, address: str, path: str) -> Any:
         """One argument, as `ephemeral_storage.0.size`; None where it is not there."""

@@ -90,6 +90,9 @@ ENCRYPTION: Final = "_server_side_encryption_configuration.this"
 _KEY_OF_RULE: Final = "rule.0.apply_server_side_encryption_by_default.0.kms_master_key_id"
 
 
+NOTHING_COMES: Final = "module.observability.aws_cloudwatch_metric_alarm.nothing_comes"
+
+
 def alarm(name: str, kind: str = "ratio") -> str:
     return f'module.observability.aws_cloudwatch_metric_alarm.{kind}["{name}"]'
 
@@ -156,7 +159,7 @@ REACHES: Final[tuple[Row, ...]] = (
     ("most", "tracing", FUNCTION, "tracing_config.0.mode", "Active"),
     ("most", "log_retention_days", LOG, "retention_in_days", 60),
     ("canary", "canary", ALIAS, "function_version", "7"),
-    ("canary", "canary", alarm("canary"), "alarm_name", "ride-canary"),
+    ("canary", "canary", alarm("canary-rejects"), "alarm_name", "ride-canary-rejects"),
     ("most", "shadow_stream", SHADOW, "shard_count", 2),
     ("most", "mapping_enabled", MAPPING, "enabled", False),
     ("most", "batch_size", MAPPING, "batch_size", 7),
@@ -171,7 +174,7 @@ REACHES: Final[tuple[Row, ...]] = (
     ("most", "alarm_thresholds", alarm("iterator-age", "simple"), "threshold", 30_000),
     ("most", "alarm_thresholds", alarm("errors"), "threshold", 50),
     ("most", "alarm_thresholds", alarm("rejects"), "threshold", 25),
-    ("most", "alarm_thresholds", alarm("silence"), "datapoints_to_alarm", 20),
+    ("most", "alarm_thresholds", NOTHING_COMES, "evaluation_periods", 20),
     ("others", "alarm_thresholds", alarm("iterator-age", "simple"), "threshold", 60_000),
     ("others", "alarm_thresholds", alarm("rejects"), "threshold", 50),
 )

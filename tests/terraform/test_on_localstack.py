@@ -172,8 +172,8 @@ def test_a_new_version_is_tried_and_taken_back_and_taken(
     newest = deployment.outputs()["newest_function_version"]
     assert deployment.outputs()["function_version"] == stable != newest
     assert standing.serving() == {stable, newest}
-    alarms = standing.client("cloudwatch").describe_alarms(AlarmNames=["complete-canary"])
-    assert len(alarms["MetricAlarms"]) == 1
+    alarms = standing.client("cloudwatch").describe_alarms(AlarmNamePrefix="complete-canary-")
+    assert len(alarms["MetricAlarms"]) == 3
 
     back = json.dumps({"stable_version": stable, "weight": 0})
     assert not any(change.replaces for change in deployment.plan(canary=back))
@@ -197,6 +197,7 @@ def test_destroying_it_leaves_nothing(standing: Standing) -> None:
         ("lambda", "list_event_source_mappings", "EventSourceMappings"),
         ("logs", "describe_log_groups", "logGroups"),
         ("cloudwatch", "describe_alarms", "MetricAlarms"),
+        ("cloudwatch", "describe_alarms", "CompositeAlarms"),
         ("sns", "list_topics", "Topics"),
     ):
         assert getattr(standing.client(service), call)().get(found, []) == [], call

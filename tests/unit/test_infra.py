@@ -89,10 +89,10 @@ def test_a_localstack_of_ours_never_leads_to_a_real_account() -> None:
     assert given["AWS_PROFILE"] == "production"
 
 
-def provider(folder: Path, system: str) -> Path:
-    lies_in = folder / "registry.terraform.io" / "hashicorp" / "aws" / "5.100.0" / system
+def provider(folder: Path, system: str, version: str = "5.100.0") -> Path:
+    lies_in = folder / "registry.terraform.io" / "hashicorp" / "aws" / version / system
     lies_in.mkdir(parents=True)
-    (program := lies_in / "terraform-provider-aws_v5.100.0_x5").write_text("#!/bin/sh\n")
+    (program := lies_in / f"terraform-provider-aws_v{version}_x5").write_text("#!/bin/sh\n")
     program.chmod(0o755)
     return folder
 
@@ -107,6 +107,17 @@ def test_a_mirror_for_another_system_is_none(tmp_path: Path) -> None:
     mirror = provider(tmp_path, "plan9_mips")
     with pytest.raises(UserError, match="holds no AWS provider"):
         terraform.find_mirror({terraform.MIRROR_VARIABLE: str(mirror)})
+
+
+@pytest.mark.parametrize(
+    ("version", "held"),
+    [("5.99.1", []), ("5.100.0", [1]), ("6.20.0", [1]), ("7.0.0", []), ("notes", [])],
+)
+def test_a_mirror_holds_a_provider_that_the_configuration_takes(
+    tmp_path: Path, version: str, held: list[int]
+) -> None:
+    mirror = provider(tmp_path, terraform._system(), version)
+    assert terraform._holds_provider(mirror) == bool(held)
 
 
 def test_a_mirror_that_anyone_could_have_written_is_none(tmp_path: Path) -> None:

@@ -165,13 +165,13 @@ def test_the_log_is_what_a_batch_writes_and_what_its_rejects_do() -> None:
 
 def test_alarms_and_a_dashboard_are_paid_by_the_month() -> None:
     found = bill(1, deployment(), basis())
-    assert found["CloudWatch alarms"] == pytest.approx(1.0)
+    assert found["CloudWatch alarms"] == pytest.approx(1.0 + 0.5)
     assert found["CloudWatch dashboard"] == pytest.approx(3.0)
 
 
 def test_a_canary_has_an_alarm_of_its_own() -> None:
     canary = deployment(canary={"stable_version": "7", "weight": 0.1})
-    assert bill(1, canary, basis())["CloudWatch alarms"] == pytest.approx(1.4)
+    assert bill(1, canary, basis())["CloudWatch alarms"] == pytest.approx(1.4 + 0.5)
 
 
 def test_a_batch_a_second_is_traced_and_a_twentieth_of_the_rest() -> None:

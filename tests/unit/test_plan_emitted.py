@@ -1,5 +1,6 @@
 import json
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any, cast, get_args
 
@@ -74,10 +75,21 @@ def test_every_metric_that_the_function_emits_is_counted_and_no_other(
 
 def test_alarms_look_at_as_many_metrics_as_are_priced() -> None:
     """An alarm on an expression is paid for by each metric in it."""
-    found = hcl2.loads((TERRAFORM / "modules" / "observability" / "alarms.tf").read_text())
-    alarms = found["locals"][0]
+    module = TERRAFORM / "modules" / "observability"
+    alarms = hcl2.loads((module / "alarms.tf").read_text())["locals"][0]
     metrics = sum(len(alarm["metrics"]) for alarm in alarms["ratio_alarms"].values())
-    assert measured.read().assumed.alarm_metrics == len(alarms["simple_alarms"]) + metrics
+    silence = (module / "silence.tf").read_text()
+    single = len(alarms["simple_alarms"]) + silence.count('"aws_cloudwatch_metric_alarm"')
+    assumed = measured.read().assumed
+    assert assumed.alarm_metrics == single + metrics
+    assert assumed.composite_alarms == silence.count('"aws_cloudwatch_composite_alarm"')
+    assert assumed.canary_alarm_metrics == len(canary_metrics())
+
+
+def canary_metrics() -> list[str]:
+    """What the canary's alarms look at."""
+    text = (TERRAFORM / "modules" / "observability" / "canary.tf").read_text()
+    return re.findall(r'metric = "(\w+)"', text)
 
 
 def test_a_shadow_adds_its_metrics() -> None:

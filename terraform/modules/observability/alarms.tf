@@ -6,7 +6,7 @@ locals {
   events    = { namespace = "AWS/Kinesis", dimensions = { StreamName = var.events_stream } }
   predicted = { namespace = "AWS/Kinesis", dimensions = { StreamName = var.predictions_stream } }
 
-  # One metric against a threshold, by the minute.
+  # One metric against a threshold, by the minute: so many minutes, of so many if that is another number.
   simple_alarms = {
     iterator-age = {
       of          = local.lambda, metric = "IteratorAge", statistic = "Maximum", minutes = 3
@@ -43,7 +43,8 @@ locals {
     }
   }
 
-  # A share, or one metric against another.
+  # A share, or one metric against another. No page of CloudWatch's says what FILL makes of a metric that
+  # never had a value, so none is filled: the metrics of one expression are always written together.
   ratio_alarms = {
     errors = {
       minutes     = 3
@@ -57,34 +58,22 @@ locals {
       }
     }
     rejects = {
-      minutes     = 5
-      out_of      = 5
-      expression  = "IF(records > 0, 100 * rejects / records, 0)"
+      minutes = 5
+      out_of  = 5
+      # Of events, as one record may aggregate hundreds of them.
+      expression  = "IF(events > 0, 100 * rejects / events, 0)"
       threshold   = var.thresholds.reject_share * 100
       description = "More than ${var.thresholds.reject_share * 100} % of the rides can never be scored."
       metrics = {
         rejects = { of = local.own, metric = "Rejects" }
-        records = { of = local.own, metric = "Records" }
-      }
-    }
-    silence = {
-      # The newest minutes come late, and what was predicted in them would count as nothing.
-      minutes     = var.thresholds.silent_minutes
-      out_of      = var.thresholds.silent_minutes + 5
-      expression  = "IF(arrived > 0 AND FILL(predicted, 0) + FILL(rejected, 0) == 0, 1, 0)"
-      threshold   = 0
-      description = "Rides arrive, minute after minute, and nothing comes of them."
-      metrics = {
-        arrived   = { of = local.events, metric = "IncomingRecords" }
-        predicted = { of = local.own, metric = "Predictions" }
-        rejected  = { of = local.own, metric = "Rejects" }
+        events  = { of = local.own, metric = "Events" }
       }
     }
   }
 }
 
 resource "aws_cloudwatch_metric_alarm" "simple" {
-  for_each = local.simple_alarms
+  for_each = merge(local.simple_alarms, local.canary_simple_alarms)
 
   alarm_name          = "${var.name}-${each.key}"
   alarm_description   = each.value.description
@@ -93,7 +82,8 @@ resource "aws_cloudwatch_metric_alarm" "simple" {
   metric_name         = each.value.metric
   statistic           = each.value.statistic
   period              = 60
-  evaluation_periods  = each.value.minutes
+  evaluation_periods  = lookup(each.value, "out_of", each.value.minutes)
+  datapoints_to_alarm = each.value.minutes
   comparison_operator = "GreaterThanThreshold"
   threshold           = each.value.threshold
   treat_missing_data  = "notBreaching" # nothing was counted where nothing happened
@@ -103,7 +93,7 @@ resource "aws_cloudwatch_metric_alarm" "simple" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "ratio" {
-  for_each = merge(local.ratio_alarms, local.canary_alarm)
+  for_each = merge(local.ratio_alarms, local.canary_ratio_alarms)
 
   alarm_name          = "${var.name}-${each.key}"
   alarm_description   = each.value.description

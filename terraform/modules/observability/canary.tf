@@ -13,19 +13,30 @@ locals {
     }
   }
 
-  canary_alarm = var.canary == null ? {} : {
-    canary = {
-      # One bad minute of the last five: the newest ones come late, and are looked at again.
+  # One alarm for each way to fail, as a version that dies at once never counts a batch: Lambda's own
+  # metric must not wait for ours. One bad minute of the last five is enough: the newest ones come late,
+  # and are looked at again.
+  canary_simple_alarms = var.canary == null ? {} : {
+    canary-errors = {
+      of          = local.canary_lambda, metric = "Errors", statistic = "Sum", minutes = 1, out_of = 5, threshold = 0
+      description = "Version ${var.canary.version} of the function, which is being tried, ends in errors or timeouts: go back."
+    }
+    canary-batches-not-done = {
+      of          = local.canary_own, metric = "BatchesNotDone", statistic = "Sum", minutes = 1, out_of = 5, threshold = 0
+      description = "Version ${var.canary.version} of the function, which is being tried, leaves batches to be retried: go back."
+    }
+  }
+
+  canary_ratio_alarms = var.canary == null ? {} : {
+    canary-rejects = {
       minutes     = 1
       out_of      = 5
-      expression  = "IF(FILL(errors, 0) + FILL(not_done, 0) > 0 OR FILL(rejects, 0) > ${var.thresholds.reject_share} * FILL(records, 0), 1, 0)"
-      threshold   = 0
-      description = "Version ${var.canary.version}, which is being tried, fails on batches or rejects too many rides: go back."
+      expression  = "IF(events > 0, 100 * rejects / events, 0)"
+      threshold   = var.thresholds.reject_share * 100
+      description = "Version ${var.canary.version} of the function, which is being tried, rejects more than ${var.thresholds.reject_share * 100} % of its rides: go back."
       metrics = {
-        errors   = { of = local.canary_lambda, metric = "Errors" }
-        not_done = { of = local.canary_own, metric = "BatchesNotDone" }
-        rejects  = { of = local.canary_own, metric = "Rejects" }
-        records  = { of = local.canary_own, metric = "Records" }
+        rejects = { of = local.canary_own, metric = "Rejects" }
+        events  = { of = local.canary_own, metric = "Events" }
       }
     }
   }

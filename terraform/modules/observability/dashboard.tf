@@ -2,7 +2,7 @@
 data "aws_region" "current" {}
 
 locals {
-  own_metric = { for name in ["Records", "Predictions", "Rejects", "BatchTime", "ArrivalToScoredP50", "ArrivalToScoredMax", "ColdStarts", "ModelLoadTime", "BatchesNotDone", "Retries", "Throttles", "Swaps", "RefusedModels"] :
+  own_metric = { for name in ["Records", "Events", "Predictions", "Rejects", "BatchTime", "ArrivalToScoredP50", "ArrivalToScoredMax", "ColdStarts", "ModelLoadTime", "BatchesNotDone", "Retries", "Throttles", "Swaps", "RefusedModels"] :
   name => ["RideScoring", name, "service", var.service] }
 
   charts = [
@@ -10,7 +10,8 @@ locals {
       title = "Rides in, and what came of them", stat = "Sum"
       metrics = [
         ["AWS/Kinesis", "IncomingRecords", "StreamName", var.events_stream, { label = "records that arrived" }],
-        concat(local.own_metric.Records, [{ label = "rides read" }]),
+        concat(local.own_metric.Records, [{ label = "records read" }]),
+        concat(local.own_metric.Events, [{ label = "rides scored or rejected" }]),
         concat(local.own_metric.Predictions, [{ label = "predictions" }]),
         concat(local.own_metric.Rejects, [{ label = "rejects" }]),
         ["AWS/Kinesis", "IncomingRecords", "StreamName", var.predictions_stream, { label = "records that went out" }],
@@ -48,8 +49,8 @@ locals {
       metrics = [
         ["AWS/Lambda", "Errors", "FunctionName", var.function_name, { label = "errors" }],
         concat(local.own_metric.BatchesNotDone, [{ label = "batches retried" }]),
-        ["AWS/Lambda", "OnFailureDestinationDeliveredEventCount", "EventSourceMappingUUID", var.event_source_uuid, { label = "rides set aside" }],
-        ["AWS/Lambda", "DroppedEventCount", "EventSourceMappingUUID", var.event_source_uuid, { label = "rides dropped" }],
+        ["AWS/Lambda", "OnFailureDestinationDeliveredEventCount", "EventSourceMappingUUID", var.event_source_uuid, { label = "records set aside" }],
+        ["AWS/Lambda", "DroppedEventCount", "EventSourceMappingUUID", var.event_source_uuid, { label = "records dropped" }],
         concat(local.own_metric.RefusedModels, [{ label = "models refused" }]),
       ]
     },
@@ -57,8 +58,8 @@ locals {
       title = "What is refused for want of capacity", stat = "Sum"
       metrics = [
         ["AWS/Lambda", "Throttles", "FunctionName", var.function_name, { label = "batches, by Lambda" }],
-        ["AWS/Kinesis", "WriteProvisionedThroughputExceeded", "StreamName", var.events_stream, { label = "rides, by the events stream" }],
-        ["AWS/Kinesis", "PutRecords.ThrottledRecords", "StreamName", var.predictions_stream, { label = "predictions, by their stream" }],
+        ["AWS/Kinesis", "WriteProvisionedThroughputExceeded", "StreamName", var.events_stream, { label = "records, by the events stream" }],
+        ["AWS/Kinesis", "PutRecords.ThrottledRecords", "StreamName", var.predictions_stream, { label = "records, by the predictions stream" }],
         concat(local.own_metric.Retries, [{ label = "predictions sent again" }]),
       ]
     },
@@ -77,14 +78,14 @@ locals {
       type = "metric", x = index % 2 * 12, y = floor(index / 2) * 6, width = 12, height = 6
       properties = {
         title  = chart.title, stat = chart.stat, metrics = chart.metrics
-        region = data.aws_region.current.name, period = 60, view = "timeSeries", yAxis = { left = { min = 0 } }
+        region = data.aws_region.current.id, period = 60, view = "timeSeries", yAxis = { left = { min = 0 } }
       }
     }],
     [{
       type = "log", x = 0, y = ceil(length(local.charts) / 2) * 6, width = 24, height = 6
       properties = {
         title  = "Model version that scored"
-        region = data.aws_region.current.name
+        region = data.aws_region.current.id
         view   = "table"
         query  = "SOURCE '${var.log_group}' | filter ispresent(model_version) | stats sum(predicted) as rides, min(@timestamp) as first, max(@timestamp) as last by model_version | sort last desc"
       }
@@ -93,7 +94,7 @@ locals {
       type = "alarm", x = 0, y = ceil(length(local.charts) / 2) * 6 + 6, width = 24, height = 3
       properties = {
         title  = "Alarms"
-        alarms = concat(values(aws_cloudwatch_metric_alarm.simple)[*].arn, values(aws_cloudwatch_metric_alarm.ratio)[*].arn)
+        alarms = concat(values(aws_cloudwatch_metric_alarm.simple)[*].arn, values(aws_cloudwatch_metric_alarm.ratio)[*].arn, [aws_cloudwatch_composite_alarm.silence.arn])
       }
     }],
   )

@@ -4,6 +4,6 @@ output "topic_arn" {
 }
 
 output "alarms" {
-  description = "Names of the alarms."
-  value       = sort(concat(values(aws_cloudwatch_metric_alarm.simple)[*].alarm_name, values(aws_cloudwatch_metric_alarm.ratio)[*].alarm_name))
+  description = "Names of the alarms that the topic is told of."
+  value       = sort(concat(values(aws_cloudwatch_metric_alarm.simple)[*].alarm_name, values(aws_cloudwatch_metric_alarm.ratio)[*].alarm_name, [aws_cloudwatch_composite_alarm.silence.alarm_name]))
 }

@@ -143,7 +143,7 @@ data "aws_iam_policy_document" "this" {
 }
 
 locals {
-  key_users = [for service in ["kinesis", "s3", "sqs"] : "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+  key_users = [for service in ["kinesis", "s3", "sqs"] : "${service}.${data.aws_region.current.id}.${data.aws_partition.current.dns_suffix}"]
 }
 
 resource "aws_iam_role_policy" "this" {

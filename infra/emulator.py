@@ -1,6 +1,7 @@
 """LocalStack without Docker: a port in, an endpoint out. Its functions run as local processes."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from infra import surroundings
 from infra.console import UserError
 from infra.paths import LOCALSTACK_PYTHON, ROOT, RUNTIME_PYTHON
 from infra.processes import Children
@@ -29,13 +31,12 @@ TEST_ACCOUNT: Final = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 """What AWS's clients want to have, and LocalStack does not look at."""
-FOREIGN_VARIABLES: Final = (
-    "AWS_PROFILE",
-    "AWS_SESSION_TOKEN",
-    "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-)
-"""What would lead a client of a LocalStack of ours to a real account."""
+OWN_ACCOUNT: Final = {
+    **TEST_ACCOUNT,
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+"""The same for a LocalStack of ours: the person's own files may name other endpoints."""
 
 _opener: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Goes to the endpoint itself, whatever proxy leads to the world."""
@@ -61,7 +62,7 @@ class LocalStack:
         with (self._folder / "localstack.log").open("wb") as log:
             process = children.start(
                 [LOCALSTACK_PYTHON, "-m", "localstack.runtime.main"],
-                {**environment, **self._settings(temporary)},
+                {**surroundings.for_server(environment), **self._settings(temporary)},
                 output=log,
                 errors=subprocess.STDOUT,
             )
@@ -108,18 +109,6 @@ def healthy(endpoint: str) -> bool:
         return False
 
 
-def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment, with our host among those that no proxy leads to.
-
-    Some clients read the name in upper case, some in lower case, and the lower one wins.
-    """
-    changed = dict(environment)
-    for name in ("NO_PROXY", "no_proxy"):
-        hosts = (environment.get("no_proxy") or environment.get("NO_PROXY") or "").split(",")
-        changed[name] = ",".join(dict.fromkeys([*filter(None, hosts), HOST]))
-    return changed
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
@@ -139,10 +128,18 @@ def require_free(port: int) -> None:
             ) from error
 
 
+def host_of(endpoint: str) -> str:
+    """The host of an endpoint, empty where its URL names none."""
+    try:
+        return urlsplit(endpoint).hostname or ""
+    except ValueError:
+        return ""
+
+
 def answers(endpoint: str) -> bool:
     """Whether anything listens at the endpoint; what it is, the first call to it will say."""
-    parts = urlsplit(endpoint)
     try:
+        parts = urlsplit(endpoint)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         with socket.create_connection((parts.hostname or "", port), timeout=5):
             return True

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from infra import console, emulator, stack
 from infra.console import UserError
 from infra.paths import LOCALSTACK, ROOT
@@ -98,11 +100,14 @@ def _bring_up(
     rides = os.environ.get("RIDES")
     if rides and not Path(ROOT, rides).is_file():
         raise UserError(f"RIDES={rides} is not there: name a parquet file of TLC trip records")
+    names = stack.names_given(os.environ)
     endpoint = stack.standing_endpoint(folder)
     if endpoint is None:
         endpoint = stack.open_endpoint(children, folder, port, steps, functions_endpoint)
     else:
         _require_same(endpoint, port)
+    # In a shell that was set up for it, a stack is called by the names that it has.
+    endpoint = msgspec.structs.replace(endpoint, settings=endpoint.settings | names)
     deployed = Stack(children, folder, steps, endpoint, variables)
     return deployed, deployed.bring_up(rides)
 
@@ -123,9 +128,10 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _require_same(standing: Endpoint, port: int | None) -> None:
     """Raises `UserError` where another endpoint is asked for than the one that stands."""
-    asked = os.environ.get("AWS_ENDPOINT_URL") or (port and f"http://{emulator.HOST}:{port}")
-    if asked and asked != standing.url:
-        raise UserError(f"a stack stands at {standing.url}: `make down` before one at {asked}")
+    asked = [os.environ.get("AWS_ENDPOINT_URL"), port and f"http://{emulator.HOST}:{port}"]
+    for url in filter(None, asked):
+        if url != standing.url:
+            raise UserError(f"a stack stands at {standing.url}: `make down` before one at {url}")
 
 
 def _refuse_the_standing_stack() -> None:

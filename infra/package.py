@@ -5,6 +5,7 @@ No Docker: wheels for Lambda's platform are chosen by name, so it works on any m
 is packed with them: compiling it at the first start can take longer than Lambda lets a start take.
 """
 
+import csv
 import fcntl
 import fnmatch
 import hashlib
@@ -152,6 +153,8 @@ def _fill(folder: Path, architecture: Architecture) -> None:
         shutil.copyfile(source, target)
     for file in _left_out(folder):
         file.unlink()
+    for record in folder.glob("*.dist-info/RECORD"):
+        _shorten(record, folder)
     _compile(folder)
 
 
@@ -175,6 +178,20 @@ def _left_out(folder: Path) -> Iterator[Path]:
         name = file.relative_to(folder).as_posix()
         if file.is_file() and _matches(name, _LEFT_OUT) and not _matches(name, _KEPT):
             yield file
+
+
+def _shorten(record: Path, folder: Path) -> None:
+    """Leaves a package's list of its files with those that are there. Of the commands that are left
+    out it has digests, and they begin with the path of the checkout's interpreter.
+    https://packaging.python.org/en/latest/specifications/recording-installed-packages/
+    """
+    rows = [
+        row
+        for row in csv.reader(record.read_text(encoding="utf-8").splitlines())
+        if (folder / row[0]).is_file()
+    ]
+    with record.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

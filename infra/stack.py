@@ -2,19 +2,22 @@
 
 import os
 import platform
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
-from infra import console, emulator, package, reaper
+from infra import console, emulator, package, reaper, surroundings
 from infra.console import UserError
 from infra.emulator import LocalStack
 from infra.package import Architecture
@@ -27,16 +30,12 @@ from ride_scoring.errors import UNREADABLE
 STANDING: Final = LOCALSTACK / "stack"
 """State of the stack that `make up` leaves standing."""
 _RECORD: Final = "endpoint.json"
+_STANDS_ALREADY: Final = re.compile(r"already exists|AlreadyExists|ResourceInUse|AlreadyOwned")
 _STOP_SECONDS: Final = 10.0
 _ANSWER_SECONDS: Final = 10.0
 """A busy LocalStack can take some seconds to say that it is healthy."""
-OUTPUTS: Final = (
-    "events_stream_name",
-    "predictions_stream_name",
-    "model_bucket",
-    "rejects_bucket",
-)
-"""Of Terraform's outputs those that the project's commands read, in upper case."""
+NAMES: Final = {"MODEL_NAME": "model_name", "MODEL_ALIAS": "model_alias"}
+"""What the publisher and the function must call the same: a command's variable, and Terraform's."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -50,9 +49,15 @@ class Endpoint(msgspec.Struct, frozen=True):
     settings: dict[str, str]
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        foreign = () if self.localstack_pid is None else emulator.FOREIGN_VARIABLES
-        kept = {name: value for name, value in base.items() if name not in foreign}
-        return emulator.without_proxy(kept) | self.settings
+        return surroundings.toward(self.host, base, self.settings, ours=self.is_ours)
+
+    @property
+    def host(self) -> str:
+        return emulator.host_of(self.url)
+
+    @property
+    def is_ours(self) -> bool:
+        return self.localstack_pid is not None
 
 
 class TrainedModel(msgspec.Struct, frozen=True):
@@ -93,6 +98,11 @@ def open_endpoint(
 ) -> Endpoint:
     """Takes the endpoint in AWS_ENDPOINT_URL, or starts a LocalStack. Raises `UserError`."""
     if given := os.environ.get("AWS_ENDPOINT_URL"):
+        if port:
+            raise UserError(
+                f"PORT={port} is for a LocalStack that is started here, and AWS_ENDPOINT_URL="
+                f"{console.without_password(given)} names one that runs: unset one of them"
+            )
         with steps.step("localstack", f"the endpoint that is given, {given}"):
             if not emulator.answers(given):
                 raise UserError(
@@ -108,7 +118,7 @@ def open_endpoint(
         localstack = LocalStack(folder, port or emulator.free_port(), functions_endpoint)
         with steps.step("localstack", f"LocalStack {emulator.VERSION} on {localstack.endpoint}"):
             pid = localstack.start(children, os.environ)
-        settings = {**emulator.TEST_ACCOUNT, "AWS_ENDPOINT_URL": localstack.endpoint}
+        settings = {**emulator.OWN_ACCOUNT, "AWS_ENDPOINT_URL": localstack.endpoint}
     # A store of its own: the model that is champion in the user's registry stays champion.
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         settings["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"
@@ -173,7 +183,8 @@ class Stack:
         self._folder = folder
         self._steps = steps
         self._architecture = local_architecture()
-        self._variables = {"architecture": self._architecture, **(variables or {})}
+        named = {NAMES[name]: value for name, value in endpoint.settings.items() if name in NAMES}
+        self._variables = {"architecture": self._architecture, **named, **(variables or {})}
 
     def bring_up(self, trip_file: str | None) -> TrainedModel:
         """A model, the package, Terraform, and the model published."""
@@ -217,11 +228,12 @@ class Stack:
     def write_environment_file(self) -> Path:
         """A file for a shell to source, with all that the commands and Terraform read."""
         path = self._folder / "env"
-        settings = {**self.endpoint.settings, **self._terraform().settings}
-        lines = [f"export {name}='{value}'" for name, value in sorted(settings.items())]
-        if self.endpoint.localstack_pid is not None:
-            lines.insert(0, f"unset {' '.join(emulator.FOREIGN_VARIABLES)}")
-        path.write_text("\n".join(lines) + "\n")
+        variables = {f"TF_VAR_{name}": value for name, value in self._variables.items()}
+        settings = {**self.endpoint.settings, **self._terraform().settings, **variables}
+        endpoint = self.endpoint
+        path.write_text(
+            surroundings.sourced(endpoint.host, settings, ours=endpoint.is_ours), encoding="utf-8"
+        )
         return path
 
     def _train(self, trip_file: str | None) -> TrainedModel:
@@ -262,14 +274,49 @@ class Stack:
         with self._steps.step("apply", "terraform apply"):
             terraform = self._terraform()
             terraform.init()
-            terraform.apply(self._variables)
+            with _explained(self.endpoint.url):
+                terraform.apply(self._variables)
             outputs = terraform.outputs()
-        settings = self.endpoint.settings | {name.upper(): outputs[name] for name in OUTPUTS}
+        # What the deployment calls things, and not what anybody here would have called them.
+        settings = self.endpoint.settings | exported(outputs["environment"])
         self.endpoint = msgspec.structs.replace(self.endpoint, settings=settings)
         _write(self._folder, self.endpoint)
 
     def _terraform(self) -> Terraform:
         return Terraform(self._children, self._folder, self.endpoint.environment(os.environ))
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """Says of what stands already whose it is likely to be."""
+    try:
+        yield
+    except UserError as error:
+        if not _STANDS_ALREADY.search(str(error)):
+            raise
+        raise UserError(
+            f"a deployment of the same name stands at {console.without_password(url)} already, and "
+            "this checkout did not make it: `make down` where it was made, or choose another name "
+            f"with TF_VAR_name ({error})"
+        ) from error
+
+
+def names_given(environment: Mapping[str, str]) -> dict[str, str]:
+    """The names that a person gives a stack, by their variables. Raises `UserError`."""
+    given: dict[str, str] = {}
+    for name, variable in NAMES.items():
+        values = {environment.get(name, ""), environment.get(f"TF_VAR_{variable}", "")} - {""}
+        if len(values) > 1:
+            raise UserError(f"{name} and TF_VAR_{variable} name two different things: unset one")
+        if values:
+            given[name] = values.pop()
+    return given
+
+
+def exported(text: str) -> dict[str, str]:
+    """The variables that Terraform's output `environment` exports."""
+    words = [word for line in text.splitlines() for word in shlex.split(line)[1:]]
+    return dict(word.split("=", 1) for word in words)
 
 
 def demo_folder() -> Path:

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 from packaging.version import InvalidVersion, Version
 
+from infra import surroundings
 from infra.console import UserError, err
 from infra.paths import LOCALSTACK, TERRAFORM
 from infra.processes import Children
@@ -50,20 +52,23 @@ class Terraform:
         self._configuration = configuration
         self._profile = profile
         self.state = folder / "terraform.tfstate"
+        # From where Terraform is run to: so the path of the checkout, which a person may have
+        # chosen freely, is in no argument.
+        state = _quoted(f"-state={os.path.relpath(self.state.resolve(), configuration.resolve())}")
         self.settings = {
             "TF_DATA_DIR": str(data),
             "TF_IN_AUTOMATION": "1",
             "TF_INPUT": "0",
             "TF_REGISTRY_DISCOVERY_RETRY": "0",
-            "TF_CLI_ARGS_apply": f"-state={self.state} -backup=-",
-            "TF_CLI_ARGS_destroy": f"-state={self.state} -backup=-",
-            "TF_CLI_ARGS_plan": f"-state={self.state}",
-            "TF_CLI_ARGS_output": f"-state={self.state}",
+            "TF_CLI_ARGS_apply": f"{state} -backup=-",
+            "TF_CLI_ARGS_destroy": f"{state} -backup=-",
+            "TF_CLI_ARGS_plan": state,
+            "TF_CLI_ARGS_output": state,
         }
         # Terraform would warn of a file that is not there at every command.
         if (file := environment.get("TF_CLI_CONFIG_FILE")) and not Path(file).exists():
             self.settings["TF_CLI_CONFIG_FILE"] = str(_write_config(""))
-        self._environment = {**environment, **self.settings}
+        self._environment = {**surroundings.for_terraform(environment), **self.settings}
 
     def check(self) -> None:
         """Whether the HCL is in shape and valid. Raises `UserError`."""
@@ -133,6 +138,13 @@ class Terraform:
             output=subprocess.PIPE,
             errors=subprocess.STDOUT,
         )
+
+
+def _quoted(argument: str) -> str:
+    """As Terraform wants an argument in TF_CLI_ARGS. It splits them much as a shell does, but takes
+    a backslash for an escape between single quotes too.
+    """
+    return shlex.quote(argument).replace("\\", "\\\\")
 
 
 def find_mirror(environment: Mapping[str, str]) -> Path | None:

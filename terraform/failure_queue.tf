@@ -7,6 +7,9 @@ resource "aws_sqs_queue" "failures" {
   kms_master_key_id         = var.kms_key_arn
   sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null
   tags                      = var.tags
+
+  # A queue that exists already is taken over without a word, so it comes after what is refused then.
+  depends_on = [module.scoring_function.role_arn]
 }
 
 data "aws_iam_policy_document" "failures" {

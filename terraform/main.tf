@@ -147,6 +147,7 @@ module "observability" {
   source = "./modules/observability"
 
   name               = var.name
+  owner              = module.scoring_function.role_arn
   function_name      = module.scoring_function.name
   alias              = module.scoring_function.alias.name
   log_group          = module.scoring_function.log_group

@@ -55,5 +55,8 @@ output "environment" {
     export PREDICTIONS_STREAM_NAME=${module.predictions_stream.name}
     export MODEL_BUCKET=${module.models_bucket.name}
     export REJECTS_BUCKET=${module.rejects_bucket.name}
+    export MODEL_NAME=${var.model_name}
+    export MODEL_ALIAS=${var.model_alias}
+    export ENHANCED_FAN_OUT=${var.enhanced_fan_out}
   EOT
 }

@@ -9,18 +9,18 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from infra import emulator, stack
+from infra import stack
 from infra.paths import LOCALSTACK
 from infra.processes import Children
 from infra.stack import Endpoint
 from infra.steps import Steps
 from infra.terraform import Terraform
+from tests.person import without_aws
 
 _NOT_A_NEWCOMERS = {
-    *emulator.TEST_ACCOUNT,
-    *emulator.FOREIGN_VARIABLES,
-    *("AWS_ENDPOINT_URL", "MLFLOW_TRACKING_URI", "KEEP", "RIDES", "PORT", "ARCH"),
+    *("MLFLOW_TRACKING_URI", "KEEP", "RIDES", "PORT", "ARCH"),
     *("EVENTS_STREAM_NAME", "PREDICTIONS_STREAM_NAME", "MODEL_BUCKET", "REJECTS_BUCKET"),
+    *("MODEL_NAME", "MODEL_ALIAS", "ENHANCED_FAN_OUT"),
     *("MINUTES", "SEED", "HISTORIES", "RUNS", "EVENT"),
     *("MAKEFLAGS", "MAKELEVEL", "VIRTUAL_ENV"),
 }
@@ -38,7 +38,8 @@ _APART = {"test_agreement.py", "test_chaos.py"}
 @pytest.fixture(scope="session")
 def newcomer() -> dict[str, str]:
     """The environment of a person who has just cloned: no endpoint, no AWS settings."""
-    return {name: value for name, value in os.environ.items() if name not in _NOT_A_NEWCOMERS}
+    kept = without_aws(os.environ)
+    return {name: value for name, value in kept.items() if name not in _NOT_A_NEWCOMERS}
 
 
 @pytest.fixture

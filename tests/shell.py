@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Self
 
 from infra.paths import ROOT
@@ -11,12 +12,12 @@ _DONE = "__done__"
 
 
 class Shell:
-    """One bash in the checkout's root; what a command exports or sources is there for the next."""
+    """One bash in a checkout's root; what a command exports or sources is there for the next."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], root: Path = ROOT) -> None:
         self._bash = subprocess.Popen(
             ["bash", "--norc", "--noprofile"],
-            cwd=ROOT,
+            cwd=root,
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,6 +1,5 @@
 """The training side's command line: options in, sentences, tables and JSON out."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 from infra import console
 from infra.paths import OUT
 from infra.steps import Steps
+from training.names import CHALLENGER, CHAMPION, MODEL, not_followed, serving_alias
 
 app = console.new_app("Takes a model of ride durations from trip records to champion, and back.")
 data_app = console.new_app("Downloads trip records, and reports on them.")
@@ -43,10 +43,6 @@ MaybeBucketOption = Annotated[
     str | None, typer.Option(envvar="MODEL_BUCKET", help="Bucket of the model store.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-
-_MODEL = "ride-duration"
-_CHAMPION = "champion"
-_CHALLENGER = "challenger"
 
 
 @data_app.command("fetch")
@@ -100,8 +96,8 @@ def train(
         Path | None, typer.Option(help="File that `search` wrote; the standing ones unless given.")
     ] = None,
     seed: SeedOption = 0,
-    name: NameOption = _MODEL,
-    alias: Annotated[str, typer.Option(help="Alias that the new version gets.")] = _CHALLENGER,
+    name: NameOption = MODEL,
+    alias: Annotated[str, typer.Option(help="Alias that the new version gets.")] = CHALLENGER,
     as_json: JsonOption = False,
 ) -> None:
     """Train on trips, synthetic ones unless named, and register the version as the challenger.
@@ -112,7 +108,7 @@ def train(
     """
     from training import datasets
 
-    if alias == os.environ.get("MODEL_ALIAS", _CHAMPION):
+    if alias == serving_alias():
         raise console.UserError(
             f"{alias} serves, and is moved by `python -m training promote` alone: name another "
             "--alias"
@@ -206,10 +202,10 @@ def compare(
 
 @app.command()
 def evaluate(
-    which: WhichOption = _CHALLENGER,
+    which: WhichOption = CHALLENGER,
     validate: ValidateOption = None,
     seed: SeedOption = 0,
-    name: NameOption = _MODEL,
+    name: NameOption = MODEL,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a registered version, on the data that it was validated on unless others are named.
@@ -230,8 +226,8 @@ def evaluate(
 
 @app.command()
 def promote(
-    which: WhichOption = _CHALLENGER,
-    to: AliasOption = _CHAMPION,
+    which: WhichOption = CHALLENGER,
+    to: AliasOption = CHAMPION,
     validate: ValidateOption = None,
     margin: Annotated[
         float, typer.Option(min=0, help="Minutes of RMSE by which it must be better at least.")
@@ -240,7 +236,7 @@ def promote(
         bool, typer.Option("--force", help="Promote in spite of all reasons; the registry says so.")
     ] = False,
     seed: SeedOption = 0,
-    name: NameOption = _MODEL,
+    name: NameOption = MODEL,
     as_json: JsonOption = False,
 ) -> None:
     """Make the challenger the champion where it is better, no slice is worse, and it can serve.
@@ -273,18 +269,19 @@ def promote(
 @app.command()
 def publish(
     model_bucket: BucketOption,
-    name: NameOption = _MODEL,
-    alias: AliasOption = _CHAMPION,
+    name: NameOption = MODEL,
+    alias: AliasOption = CHAMPION,
     as_json: JsonOption = False,
 ) -> None:
     """Copy the version that an alias names to the model store, and move its pointer.
 
-    Example: python -m training publish --alias champion
+    Example: python -m training publish
     """
     from training import tracking
     from training.store.publish import publish as copy
 
     published = copy(tracking.client(), boto3.client("s3"), model_bucket, name, alias)
+    _say_where_nobody_looks(name, alias)
     if as_json:
         _print_json(published)
         return
@@ -305,8 +302,8 @@ def publish(
 @app.command()
 def rollback(
     model_bucket: BucketOption,
-    name: NameOption = _MODEL,
-    alias: AliasOption = _CHAMPION,
+    name: NameOption = MODEL,
+    alias: AliasOption = CHAMPION,
     as_json: JsonOption = False,
 ) -> None:
     """Move an alias back to the version that it named before, in the store and in the registry.
@@ -316,6 +313,7 @@ def rollback(
     from training.store.rollback import follow, roll_back
 
     done = roll_back(boto3.client("s3"), model_bucket, name, alias)
+    _say_where_nobody_looks(name, alias)
     if as_json:
         _print_json(done)
     else:
@@ -339,7 +337,7 @@ def rollback(
 @app.command()
 def history(
     model_bucket: MaybeBucketOption = None,
-    name: NameOption = _MODEL,
+    name: NameOption = MODEL,
     as_json: JsonOption = False,
 ) -> None:
     """List who moved which alias when and why: in the registry, and in the store if it is named.
@@ -401,7 +399,8 @@ def run(
     ] = None,
     model_bucket: MaybeBucketOption = None,
     seed: SeedOption = 0,
-    name: NameOption = _MODEL,
+    name: NameOption = MODEL,
+    alias: AliasOption = CHAMPION,
     prefect: Annotated[
         bool, typer.Option("--prefect", help="As a Prefect flow, with retries and caching.")
     ] = False,
@@ -417,7 +416,7 @@ def run(
         flow_settings.apply()
     from training import cycle
 
-    plan = cycle.of_month(month or cycle.newest_month(), name, model_bucket, seed)
+    plan = cycle.of_month(month or cycle.newest_month(), name, alias, model_bucket, seed)
     if prefect:
         from training.flow import run as do
     else:
@@ -434,7 +433,8 @@ def schedule(
     cron: Annotated[str, typer.Option(help="When, in UTC, as cron writes it.")] = "0 6 5 * *",
     model_bucket: MaybeBucketOption = None,
     seed: SeedOption = 0,
-    name: NameOption = _MODEL,
+    name: NameOption = MODEL,
+    alias: AliasOption = CHAMPION,
 ) -> None:
     """Do what `run` does on a schedule, by Prefect, until it is stopped.
 
@@ -445,7 +445,7 @@ def schedule(
     flow_settings.apply()
     from training.flow import schedule as serve
 
-    serve(cron, name, model_bucket, seed)
+    serve(cron, name, alias, model_bucket, seed)
 
 
 @app.command("mlflow")
@@ -461,6 +461,11 @@ def show_mlflow(
     from training.page import serve
 
     serve(port)
+
+
+def _say_where_nobody_looks(name: str, alias: str) -> None:
+    if said := not_followed(name, alias):
+        console.err.print(f"[yellow]{said}[/yellow]")
 
 
 def _print_json(result: object) -> None:

@@ -15,7 +15,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from infra.console import UserError
 from infra.steps import Steps
-from training import data, datasets, tracking
+from training import data, datasets, names, tracking
 from training.data.months import Month
 from training.data.report import DataReport
 from training.data.source import open_source
@@ -45,8 +45,8 @@ class Plan(msgspec.Struct, frozen=True):
     seed: int = 0
     hyperparameters: Hyperparameters = Hyperparameters()
     margin_minutes: float = 0.0
-    challenger: str = "challenger"
-    champion: str = "champion"
+    champion: str = names.CHAMPION
+    challenger: str = names.CHALLENGER
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -74,10 +74,19 @@ class Cycle(msgspec.Struct, frozen=True):
         return f"{version} {became}; {served}"
 
 
-def of_month(validate: str, name: str, model_bucket: str | None, seed: int) -> Plan:
-    """The month before trains, the month validates. Raises `UserError` for what is no month."""
+def of_month(validate: str, name: str, champion: str, model_bucket: str | None, seed: int) -> Plan:
+    """The month before trains, the month validates. Raises `UserError` for what is no month, and
+    where the alias that serves would be given to what was only just trained."""
     month = Month.parse(validate)
-    return Plan((str(month.before()),), (str(month),), name, model_bucket, seed=seed)
+    plan = Plan(
+        (str(month.before()),), (str(month),), name, model_bucket, seed=seed, champion=champion
+    )
+    if plan.challenger == champion:
+        raise UserError(
+            f"{champion} serves, and what is trained becomes {plan.challenger} first: let another "
+            "alias serve"
+        )
+    return plan
 
 
 def newest_month(today: dt.date | None = None) -> str:

@@ -12,18 +12,19 @@ from typing import Any, Final
 
 import msgspec
 
+from infra import surroundings
 from infra.console import UserError
 from infra.invoke import answer
 from ride_scoring.errors import UNREADABLE
 from ride_scoring.events import Ride, RideEvent
 from ride_scoring.model_store import GOLDEN_TOLERANCE_MINUTES, GoldenRow
+from ride_scoring.sklearn_flavor import ALLOW_PICKLE_VARIABLE
 
 _ARRIVED_AT: Final = 1_700_000_000.0
 """Any time: a golden row's ride has its own."""
 _SETTINGS: Final = {
     "RUN_ID": "dry-run",
     "TEST_RUN": "true",
-    "SHADOW_ALIAS": "",
     # It asks AWS for nothing, but does not start without.
     "AWS_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "dry-run",
@@ -50,7 +51,7 @@ def dry_run(directory: Path, rows: Sequence[GoldenRow]) -> str | None:
     event = msgspec.json.encode(_event([row.ride for row in rows]))
     settings = {"MODEL_LOCATION": str(directory), **_SETTINGS}
     try:
-        said = msgspec.json.decode(answer(event, {**os.environ, **settings}), type=_Answer)
+        said = msgspec.json.decode(answer(event, _environment() | settings), type=_Answer)
     except (UserError, *UNREADABLE) as error:
         return f"the function does not score the golden rows: {error}"
     if said.rejects:
@@ -64,6 +65,13 @@ def dry_run(directory: Path, rows: Sequence[GoldenRow]) -> str | None:
                 f"where the model gave {wanted}"
             )
     return None
+
+
+def _environment() -> dict[str, str]:
+    """What the function would have on AWS too: nothing of the person's own but what lets it read
+    pickles."""
+    allowed = {name: os.environ[name] for name in (ALLOW_PICKLE_VARIABLE,) if name in os.environ}
+    return surroundings.for_server(os.environ) | allowed
 
 
 def _event(rides: Sequence[Ride]) -> dict[str, Any]:

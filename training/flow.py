@@ -155,9 +155,9 @@ def _say_why(flow: AnyFlow, flow_run: FlowRun, state: State[Any]) -> None:  # no
 
 
 @flow(name="ride-duration-monthly", on_failure=[_say_why])
-def monthly(name: str, model_bucket: str | None, seed: int = 0) -> _Plain:
+def monthly(name: str, alias: str, model_bucket: str | None, seed: int = 0) -> _Plain:
     """The cycle of the newest month that can be expected to be published."""
-    plan = cycle.of_month(cycle.newest_month(), name, model_bucket, seed)
+    plan = cycle.of_month(cycle.newest_month(), name, alias, model_bucket, seed)
     done = life_of_a_version(_plain(plan))
     console.out.print(str(msgspec.convert(done, Cycle)), markup=False)
     return done
@@ -169,8 +169,9 @@ def run(plan: Plan) -> Cycle:
         return msgspec.convert(life_of_a_version(_plain(plan)), Cycle)
 
 
-def schedule(cron: str, name: str, model_bucket: str | None, seed: int) -> None:
-    """Runs the monthly flow at the times that `cron` names, in UTC, until it is stopped.
+def schedule(cron: str, name: str, alias: str, model_bucket: str | None, seed: int) -> None:
+    """Runs the monthly flow at the times that `cron` names, in UTC, until it is stopped. What it
+    promotes becomes `alias`.
 
     Raises `UserError` where it names none.
     """
@@ -186,7 +187,12 @@ def schedule(cron: str, name: str, model_bucket: str | None, seed: int) -> None:
             monthly,
             name=f"{name} {cron}",
             cron=cron,
-            parameters={"name": name, "model_bucket": model_bucket, "seed": seed},
+            parameters={
+                "name": name,
+                "alias": alias,
+                "model_bucket": model_bucket,
+                "seed": seed,
+            },
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
         console.err.print(

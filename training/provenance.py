@@ -7,17 +7,22 @@ import os
 import platform
 import socket
 import subprocess
+from typing import Final
 
 import msgspec
 
 from infra.paths import ROOT
 
-UNKNOWN = "unknown"
+UNKNOWN: Final = "unknown"
+_MADE_OF: Final = ("infra", "lambda", "stream_sim", "training", "pyproject.toml")
+"""Where the code and the pins lie that a model is made of. What else lies in a checkout, such as a
+registry, data and reports, makes no difference to it."""
 
 
 class Provenance(msgspec.Struct, frozen=True):
-    """`git_commit` ends in "-dirty" where the checkout held changes that are in no commit, and is
-    "unknown" outside of one. `packages` are the installed ones, as pip freezes them."""
+    """`git_commit` ends in "-dirty" where code or pins in the checkout differed from the commit, or
+    where git could not say, and is "unknown" where git does not know the code. `packages` are the
+    installed ones, as pip freezes them."""
 
     git_commit: str
     python: str
@@ -43,25 +48,35 @@ def person() -> str:
 
 
 def _git_commit() -> str:
+    # A checkout without a repository of its own may lie in somebody else's.
+    known = _git("ls-files", "--error-unmatch", "training/provenance.py")
     commit = _git("rev-parse", "HEAD")
-    if not commit:
+    if not known or not commit:
         return UNKNOWN
-    return f"{commit}-dirty" if _git("status", "--porcelain") else commit
+    changed = _git("status", "--porcelain", "--untracked-files=all", "--", *_MADE_OF)
+    return commit if changed == "" else f"{commit}-dirty"
 
 
-def _git(*arguments: str) -> str:
-    """What git says, and nothing where it is missing or this is no repository."""
+def _git(*arguments: str) -> str | None:
+    """What git says; None where it fails, is missing, or this is no repository."""
+    # In a hook, and wherever else somebody sets them, these variables name another repository.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") or name.startswith("GIT_CONFIG")
+    }
     try:
         done = subprocess.run(
             ["git", *arguments],  # noqa: S607 - the person's own git
             cwd=ROOT,
+            env=environment,
             capture_output=True,
             text=True,
             check=False,
         )
     except OSError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _packages() -> tuple[str, ...]:

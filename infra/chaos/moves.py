@@ -13,7 +13,6 @@ from ride_scoring import aws
 from ride_scoring.model_store import pointer_key
 
 _TRIPS: Final = "synthetic:5000:1"
-_CHAMPION: Final = "champion"
 _JSON: Final = "application/json"
 _DAMAGED_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = (5.0, 20.0)
@@ -58,7 +57,8 @@ class Moves:
     def damage(self) -> None:
         """For some seconds the pointer names a manifest that is not the one in the store."""
         settings = self._deployed.endpoint.settings
-        store, key = aws.connect(settings).s3, pointer_key(self._first.name, _CHAMPION)
+        store = aws.connect(settings).s3
+        key = pointer_key(self._first.name, settings["MODEL_ALIAS"])
         bucket = settings["MODEL_BUCKET"]
         pointer = store.get(bucket, key)
         assert pointer is not None  # noqa: S101 - asked for whatever its ETag

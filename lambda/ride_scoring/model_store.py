@@ -84,7 +84,7 @@ class ModelStore:
         Raises `ModelUnavailable`.
         """
         key = pointer_key(self.name, alias)
-        hint = f": publish it with `python -m training publish --alias {alias}`"
+        hint = f": publish it with `python -m training publish --name {self.name} --alias {alias}`"
         return self._get(key, unless_etag=unless_etag, patient=patient, hint=hint)
 
     def load(

@@ -23,6 +23,9 @@ run "outputs" {
       export PREDICTIONS_STREAM_NAME=ride-predictions
       export MODEL_BUCKET=${output.model_bucket}
       export REJECTS_BUCKET=${output.rejects_bucket}
+      export MODEL_NAME=ride-duration
+      export MODEL_ALIAS=champion
+      export ENHANCED_FAN_OUT=false
     EOT
     error_message = "What the simulator and the publisher read."
   }

@@ -10,6 +10,7 @@ from moto.server import ThreadedMotoServer
 
 from infra import emulator
 from localstack_processes import shard
+from tests.person import forget_aws
 
 BUCKETS = ("models", "rejects")
 STREAMS = ("ride-events", "ride-predictions")
@@ -34,8 +35,7 @@ def moto_settings() -> Mapping[str, str]:
 def aws(moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
     """A session on an account with empty buckets and streams, which the environment names too."""
     settings = {**emulator.TEST_ACCOUNT, "AWS_ENDPOINT_URL": moto_endpoint}
-    for name in emulator.FOREIGN_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
+    forget_aws(monkeypatch)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     session = boto3.Session()

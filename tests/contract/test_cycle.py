@@ -89,7 +89,7 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
 
 
 def plan(bucket: str | None = "models", seed: int = 0) -> Plan:
-    found = cycle.of_month("2023-02", NAME, bucket, seed)
+    found = cycle.of_month("2023-02", NAME, "champion", bucket, seed)
     return msgspec.structs.replace(found, hyperparameters=registered.SMALL)
 
 
@@ -254,7 +254,7 @@ def test_a_month_that_is_not_published_is_said_in_one_sentence(
 
 def test_a_schedule_of_no_times_is_refused(flow: ModuleType) -> None:
     with pytest.raises(UserError, match="--cron 'sometimes' names no times"):
-        flow.schedule("sometimes", NAME, None, 0)
+        flow.schedule("sometimes", NAME, "champion", None, 0)
 
 
 @pytest.mark.usefixtures("flow")

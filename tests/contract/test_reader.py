@@ -29,6 +29,7 @@ from ride_scoring.sink import PredictionSink
 from stream_sim.reader import Page, Place, StreamReader, StreamRecord
 from stream_sim.shard_reader import ShardReader
 from tests.kinesis_server import Complaint, KinesisServer
+from tests.person import forget_aws
 from tests.waiting import eventually
 
 LONG = 60.0
@@ -76,8 +77,7 @@ def put(*records: OutputRecord) -> None:
 
 @pytest.fixture
 def kinesis(monkeypatch: pytest.MonkeyPatch) -> Iterator[KinesisServer]:
-    for name in emulator.FOREIGN_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
+    forget_aws(monkeypatch)
     with KinesisServer() as server:
         for name, value in {**emulator.TEST_ACCOUNT, "AWS_ENDPOINT_URL": server.url}.items():
             monkeypatch.setenv(name, value)

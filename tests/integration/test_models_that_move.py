@@ -66,8 +66,7 @@ def deployment(newcomer: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Ite
         terraform = Terraform(children, folder, environment)
         terraform.init()
         terraform.apply({"architecture": architecture, "shadow_alias": "challenger"})
-        outputs = terraform.outputs()
-        named = {name.upper(): outputs[name] for name in stack.OUTPUTS}
+        named = stack.exported(terraform.outputs()["environment"])
         yield Deployment(endpoint, environment | named)
         stack.close_endpoint(folder, endpoint)
 

@@ -1,10 +1,12 @@
 """The zip: the same bytes each time, small enough, and with nothing in it that it needs not."""
 
+import csv
 import hashlib
 import json
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +40,25 @@ def test_it_is_built_again_to_the_same_bytes(
     again.bill.unlink()
     assert package.build(stack.local_architecture()).rebuilt
     assert again.bill.read_bytes() == built.bill.read_bytes()
+
+
+def test_it_is_the_same_bytes_in_another_checkout(
+    built: package.Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands of packages begin with the path of the interpreter that they were installed for."""
+    checkout = "it's (R&D) ü"
+    environment = tmp_path / checkout / ".venv"
+    subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, environment], check=True)
+    monkeypatch.setattr(sys, "executable", str(environment / "bin" / "python"))
+    monkeypatch.setattr(package, "BUILD", tmp_path / checkout / "build")
+    elsewhere = package.build(stack.local_architecture())
+    assert elsewhere.rebuilt
+    assert elsewhere.sha256 == built.sha256
+    with zipfile.ZipFile(elsewhere.path) as archive:
+        held = set(archive.namelist())
+        for name in [name for name in held if name.endswith(".dist-info/RECORD")]:
+            listed = {row[0] for row in csv.reader(archive.read(name).decode().splitlines())}
+            assert listed <= held, name
 
 
 def test_it_is_not_built_again_while_nothing_changes(built: package.Package) -> None:

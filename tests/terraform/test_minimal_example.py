@@ -3,11 +3,36 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from infra import package
+from infra.console import UserError
 from infra.paths import TERRAFORM
 from infra.stack import local_architecture
 from tests.terraform.deployment import Deployment, unexplained
-from tests.terraform.moto_account import MOTO_FORGETS, moto_account, standing
+from tests.terraform.moto_account import MOTO_FORGETS, MotoAccount, moto_account, standing
+
+
+def another_of_its_name_takes_nothing_from_it(account: MotoAccount, folder: Path) -> None:
+    """As from a second checkout, which knows nothing of what stands: it is refused, and when what
+    it made is taken away again, all that was there before is still there."""
+    variables = {
+        "name": "minimal",
+        "architecture": local_architecture(),
+        "failure_queue": "true",
+        "encrypt_streams": "false",
+    }
+    account.client("sqs").create_queue(QueueName="minimal-failures")
+    with Deployment(
+        folder, {**os.environ, **account.environment}, profile=None, variables=variables
+    ) as other:
+        with pytest.raises(UserError, match="already exists"):
+            other.apply()
+        taken = [where for where in other.resources() if "sns" in where or "sqs" in where]
+        assert taken == []
+        other.destroy()
+    queue = account.client("sqs").get_queue_url(QueueName="minimal-failures")["QueueUrl"]
+    account.client("sqs").delete_queue(QueueUrl=queue)
 
 
 def test_the_minimal_example_stands_and_leaves_nothing(tmp_path: Path) -> None:
@@ -25,5 +50,7 @@ def test_the_minimal_example_stands_and_leaves_nothing(tmp_path: Path) -> None:
         minimal.apply()
         assert unexplained(minimal.plan(), MOTO_FORGETS) == []
         assert "EVENTS_STREAM_NAME=minimal-events" in minimal.outputs()["environment"]
+        another_of_its_name_takes_nothing_from_it(account, tmp_path / "other")
+        assert unexplained(minimal.plan(), MOTO_FORGETS) == []
         minimal.destroy()
         assert standing(account) == []

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 from localstack_client.session import Session
 
-from infra import emulator, package
+from infra import emulator, package, surroundings
 from infra.paths import TERRAFORM
 from infra.processes import Children
 from infra.stack import local_architecture
@@ -91,9 +91,8 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     with Children() as children:
         localstack = emulator.LocalStack(folder / "state", emulator.free_port())
         localstack.start(children, os.environ)
-        environment = emulator.without_proxy(
-            {**os.environ, **emulator.TEST_ACCOUNT, "AWS_ENDPOINT_URL": localstack.endpoint}
-        )
+        settings = {**emulator.OWN_ACCOUNT, "AWS_ENDPOINT_URL": localstack.endpoint}
+        environment = surroundings.toward(emulator.HOST, os.environ, settings, ours=True)
         with Deployment(
             folder / "terraform",
             environment,

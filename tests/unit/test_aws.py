@@ -14,12 +14,12 @@ import pytest
 from botocore.config import Config
 from botocore.utils import get_environ_proxies
 
-from infra import emulator
 from ride_scoring import aws
 from ride_scoring.aws import endpoints as aws_endpoints
 from ride_scoring.aws import route as aws_route
 from ride_scoring.errors import AwsError, SettingsError
 from tests.aws_servers import Asked, Server, answer
+from tests.person import forget_aws
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
@@ -45,8 +45,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in emulator.FOREIGN_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
+    forget_aws(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

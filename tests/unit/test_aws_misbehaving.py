@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from infra import emulator
 from ride_scoring import aws
 from ride_scoring.aws import credentials as aws_credentials
 from ride_scoring.aws.credentials import Credentials, CredentialSource, FixedCredentials
@@ -37,6 +36,7 @@ from tests.aws_servers import (
     silence,
     then_close,
 )
+from tests.person import forget_aws
 
 SECRET = "wJalrXUtnFEMI-do-not-tell"  # noqa: S105 - opens nothing
 TOKEN = "session-token-do-not-tell"  # noqa: S105 - opens nothing
@@ -72,8 +72,7 @@ class Naps:
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in emulator.FOREIGN_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
+    forget_aws(monkeypatch)
 
 
 @pytest.fixture

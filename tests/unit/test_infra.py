@@ -79,16 +79,6 @@ def test_a_port_in_use_is_said_in_one_sentence() -> None:
     emulator.require_free(emulator.free_port())
 
 
-def test_a_localstack_of_ours_never_leads_to_a_real_account() -> None:
-    base = {"PATH": "/bin", "AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "real"}
-    ours = Endpoint("http://127.0.0.1:1", 7, dict(emulator.TEST_ACCOUNT)).environment(base)
-    assert "AWS_PROFILE" not in ours
-    assert "AWS_SESSION_TOKEN" not in ours
-    assert ours["AWS_ACCESS_KEY_ID"] == "test"
-    given = Endpoint("http://127.0.0.1:1", None, {}).environment(base)
-    assert given["AWS_PROFILE"] == "production"
-
-
 def provider(folder: Path, system: str, version: str = "5.100.0") -> Path:
     lies_in = folder / "registry.terraform.io" / "hashicorp" / "aws" / version / system
     lies_in.mkdir(parents=True)
@@ -199,12 +189,6 @@ def test_a_stack_registers_in_a_store_of_its_own_unless_one_is_given(
         endpoint = stack.open_endpoint(children, tmp_path, None, Steps())
     store = f"sqlite:///{tmp_path / 'mlflow.db'}" if own else given
     assert endpoint.environment(os.environ)["MLFLOW_TRACKING_URI"] == store
-
-
-def test_no_proxy_leads_to_our_host() -> None:
-    assert emulator.without_proxy({"no_proxy": "localhost"})["no_proxy"] == "localhost,127.0.0.1"
-    given = {"NO_PROXY": "mirror.example,127.0.0.1"}
-    assert emulator.without_proxy(given)["no_proxy"] == "mirror.example,127.0.0.1"
 
 
 def test_two_commands_on_one_folder_do_not_meet(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from mlflow.utils.validation import (
 )
 
 from infra.console import UserError, without_password
+from training import names
 from training.provenance import person
 
 Why = Literal["train", "evaluate", "promote", "forced", "rollback"]
@@ -61,10 +62,10 @@ def by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion:
     """Raises `UserError` where the registry has no such alias."""
     found = find_alias(client, name, alias)
     if found is None:
-        hint = "promote" if alias == "champion" else f"train --alias {alias}"
+        hint = "promote" if alias == names.serving_alias() else f"train --alias {alias}"
         raise UserError(
             f"the registry has no alias {alias!r} of a model {name!r}: run `python -m training "
-            f"{hint}{'' if name == 'ride-duration' else f' --name {name}'}` first"
+            f"{hint} --name {name}` first"
         )
     return found
 

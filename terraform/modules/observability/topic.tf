@@ -4,6 +4,9 @@ resource "aws_sns_topic" "alarms" {
   name              = "${var.name}-alarms"
   kms_master_key_id = var.kms_key_arn
   tags              = var.tags
+
+  # A topic that exists already is taken over without a word, so it comes after what is refused then.
+  depends_on = [var.owner]
 }
 
 data "aws_caller_identity" "current" {}

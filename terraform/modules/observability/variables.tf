@@ -51,6 +51,12 @@ variable "predictions_stream" {
   nullable    = false
 }
 
+variable "owner" {
+  description = "Something that only one deployment of a name can make, such as its role's ARN: the topic is made after it. Nothing is waited for unless set."
+  type        = string
+  default     = null
+}
+
 variable "canary" {
   description = "Version of the function that is being tried beside the one that serves; none unless set. An object, as the version's number is not known before it is published."
   type        = object({ version = string })

@@ -58,6 +58,7 @@ test-fast: setup ## Run the tests that need no LocalStack
 lint: setup ## Check format, code, types and Terraform
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
+	@.venv/bin/ruff check --quiet --preview --select PLW1514 . # files are UTF-8, whatever the locale
 	@.venv/bin/mypy
 	@$(PYTHON) -m infra check-terraform
 

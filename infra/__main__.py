@@ -109,7 +109,7 @@ def build_package(
         f"{built.path}: {built.zipped_bytes / 2**20:.1f} MiB, unzipped "
         f"{built.unzipped_bytes / 2**20:.1f} MiB, sha256 {built.sha256}"
     )
-    counted = bill_of_materials.licences(built.bill.read_text()).most_common()
+    counted = bill_of_materials.licences(built.bill.read_text(encoding="utf-8")).most_common()
     console.out.print(f"{built.bill}: {', '.join(f'{name} {count}' for name, count in counted)}")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
 
+import msgspec
 import typer
 from botocore.exceptions import (
     BotoCoreError,
@@ -21,10 +22,13 @@ from botocore.exceptions import (
 )
 from rich.console import Console
 
+from infra import output
+from infra.output import OutputLost
 from ride_scoring.errors import RideScoringError
 
-out: Final = Console(highlight=False, soft_wrap=True)
-err: Final = Console(stderr=True, highlight=False, soft_wrap=True)
+# Without emoji: a text such as ":on:" would be printed as another.
+out: Final = Console(highlight=False, soft_wrap=True, emoji=False)
+err: Final = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 _INTERRUPTED: Final = 130
 _SECRETS: Final = (
@@ -54,14 +58,14 @@ def run(app: Callable[[], object]) -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # as orderly an end as Ctrl-C's
     try:
-        app()
-    except SystemExit as error:
-        # Typer turns Ctrl-C into an exit without a word.
-        if error.code == _INTERRUPTED and isinstance(error.__context__, typer.Exit):
-            fail("stopped", _INTERRUPTED)
-        raise
-    except KeyboardInterrupt:  # of a command line that is not typer's
+        output.prepare()
+        code = _code(app)
+        output.finish()
+    except KeyboardInterrupt:
         fail("stopped", _INTERRUPTED)
+    except OutputLost as error:
+        output.give_up()
+        fail(str(error), 1)
     except RideScoringError as error:
         fail(str(error), 1)
     except (ClientError, BotoCoreError) as error:
@@ -70,7 +74,25 @@ def run(app: Callable[[], object]) -> NoReturn:
         if not str(error).startswith("Invalid endpoint"):  # botocore's, and it has no type for it
             raise
         fail(f"{error}: AWS_ENDPOINT_URL has to be such as http://127.0.0.1:4566", 1)
-    sys.exit(0)
+    sys.exit(code)
+
+
+def print_json(result: object) -> None:
+    """Prints a result as JSON, in one line, such that any program reads the same from it."""
+    text = msgspec.json.encode(result).decode()
+    out.print(output.readable_json(text), markup=False)
+
+
+def _code(app: Callable[[], object]) -> int:
+    """How a command line ends. Raises `KeyboardInterrupt` and whatever else the command raises."""
+    try:
+        app()
+    except SystemExit as error:
+        # Typer turns Ctrl-C into an exit without a word.
+        if error.code == _INTERRUPTED and isinstance(error.__context__, typer.Exit):
+            raise KeyboardInterrupt from None
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    return 0
 
 
 def require_writable(path: Path) -> None:

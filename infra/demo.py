@@ -75,7 +75,7 @@ def _summary(account: Account, model: TrainedModel, steps: Steps) -> Summary:
 
 def _setup_seconds() -> float:
     try:
-        return float(_SETUP_SECONDS.read_text())
+        return float(_SETUP_SECONDS.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return 0.0
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from infra import console
 from infra.console import UserError
 from infra.paths import ROOT
@@ -48,7 +50,7 @@ def invoke(path: Path) -> None:
     outcome, log = _invoked(_event(path), os.environ)
     if not outcome.is_error or _error_type(outcome.payload) not in _OWN_ERRORS:
         console.err.print(log.rstrip(), markup=False)
-    console.out.print(_answer(outcome).decode(), markup=False)
+    console.print_json(msgspec.Raw(_answer(outcome)))
 
 
 def answer(event: bytes, environment: Mapping[str, str]) -> bytes:

@@ -116,7 +116,7 @@ def _bring_up(
 def _alone(folder: Path) -> Iterator[None]:
     """Two commands on one folder would take each other's stack for what a kill left behind."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+    with folder.with_name(f"{folder.name}.lock").open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -85,7 +85,7 @@ def build(architecture: Architecture) -> Package:
 def _alone() -> Iterator[None]:
     """Two at once wait for each other: what one has unfinished the other would take for remains."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    with (BUILD / ".lock").open("w") as lock:
+    with (BUILD / ".lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -96,7 +96,7 @@ def _build(architecture: Architecture) -> Package:
     stamp = path.with_suffix(".inputs")
     beside = (stamp, _sources_stamp(path), _bill(path))
     stood = path.exists() and all(file.exists() for file in beside)
-    rebuilt = not (stood and stamp.read_text() == wanted)
+    rebuilt = not (stood and stamp.read_text(encoding="utf-8") == wanted)
     if rebuilt:
         stamp.unlink(missing_ok=True)
         for left_by_a_kill in BUILD.glob(f"{_FOLDER_PREFIX}*"):
@@ -105,8 +105,8 @@ def _build(architecture: Architecture) -> Package:
             _fill(Path(folder), architecture)
             _zip(Path(folder), path)
             _write_bill(Path(folder), path)
-        _sources_stamp(path).write_text(sources_digest() + "\n")
-        stamp.write_text(wanted)
+        _sources_stamp(path).write_text(sources_digest() + "\n", encoding="utf-8")
+        stamp.write_text(wanted, encoding="utf-8")
     return _described(path, rebuilt=rebuilt)
 
 
@@ -232,11 +232,11 @@ def _zip(folder: Path, path: Path) -> None:
 def _write_bill(folder: Path, path: Path) -> None:
     written = bill_of_materials.document(
         folder,
-        pins=(REQUIREMENTS / "function.txt").read_text(),
-        project=_PROJECT.read_text(),
+        pins=(REQUIREMENTS / "function.txt").read_text(encoding="utf-8"),
+        project=_PROJECT.read_text(encoding="utf-8"),
         zip_sha256=_sha256(path),
     )
-    _bill(path).write_text(written)
+    _bill(path).write_text(written, encoding="utf-8")
 
 
 def _sha256(path: Path) -> str:

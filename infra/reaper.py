@@ -52,8 +52,8 @@ def leads_a_group(pid: int) -> bool:
 def _is_zombie(pid: int) -> bool:
     """Ended, but not yet noticed by its parent; a container's first process can take its time."""
     try:
-        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - starts without pathlib
-            return file.read().rpartition(")")[2].split()[0] == "Z"
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - starts without pathlib
+            return file.read().rpartition(b")")[2].split()[0] == b"Z"
     except OSError:
         return False  # gone meanwhile, or a system without /proc
 

@@ -221,7 +221,8 @@ def _system() -> str:
 def _write_config(installation: str) -> Path:
     path = _DATA / "terraform.rc"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"provider_installation {{\n  {installation or 'direct {}'}\n}}\n")
+    text = f"provider_installation {{\n  {installation or 'direct {}'}\n}}\n"
+    path.write_text(text, encoding="utf-8")
     return path
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import boto3
-import msgspec
 import typer
 
 from infra import console
@@ -79,7 +78,7 @@ def report_data(
 
     reports = data.reports_on(sources, course=course)
     if as_json:
-        _print_json(reports)
+        console.print_json(reports)
     else:
         for report in reports:
             console.out.print(table(report))
@@ -122,7 +121,7 @@ def train(
     chosen = search.read(hyperparameters) if hyperparameters else Hyperparameters()
     trained = fit(found, name, alias, chosen, seed, Steps(quiet=as_json))
     if as_json:
-        _print_json(trained)
+        console.print_json(trained)
     else:
         console.out.print(
             f"{trained.name} version {trained.version} is {alias}: RMSE {trained.rmse_minutes:.2f} "
@@ -160,7 +159,7 @@ def search(
 
     best = look(found, Budget(trials, minutes), seed, out, tell)
     if as_json:
-        _print_json(best)
+        console.print_json(best)
     else:
         console.out.print(
             f"RMSE {best.rmse_minutes:.3f} minutes after {best.trials} trials; those that stand "
@@ -194,7 +193,7 @@ def compare(
 
     comparison = fit_all(found, seed, page, Steps(quiet=as_json))
     if as_json:
-        _print_json(comparison)
+        console.print_json(comparison)
     else:
         console.out.print(table(comparison))
         console.out.print(f"the report is in {page}", markup=False)
@@ -218,7 +217,7 @@ def evaluate(
 
     found = measure(tracking.client(), name, which, validate or (), seed)
     if as_json:
-        _print_json(found)
+        console.print_json(found)
     else:
         console.out.print(table(f"{name} version {found.version}", found.evaluation))
         console.out.print(f"figures are in MLflow's run {found.run_id}", markup=False)
@@ -256,7 +255,7 @@ def promote(
         steps=Steps(quiet=as_json),
     )
     if as_json:
-        _print_json(done)
+        console.print_json(done)
     if not done.promoted:
         console.fail(f"version {done.version} is not promoted: {'; '.join(done.reasons)}", 1)
     if not as_json:
@@ -283,7 +282,7 @@ def publish(
     published = copy(tracking.client(), boto3.client("s3"), model_bucket, name, alias)
     _say_where_nobody_looks(name, alias)
     if as_json:
-        _print_json(published)
+        console.print_json(published)
         return
     before = f", before it version {published.previous}" if published.previous else ""
     compiled = "compiled" if published.compiled else "not compiled"
@@ -315,7 +314,7 @@ def rollback(
     done = roll_back(boto3.client("s3"), model_bucket, name, alias)
     _say_where_nobody_looks(name, alias)
     if as_json:
-        _print_json(done)
+        console.print_json(done)
     else:
         console.out.print(
             f"{name} version {done.version} is {alias} again in s3://{done.bucket}, in place of "
@@ -352,7 +351,7 @@ def history(
     store = store_bucket(boto3.client("s3"), model_bucket) if model_bucket else None
     entries = look(tracking.client(), store, name)
     if as_json:
-        _print_json(entries)
+        console.print_json(entries)
     else:
         said = lines(entries) or [f"no alias of {name} was ever moved"]
         console.out.print("\n".join(said), markup=False)
@@ -381,7 +380,7 @@ def trace(
     found = tracing.given(prediction, stream, deadline)
     traced = tracing.trace(tracking.client(), found)
     if as_json:
-        _print_json(traced)
+        console.print_json(traced)
     else:
         console.out.print(tracing.table(traced))
     if not traced.reproduced:
@@ -423,7 +422,7 @@ def run(
         do = cycle.run
     done = do(plan)
     if as_json:
-        _print_json(done)
+        console.print_json(done)
     else:
         console.out.print(str(done), markup=False)
 
@@ -466,7 +465,3 @@ def show_mlflow(
 def _say_where_nobody_looks(name: str, alias: str) -> None:
     if said := not_followed(name, alias):
         console.err.print(f"[yellow]{said}[/yellow]")
-
-
-def _print_json(result: object) -> None:
-    console.out.print(msgspec.json.encode(result).decode(), markup=False)

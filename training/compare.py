@@ -49,7 +49,7 @@ def compare(datasets: Datasets, seed: int, page: Path, steps: Steps) -> Comparis
     rows = [_row(model, datasets, seed, steps) for model in MODELS]
     page.parent.mkdir(parents=True, exist_ok=True)
     with steps.step("report", "report written"):
-        page.write_text(report(_facts(datasets, seed), rows))
+        page.write_text(report(_facts(datasets, seed), rows), encoding="utf-8")
     return Comparison(
         train=datasets.lineage.train_name,
         train_rides=len(datasets.train),

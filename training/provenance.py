@@ -71,7 +71,8 @@ def _git(*arguments: str) -> str | None:
             cwd=ROOT,
             env=environment,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
     except OSError:

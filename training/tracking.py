@@ -98,7 +98,7 @@ def _make_sqlite() -> None:
     path = Path(uri().removeprefix(_SQLITE))
     if not uri().startswith(_SQLITE) or path.exists():
         return
-    with path.with_name(f"{path.name}.lock").open("a") as lock:
+    with path.with_name(f"{path.name}.lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if path.exists():
             return

@@ -79,7 +79,7 @@ def functions_of(parent: int) -> list[int]:
 def _is_function(process: Path, parent: int) -> bool:
     try:
         # The name of the program, in brackets, may hold blanks and brackets.
-        after_name = (process / "stat").read_text().rpartition(")")[2].split()
+        after_name = (process / "stat").read_bytes().rpartition(b")")[2].split()
         return int(after_name[1]) == parent and _RUNTIME in (process / "cmdline").read_bytes()
     except OSError:
         return False  # ended meanwhile

@@ -3,8 +3,6 @@
 import math
 from pathlib import Path
 
-import msgspec
-
 from infra import console
 from infra.console import UserError
 from infra.paths import ROOT
@@ -28,7 +26,7 @@ def run(rides: float, tfvars: Path, traffic: Traffic, out: Path, *, as_json: boo
     made = plan(rides, _shown(tfvars), deployment, known)
     image.write_bytes(drawing.png(drawing.draw(made, deployment, known)))
     if as_json:
-        console.out.print(msgspec.json.encode(made).decode(), markup=False)
+        console.print_json(made)
         return
     console.out.print(f"{made.tfvars} at {rides:,.10g} rides/s", markup=False)
     console.out.print(report.bill(made))

@@ -64,7 +64,7 @@ class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read(path: Path = MEASURED) -> Measured:
     """The figures in a file. Raises `UserError`."""
     try:
-        return msgspec.convert(tomllib.loads(path.read_text()), Measured)
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Measured)
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} holds no measured figures: {error}; restore it with `git checkout {path}`"

@@ -105,7 +105,7 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read(path: Path = PRICES) -> Prices:
     """The prices in a file. Raises `UserError`."""
     try:
-        prices = msgspec.convert(tomllib.loads(path.read_text()), Prices)
+        prices = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Prices)
     except (OSError, ValueError) as error:  # broken TOML, no text, and msgspec's are ValueErrors
         raise UserError(
             f"{path} holds no prices: {error}; restore it with `git checkout {path}`"

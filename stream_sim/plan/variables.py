@@ -124,7 +124,7 @@ def _parsed(path: Path) -> dict[str, Any]:
         with_comments=False, explicit_blocks=False, strip_string_quotes=True
     )
     try:
-        return hcl2.loads(path.read_text(), serialization_options=options)
+        return hcl2.loads(path.read_text(encoding="utf-8"), serialization_options=options)
     except FileNotFoundError:
         raise UserError(
             f"{path} is not there: name a file of Terraform's variables, "

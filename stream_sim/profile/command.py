@@ -33,7 +33,7 @@ def fit(files: Sequence[Path], out: Path, *, as_json: bool) -> None:
     file.write(statistics, out)
     fitted = Fitted(str(out), out.stat().st_size, statistics.fitted_to, len(statistics.pairs))
     if as_json:
-        console.out.print(msgspec.json.encode(fitted).decode(), markup=False)
+        console.print_json(fitted)
         return
     console.out.print(
         f"{fitted.path}: {fitted.bytes:,} bytes, fitted to {fitted.fitted_to}; "
@@ -56,7 +56,7 @@ def show(real: Path, neighbour: Path, profile: Path | None, seed: int, *, as_jso
     drawn = _drawn(known, len(month), seed)
     measures = likeness.compare(drawn, month, other)
     if as_json:
-        console.out.print(msgspec.json.encode(measures).decode(), markup=False)
+        console.print_json(measures)
         return
     console.out.print(report.table(measures))
     console.out.print(

@@ -118,7 +118,7 @@ def _held(claim: Claim) -> Iterator[None]:
 
 def _report(request: Request, counts: Counts) -> None:
     if request.as_json:
-        console.out.print(msgspec.json.encode(counts).decode(), markup=False)
+        console.print_json(counts)
     else:
         console.out.print(_sentence(request, counts), markup=False)
     for damaged in counts.damaged[:_MOST_DAMAGED_SHOWN]:

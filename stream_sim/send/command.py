@@ -133,4 +133,4 @@ def _report(request: Request, planned: Plan, job: Job, sent: _Sent) -> None:
         rides_per_second=round(sent.rides / sent.seconds, 1) if sent.seconds else 0.0,
         rate=planned.rate if planned.times is None else None,
     )
-    console.out.print(msgspec.json.encode(summary).decode(), markup=False)
+    console.print_json(summary)

@@ -5,8 +5,7 @@ import gc
 import multiprocessing
 import os
 import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import batched, islice
@@ -71,7 +70,7 @@ def replay(seed: int, file: Path | None) -> None:
     """Runs one history step by step. Raises `UserError` where it breaks a property."""
     schedule = draw(seed) if file is None else _read(file)
     console.out.print(_pretty(schedule), markup=False)
-    outcome = history.run(schedule, _teller())
+    outcome = _told(schedule)
     for name in _COUNTS:
         console.out.print(f"{name.replace('_', ' ')}: {getattr(outcome, name):,}")
     for broken in outcome.broken[:_SHOWN]:
@@ -134,7 +133,7 @@ def _cut_down(seed: int) -> None:
     file = _FOLDER / f"{seed}.json"
     file.write_bytes(_encoded(least))
     console.out.print(_pretty(least), markup=False)
-    for broken in history.run(least, _teller()).broken[:_SHOWN]:
+    for broken in _told(least).broken[:_SHOWN]:
         console.out.print(f"broken: {broken.name}: {broken.what}", markup=False)
     named = console.seen_from_here(file)
     console.out.print(f"python -m stream_sim replay-seed {seed} --schedule {named}")
@@ -161,10 +160,16 @@ def _pretty(schedule: Schedule) -> str:
     return _encoded(schedule).decode()
 
 
-def _teller() -> Callable[[float, str], None]:
-    """Prints steps where standard output goes now: what the function writes to it is kept apart."""
-    out = sys.stdout
-    return lambda seconds, what: print(f"{seconds:10.3f} s  {what}", file=out)
+def _told(schedule: Schedule) -> Outcome:
+    """Runs a history, and prints its steps once it has ended: whether they can be printed is no
+    matter of what runs in it.
+    """
+    steps: list[str] = []
+    outcome = history.run(
+        schedule, lambda seconds, what: steps.append(f"{seconds:10.3f} s  {what}")
+    )
+    console.out.print("\n".join(steps), markup=False)
+    return outcome
 
 
 def _table(counts: dict[str, int]) -> Table:

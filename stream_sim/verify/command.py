@@ -109,7 +109,7 @@ def _write(path: Path, findings: Findings) -> None:
 
 def _show(account: Account, *, as_json: bool) -> None:
     if as_json:
-        console.out.print(msgspec.json.encode(account).decode(), markup=False)
+        console.print_json(account)
     else:
         console.out.print(_table(account))
 

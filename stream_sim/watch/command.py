@@ -72,10 +72,9 @@ def _now() -> datetime:
 def _print_lines(request: Request, feed: Feed) -> None:
     for figures, contact in plain.lines(feed, request.every, request.duration):
         if request.as_json:
-            said = msgspec.json.encode(plain.line(figures, contact)).decode()
+            console.print_json(plain.line(figures, contact))
         else:
-            said = plain.sentence(figures, contact)
-        console.out.print(said, markup=False)
+            console.out.print(plain.sentence(figures, contact), markup=False)
 
 
 def _show_page(request: Request, feed: Feed) -> None:

@@ -81,7 +81,7 @@ def write_event(path: Path, rides: int) -> Path:
     """A Lambda event of so many rides that carry their pickup times."""
     ridden = trips.synthetic(rides, _SEED + 1).rides()
     records = [_record(ride, ride_id) for ride_id, ride in enumerate(ridden, start=1)]
-    path.write_text(json.dumps({"Records": records}))
+    path.write_text(json.dumps({"Records": records}), encoding="utf-8")
     return path
 
 

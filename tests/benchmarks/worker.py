@@ -29,8 +29,8 @@ class Context:
 
 def peak_kib() -> int:
     """VmHWM, which begins anew with the program, where ru_maxrss is the parent's at first."""
-    with open("/proc/self/status") as status:  # noqa: PTH123 - pathlib is an import more
-        return int(next(line for line in status if line.startswith("VmHWM")).split()[1])
+    with open("/proc/self/status", "rb") as status:  # noqa: PTH123 - pathlib is an import more
+        return int(next(line for line in status if line.startswith(b"VmHWM")).split()[1])
 
 
 def cpu_seconds() -> float:
@@ -64,7 +64,7 @@ def main() -> None:
     with os.fdopen(int(os.environ["WORKER_ANSWERS"]), "w") as answers:
         for line in sys.stdin:
             order = json.loads(line)
-            with open(order["event"]) as file:  # noqa: PTH123 - pathlib is an import more
+            with open(order["event"], "rb") as file:  # noqa: PTH123 - pathlib is an import more
                 event = json.load(file)
             answers.write(json.dumps(carry_out(handler, event, order["times"])) + "\n")
             answers.flush()

@@ -65,7 +65,10 @@ def processes(reader: StreamReader) -> list[int]:
 def runs(pid: int) -> bool:
     """Whether it runs; ended and not yet noticed by its parent is ended."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+            != "Z"
+        )
     except OSError:
         return False
 

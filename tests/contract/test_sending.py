@@ -311,7 +311,9 @@ def test_an_interrupt_while_a_line_of_a_part_is_counted_loses_none(
 def test_no_part_outlives_a_run_that_is_killed(aws: boto3.Session, tmp_path: Path) -> None:
     process = start(tmp_path / "run", count=1_000_000, rate=500.0, processes=2)
     wait_until(has_taken(tmp_path / "run", 2))
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    children = (
+        Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()
+    )
     assert len(children) == 3  # two parts, and the reaper
     process.kill()
     process.communicate(timeout=PATIENCE_SECONDS)

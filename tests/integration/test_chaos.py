@@ -53,7 +53,7 @@ def are_running(parent: int, count: int) -> bool:
 
 
 def is_stopped(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("T")
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].startswith("T")
 
 
 def test_the_functions_of_one_localstack_are_killed_and_nothing_else() -> None:

@@ -28,7 +28,7 @@ STUBBORN = [
 
 def gone(pid: int) -> bool:
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except FileNotFoundError:
         return True
     return "State:\tZ" in status

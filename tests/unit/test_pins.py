@@ -19,7 +19,7 @@ INSTALLERS = {"infra/environments.sh": 3, "lambda/Dockerfile": 1}
 
 def pins(file: Path) -> list[tuple[Requirement, list[str]]]:
     """The requirements of a file, each with the options that follow it; comments are left out."""
-    lines = [line.partition(" #")[0] for line in file.read_text().splitlines()]
+    lines = [line.partition(" #")[0] for line in file.read_text(encoding="utf-8").splitlines()]
     joined = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
     entries = [entry for entry in joined.replace("\\\n", " ").splitlines() if entry.strip()]
     split = [re.split(r"\s+(?=--)", entry.strip()) for entry in entries]
@@ -47,7 +47,7 @@ def test_each_requirement_is_one_version_by_its_digests(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_no_requirement_says_where_it_comes_from(file: Path) -> None:
-    assert "://" not in file.read_text()
+    assert "://" not in file.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("file", INSTALLERS)

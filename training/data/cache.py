@@ -112,7 +112,7 @@ def write(path: Path, content: bytes) -> None:
 def locked(path: Path) -> Iterator[None]:
     """One at a time fetches a file; who comes second waits. The lock file stays behind."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f"{path.name}.lock").open("a") as lock:
+    with path.with_name(f"{path.name}.lock").open("ab") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -111,7 +111,7 @@ def _other(store: Bucket, key: str) -> str:
 def _manifest(
     client: MlflowClient, registered: ModelVersion, directory: ModelDirectory
 ) -> Manifest:
-    description = yaml.safe_load((directory.path / "MLmodel").read_text())
+    description = yaml.safe_load((directory.path / "MLmodel").read_bytes())
     return Manifest(
         name=registered.name,
         version=versions.number(registered),

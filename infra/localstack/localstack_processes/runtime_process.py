@@ -147,7 +147,7 @@ class RuntimeProcess:
 
     def _peak_memory_mb(self) -> int:
         try:
-            status = Path(f"/proc/{self._process.pid}/status").read_text()
+            status = Path(f"/proc/{self._process.pid}/status").read_bytes().decode(errors="replace")
         except OSError:
             return 0  # no /proc on this system, or the process has ended
         for line in status.splitlines():

@@ -68,9 +68,9 @@ def planned(event: Mapping[str, Any], before: Sequence[Call]) -> Call:
 def handler(event: Mapping[str, Any], _context: object) -> Any:
     """Writes the call to the file CALLS before it does anything: it has to outlive the process."""
     log = Path(os.environ["CALLS"])
-    before = [Call(**json.loads(line)) for line in log.read_text().splitlines()]
+    before = [Call(**json.loads(line)) for line in log.read_text(encoding="utf-8").splitlines()]
     call = planned(event, before)
-    with log.open("a") as file:
+    with log.open("a", encoding="utf-8") as file:
         file.write(f"{json.dumps(asdict(call))}\n")
     match call.does:
         case "raise":

@@ -66,6 +66,14 @@ class Bucket:
                 for found in page.get("Contents", ())
             ]
 
+    def folders(self, prefix: str) -> list[str]:
+        """The beginnings, up to the next slash, of the keys that begin with `prefix`."""
+        with self._explained():
+            pages = self._s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self.name, Prefix=prefix, Delimiter="/"
+            )
+            return [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ())]
+
     def get(self, key: str) -> Stored | None:
         """None where the object is not there, or not any more."""
         with self._explained():

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from infra import console
 from infra.paths import OUT, TERRAFORM
-from stream_sim.redrive.options import Source
+from stream_sim.redrive.options import MOST_RECORD_AGE_SECONDS, Source
 
 app = console.new_app(
     "Sends taxi rides to the events stream, watches them, and accounts for what became of each."
@@ -230,6 +230,16 @@ def redrive(
     since: Annotated[
         str | None, typer.Option(help="Set aside since then: 2023-01-14T08:31:00Z, 90m, 2h or 3d.")
     ] = None,
+    record_age: Annotated[
+        int,
+        typer.Option(
+            envvar="RECORD_AGE_SECONDS",
+            min=60,
+            max=MOST_RECORD_AGE_SECONDS,
+            help="Seconds that a ride may wait before it is set aside, Terraform's "
+            "record_age_seconds: --since looks as much further back.",
+        ),
+    ] = MOST_RECORD_AGE_SECONDS,
     rate: Annotated[
         float, typer.Option(min=0.1, max=1e6, help="Records of up to 1 KiB a second.")
     ] = 500.0,
@@ -249,7 +259,8 @@ def redrive(
 
     command.run(
         command.Request(
-            source, stream, rejects_bucket, reasons or [], since, rate, dry_run, as_json
+            *(source, stream, rejects_bucket, reasons or [], since),
+            *(record_age, rate, dry_run, as_json),
         ),
         _progress(),
     )

@@ -58,5 +58,6 @@ output "environment" {
     export MODEL_NAME=${var.model_name}
     export MODEL_ALIAS=${var.model_alias}
     export ENHANCED_FAN_OUT=${var.enhanced_fan_out}
+    export RECORD_AGE_SECONDS=${var.record_age_seconds}
   EOT
 }

@@ -367,6 +367,10 @@ def trace(
         str | None,
         typer.Option(envvar="PREDICTIONS_STREAM_NAME", help="Where to look for an event_id."),
     ] = None,
+    events_stream: Annotated[
+        str | None,
+        typer.Option(envvar="EVENTS_STREAM_NAME", help="What tells when its event arrived."),
+    ] = None,
     deadline: Annotated[float, typer.Option(min=1, help="Seconds to look for it.")] = 30.0,
     as_json: JsonOption = False,
 ) -> None:
@@ -377,7 +381,7 @@ def trace(
     from training import trace as tracing
     from training import tracking
 
-    found = tracing.given(prediction, stream, deadline)
+    found = tracing.given(prediction, tracing.Where(stream, events_stream), deadline)
     traced = tracing.trace(tracking.client(), found)
     if as_json:
         console.print_json(traced)

@@ -1,29 +1,46 @@
 """A prediction in; the version, run, data and code that it comes from out."""
 
-import contextlib
-import itertools
+import re
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 import boto3
 import msgspec
+from botocore.exceptions import ClientError
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from rich.table import Table
 
 from infra.console import UserError
-from ride_scoring import kpl, model
+from ride_scoring import model
 from ride_scoring.errors import UNREADABLE
 from ride_scoring.events import Prediction
 from ride_scoring.model_files import Directory
 from training.datasets import Lineage
 from training.registry import carried, model_directory, versions
 
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+
 _SAME_MINUTES: Final = 1e-6
+_BYTE_ORDER_MARK: Final = "\ufeff"
+_EVENT_ID: Final = re.compile(r"[\w.-]+:\d+(:[\w-]+)?")
+_NOT_TOLD: Final = frozenset(
+    {"AccessDeniedException", "InvalidArgumentException", "ResourceNotFoundException"}
+)
+"""What Kinesis answers for a shard or a record that it keeps no longer, or not for us."""
+_ROUNDING: Final = timedelta(seconds=1)
+
+
+class Where(msgspec.Struct, frozen=True):
+    """The streams that a prediction and its event are looked for in, where they are named."""
+
+    predictions: str | None = None
+    events: str | None = None
 
 
 class Traced(msgspec.Struct, frozen=True):
@@ -73,18 +90,19 @@ def trace(client: MlflowClient, prediction: Prediction) -> Traced:
     )
 
 
-def given(text: str, stream: str | None, seconds: float) -> Prediction:
+def given(text: str, where: Where, seconds: float) -> Prediction:
     """The prediction of a JSON text, of standard input for "-", or of an event_id in the stream."""
     if text == "-":
-        text = sys.stdin.read()
-    if text.lstrip().startswith("{"):
+        text = sys.stdin.buffer.read().decode(errors="surrogateescape")
+    text = text.removeprefix(_BYTE_ORDER_MARK).strip()
+    if text.startswith("{"):
         return decode(text)
-    if not stream:
+    if not _EVENT_ID.fullmatch(text):
         raise UserError(
-            "an event_id is looked for in the predictions stream: name it with --stream or "
-            "PREDICTIONS_STREAM_NAME, or give the whole prediction"
+            f"{text[:40]!r} is neither one prediction as the function writes it nor an event_id, "
+            "such as shardId-000000000000:4959…"
         )
-    return find(boto3.Session(), stream, text, seconds)
+    return find(boto3.Session(), where, text, seconds)
 
 
 def table(traced: Traced) -> Table:
@@ -119,7 +137,7 @@ def table(traced: Traced) -> Table:
 def decode(text: str) -> Prediction:
     """Raises `UserError` where the text is no prediction."""
     try:
-        return msgspec.json.decode(text, type=Prediction)
+        return msgspec.json.decode(text.encode(errors="surrogateescape"), type=Prediction)
     except UNREADABLE as error:
         raise UserError(
             f"this is no prediction as the function writes it: {error}; give one whole, or its "
@@ -127,12 +145,24 @@ def decode(text: str) -> Prediction:
         ) from error
 
 
-def find(session: boto3.Session, stream: str, event_id: str, seconds: float) -> Prediction:
+def find(session: boto3.Session, where: Where, event_id: str, seconds: float) -> Prediction:
     """The prediction of that event in the predictions stream: the champion's, or after `seconds` a
-    shadow's where there is no other. Raises `UserError` where there is none."""
-    session.client("kinesis").describe_stream_summary(StreamName=stream)
+    shadow's where there is no other. Raises `UserError` where there is none.
+
+    It is read from when the event arrived, which the events stream tells for as long as it keeps
+    the event; else from the oldest prediction on.
+    """
+    if where.predictions is None:
+        raise UserError(
+            "an event_id is looked for in the predictions stream: name it with --stream or "
+            "PREDICTIONS_STREAM_NAME, or give the whole prediction"
+        )
+    kinesis = session.client("kinesis")
+    kinesis.describe_stream_summary(StreamName=where.predictions)
+    arrived_at = _arrival(kinesis, where.events, event_id) if where.events else None
     shadow: Prediction | None = None
-    for prediction in _predictions(session, stream, time.monotonic() + seconds):
+    deadline = time.monotonic() + seconds
+    for prediction in _predictions(session, where.predictions, arrived_at, deadline):
         if prediction.event_id != event_id:
             continue
         if prediction.role == "champion":
@@ -140,24 +170,49 @@ def find(session: boto3.Session, stream: str, event_id: str, seconds: float) -> 
         shadow = prediction
     if shadow is not None:
         return shadow
+    began = f"from {arrived_at:%Y-%m-%d %H:%M:%S}Z on" if arrived_at else "from its oldest on"
     raise UserError(
-        f"no prediction of {event_id} was found in {stream} within {seconds:.0f} seconds: is it "
-        "among the rejects, older than the stream keeps, or further behind than --deadline?"
+        f"no prediction of {event_id} was found in {where.predictions}, read {began} for "
+        f"{seconds:.0f} seconds: is it among the rejects, older than the stream keeps, or further "
+        "behind than --deadline?"
     )
 
 
-def _predictions(session: boto3.Session, stream: str, deadline: float) -> Iterator[Prediction]:
-    """All predictions in the stream from its start, as they come, until the deadline."""
-    from stream_sim.reader import StreamReader  # noqa: PLC0415 - most traces read no stream
+def _arrival(kinesis: "KinesisClient", stream: str, event_id: str) -> datetime | None:
+    """When the event came into its stream; None where that does not keep it, or may not be read."""
+    shard_id, sequence_number = event_id.split(":")[:2]
+    try:
+        iterator = kinesis.get_shard_iterator(
+            StreamName=stream,
+            ShardId=shard_id,
+            ShardIteratorType="AT_SEQUENCE_NUMBER",
+            StartingSequenceNumber=sequence_number,
+        )["ShardIterator"]
+        records = kinesis.get_records(ShardIterator=iterator, Limit=1)["Records"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _NOT_TOLD:
+            return None
+        raise
+    if not records or records[0]["SequenceNumber"] != sequence_number:
+        return None
+    return records[0]["ApproximateArrivalTimestamp"].astimezone(UTC)
 
-    decoder = msgspec.json.Decoder(Prediction)
-    with StreamReader(stream, session) as reader:
+
+def _predictions(
+    session: boto3.Session, stream: str, since: datetime | None, deadline: float
+) -> Iterator[Prediction]:
+    """The predictions in the stream since a time, or all of them, as they come, until the deadline;
+    what is no prediction, or damaged, is passed over."""
+    # Most traces read no stream.
+    from stream_sim.predictions import predictions  # noqa: PLC0415
+    from stream_sim.reader import Place, StreamReader  # noqa: PLC0415
+
+    # A prediction comes after its event, by the clock that both times are of.
+    place = Place(since and since - _ROUNDING)
+    with StreamReader(stream, session, place) as reader:
         while time.monotonic() < deadline:
-            for record in itertools.chain.from_iterable(page.records for page in reader.pages()):
-                # What is no prediction, or damaged, is none of ours.
-                with contextlib.suppress(*UNREADABLE, kpl.DamagedAggregate):
-                    for content in record.contents():
-                        yield decoder.decode(content)
+            for page in reader.pages():
+                yield from (prediction for _, prediction in predictions(page))
 
 
 def _scored_again(client: MlflowClient, version: ModelVersion, prediction: Prediction) -> float:

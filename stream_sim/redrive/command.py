@@ -16,11 +16,11 @@ from infra.bucket import Bucket
 from infra.console import UserError
 from stream_sim import streams
 from stream_sim.puts import Puts
-from stream_sim.redrive import documents
+from stream_sim.redrive import documents, places
 from stream_sim.redrive.claim import Claim
 from stream_sim.redrive.documents import Document
 from stream_sim.redrive.marks import Marks
-from stream_sim.redrive.options import PREFIXES, Source, selection
+from stream_sim.redrive.options import Selection, Source, selection
 from stream_sim.redrive.run import Counts, redrive
 from stream_sim.redrive.sender import Sender
 from stream_sim.set_aside import rejects_bucket
@@ -36,13 +36,17 @@ _INTERRUPTED: Final = 130
 
 
 class Request(msgspec.Struct, frozen=True):
-    """The command's options, as they were given; `rate` is records of up to 1 KiB a second."""
+    """The command's options, as they were given.
+
+    `record_age` is the deployment's, in seconds; `rate` is records of up to 1 KiB a second.
+    """
 
     source: Source
     stream: str
     rejects_bucket: str
     reasons: Sequence[str]
     since: str | None
+    record_age: int
     rate: float
     dry_run: bool
     as_json: bool
@@ -50,7 +54,9 @@ class Request(msgspec.Struct, frozen=True):
 
 def run(request: Request, progress: Progress) -> None:
     """Redrives, and prints what came of it. Raises `UserError` and boto3's errors."""
-    asked = selection(request.source, request.reasons, request.since, datetime.now(UTC))
+    asked = selection(
+        request.source, request.reasons, request.since, datetime.now(UTC), request.record_age
+    )
     kinesis = boto3.client("kinesis", config=_ONE_TRY)
     streams.require(kinesis, request.stream, "EVENTS_STREAM_NAME")
     bucket = rejects_bucket(boto3.client("s3", config=_PATIENCE), request.rejects_bucket, _NEEDS)
@@ -67,12 +73,11 @@ def run(request: Request, progress: Progress) -> None:
                 progress.update(task, advance=1, description=said)
 
             if request.dry_run:
-                marks = Marks(bucket, PREFIXES.values())
+                marks = Marks(bucket, places.of_marks(bucket, asked))
                 redrive(found, marks.event_ids, None, counts, advance)
             else:
-                _redrive(
-                    found, bucket, Puts(kinesis, request.stream), request.rate, counts, advance
-                )
+                puts = Puts(kinesis, request.stream)
+                _redrive(found, bucket, asked, puts, request.rate, counts, advance)
     except KeyboardInterrupt:
         console.fail(
             f"stopped after {counts.sent:,} records were sent: run it again for the rest",
@@ -88,6 +93,7 @@ def run(request: Request, progress: Progress) -> None:
 def _redrive(
     found: Iterable[Document],
     bucket: Bucket,
+    asked: Selection,
     puts: Puts,
     rate: float,
     counts: Counts,
@@ -100,7 +106,7 @@ def _redrive(
         advance()
 
     with _held(claim):
-        marks = Marks(bucket, PREFIXES.values(), each=claim.renew)
+        marks = Marks(bucket, places.of_marks(bucket, asked), each=claim.renew)
         sender = Sender(puts, marks, claim, rate)
         redrive(found, marks.event_ids, sender, counts, each)
 

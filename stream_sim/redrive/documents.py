@@ -10,12 +10,10 @@ from infra.bucket import Bucket, Listed
 from ride_scoring.errors import UNREADABLE
 from ride_scoring.events import Reject, RejectReason
 from stream_sim.outgoing import RECORD_BYTES
-from stream_sim.redrive.options import PREFIXES, Selection
+from stream_sim.redrive import places
+from stream_sim.redrive.options import Selection
 from stream_sim.set_aside import failed_records
 
-_CLOCKS_APART: Final = timedelta(minutes=15)
-"""What the function's clock, which a reject's time is of, may differ by from S3's: S3 takes no
-request whose own time is further off."""
 _PARTITION_KEY_CHARACTERS: Final = range(1, 257)
 """https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecordsRequestEntry.html"""
 
@@ -41,11 +39,13 @@ class Document(msgspec.Struct, frozen=True):
 
 def listed(bucket: Bucket, selection: Selection) -> list[Listed]:
     """The objects that may hold what is asked for, in the order of their keys."""
-    found = bucket.listed(PREFIXES[selection.source])
+    found = [
+        entry for place in places.of_objects(bucket, selection) for entry in bucket.listed(*place)
+    ]
     if selection.since is None:
         return found
     # A reject is older than its object, so an old object need not be read.
-    slack = _CLOCKS_APART if selection.source == "rejects" else timedelta()
+    slack = places.CLOCKS_APART if selection.source == "rejects" else timedelta()
     return [entry for entry in found if entry.written_at + slack >= selection.since]
 
 

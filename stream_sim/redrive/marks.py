@@ -12,8 +12,8 @@ import msgspec
 from infra.bucket import Bucket
 from infra.console import UserError
 from ride_scoring.errors import UNREADABLE
+from stream_sim.redrive.places import MARKS, Place
 
-PREFIX: Final = "redriven/"
 _SUFFIX: Final = ".json"
 
 
@@ -24,12 +24,12 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Marks:
-    """The marks of all objects below `prefixes`; `event_ids` are what they named when read."""
+    """The marks in some places; `event_ids` are what they named when read."""
 
     def __init__(
         self,
         bucket: Bucket,
-        prefixes: Iterable[str],
+        where: Iterable[Place],
         each: Callable[[], None] = lambda: None,
     ) -> None:
         """Calls `each` before every mark that is read. Raises `UserError`."""
@@ -37,14 +37,14 @@ class Marks:
         self._etags: dict[str, str] = {}
         self._marks: dict[str, Mark] = {}
         self.event_ids: set[str] = set()
-        for prefix in prefixes:
-            for found in bucket.listed(PREFIX + prefix):
+        for place in where:
+            for found in bucket.listed(*place):
                 each()
                 self._read(found.key)
 
     def add(self, source_key: str, event_ids: Iterable[str]) -> None:
         """Marks events of one object as sent. Raises `UserError` where somebody else did so."""
-        key = f"{PREFIX}{source_key}{_SUFFIX}"
+        key = f"{MARKS}{source_key}{_SUFFIX}"
         known = self._marks.get(key, Mark(()))
         mark = Mark((*known.sent, *event_ids))
         etag = self._bucket.write(key, msgspec.json.encode(mark), self._etags.get(key))

@@ -15,17 +15,25 @@ from stream_sim.set_aside import FAILURES_PREFIX
 
 Source = Literal["rejects", "failures"]
 
+MOST_RECORD_AGE_SECONDS: Final = 604_800
+"""The oldest that Lambda lets a record become, where there is a bound:
+https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html"""
+
 PREFIXES: Final[dict[Source, str]] = {"rejects": REJECTS_PREFIX, "failures": FAILURES_PREFIX}
 _REASONS: Final[tuple[RejectReason, ...]] = get_args(RejectReason)
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """What to send: of one source, of these reasons (all where empty), set aside since a time."""
+    """What to send: of one source, of these reasons (all where empty), set aside since a time.
+
+    No ride waits for longer than `longest_wait` before it is set aside.
+    """
 
     source: Source
     reasons: frozenset[RejectReason] = frozenset()
     since: datetime | None = None
+    longest_wait: timedelta = timedelta(seconds=MOST_RECORD_AGE_SECONDS)
 
     def takes(self, reason: RejectReason, rejected_at: datetime) -> bool:
         """Whether a reject is asked for."""
@@ -34,7 +42,11 @@ class Selection(msgspec.Struct, frozen=True):
 
 
 def selection(
-    source: Source, reasons: Sequence[str], since: str | None, now: datetime
+    source: Source,
+    reasons: Sequence[str],
+    since: str | None,
+    now: datetime,
+    record_age_seconds: int = MOST_RECORD_AGE_SECONDS,
 ) -> Selection:
     """The selection that words at a command line make. Raises `UserError`."""
     if reasons and source == "failures":
@@ -43,7 +55,12 @@ def selection(
             "--from rejects"
         )
     chosen = frozenset(_reason(word) for word in reasons)
-    return Selection(source, chosen, None if since is None else _since(since, now))
+    return Selection(
+        source,
+        chosen,
+        None if since is None else _since(since, now),
+        timedelta(seconds=record_age_seconds),
+    )
 
 
 def in_utc(time: datetime) -> datetime:

@@ -6,6 +6,7 @@ from datetime import datetime
 from infra.bucket import Bucket, Listed
 from stream_sim.redrive import marks
 from stream_sim.redrive.options import PREFIXES
+from stream_sim.redrive.places import MARKS
 
 
 class Redriven:
@@ -34,6 +35,6 @@ class Redriven:
 
     def _listed(self) -> Iterator[Listed]:
         for prefix in PREFIXES.values():
-            for found in self._bucket.listed(marks.PREFIX + prefix):
+            for found in self._bucket.listed(MARKS + prefix):
                 if found.written_at >= self._since:
                     yield found

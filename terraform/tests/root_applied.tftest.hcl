@@ -26,6 +26,7 @@ run "outputs" {
       export MODEL_NAME=ride-duration
       export MODEL_ALIAS=champion
       export ENHANCED_FAN_OUT=false
+      export RECORD_AGE_SECONDS=21600
     EOT
     error_message = "What the simulator and the publisher read."
   }

@@ -1,6 +1,8 @@
 """Challengers that become champions, or do not; and the ways back from a champion to its data."""
 
-from collections.abc import Iterator
+import io
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from infra.console import UserError
 from infra.steps import Steps
+from ride_scoring import kpl
 from ride_scoring.events import Prediction, RideDuration
 from tests import registered, trip_files
 from tests.registered import NAME, WORSE
@@ -28,6 +31,7 @@ from training.train import TrainedModel, train
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 Client = mlflow.MlflowClient
+PREDICTIONS = trace.Where("ride-predictions")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -273,13 +277,70 @@ def test_an_event_id_is_looked_for_in_the_stream(
 ) -> None:
     kinesis = aws.client("kinesis")
     wanted = prediction(models["good"])
-    for data in (b"no prediction", msgspec.json.encode(wanted)):
+    damaged = (b"no prediction", b"\xff\xfe", b'{"model": "\xff"}', b"[" * 5_000)
+    packed = kpl.pack([("7", b"\xff"), ("7", msgspec.json.encode(wanted))], "7")
+    for data in (*damaged, kpl.MAGIC, packed):
         kinesis.put_record(StreamName="ride-predictions", Data=data, PartitionKey="7")
-    assert trace.given("shard:1", "ride-predictions", 20.0) == wanted
+    assert trace.given("shard:1", PREDICTIONS, 20.0) == wanted
     with pytest.raises(UserError, match="no prediction of shard:2 was found in ride-predictions"):
-        trace.given("shard:2", "ride-predictions", 1.0)
+        trace.given("shard:2", PREDICTIONS, 1.0)
     with pytest.raises(UserError, match="name it with --stream"):
-        trace.given("shard:2", None, 1.0)
+        trace.given("shard:2", trace.Where(), 1.0)
+
+
+def test_a_prediction_is_looked_for_from_when_its_event_arrived(
+    models: dict[str, TrainedModel], aws: boto3.Session
+) -> None:
+    """A week of predictions may lie before it, in which nothing can be of this event."""
+    kinesis = aws.client("kinesis")
+    first = kinesis.put_record(StreamName="ride-events", Data=b"{}", PartitionKey="7")
+    event_id = f"{first['ShardId']}:{int(first['SequenceNumber']) + 1}"
+
+    def put(minutes: float) -> Prediction:
+        made = prediction(models["good"], minutes=minutes)
+        named = msgspec.structs.replace(made, event_id=f"{event_id}:3")
+        data = msgspec.json.encode(named)
+        kinesis.put_record(StreamName="ride-predictions", Data=data, PartitionKey="7")
+        return named
+
+    put(99.0)
+    time.sleep(2.1)  # one before, by a clock that counts in seconds
+    taken = kinesis.put_record(StreamName="ride-events", Data=b"{}", PartitionKey="7")
+    assert event_id == f"{taken['ShardId']}:{taken['SequenceNumber']}"
+    wanted = put(12.0)
+    where = trace.Where("ride-predictions", "ride-events")
+    assert trace.given(wanted.event_id, where, 20.0) == wanted
+    assert trace.given(wanted.event_id, PREDICTIONS, 20.0) != wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", '[{"model": "a"}]', '"shard:1"', "ride 7", "", "\ufeff", "nonsense", "a:b", "\udcff"],
+)
+def test_what_is_no_prediction_and_no_id_is_not_looked_for(text: str) -> None:
+    with pytest.raises(UserError, match="neither one prediction as the function writes it nor"):
+        trace.given(text, PREDICTIONS, 20.0)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [lambda text: text, lambda text: b"\xef\xbb\xbf" + text, lambda text: b"\n " + text + b"\r\n"],
+)
+def test_a_prediction_is_read_from_standard_input_as_editors_write_it(
+    models: dict[str, TrainedModel],
+    monkeypatch: pytest.MonkeyPatch,
+    read: Callable[[bytes], bytes],
+) -> None:
+    wanted = prediction(models["good"])
+    stream = io.TextIOWrapper(io.BytesIO(read(msgspec.json.encode(wanted))))
+    monkeypatch.setattr("sys.stdin", stream)
+    assert trace.given("-", trace.Where(), 20.0) == wanted
+
+
+def test_standard_input_that_is_no_text_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"model": "\xff"}')))
+    with pytest.raises(UserError, match="this is no prediction"):
+        trace.given("-", trace.Where(), 20.0)
 
 
 def test_the_champions_prediction_is_traced_before_a_shadows(
@@ -292,8 +353,8 @@ def test_the_champions_prediction_is_traced_before_a_shadows(
     for said in (shadow, served, alone):
         data = msgspec.json.encode(said)
         kinesis.put_record(StreamName="ride-predictions", Data=data, PartitionKey="7")
-    assert trace.given("shard:1", "ride-predictions", 20.0) == served
-    assert trace.given("shard:9", "ride-predictions", 3.0) == alone
+    assert trace.given("shard:1", PREDICTIONS, 20.0) == served
+    assert trace.given("shard:9", PREDICTIONS, 3.0) == alone
 
 
 def test_a_version_is_not_measured_on_what_it_was_trained_on(client: Client) -> None:

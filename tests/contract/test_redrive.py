@@ -116,7 +116,7 @@ def rides(*numbers: int) -> Taken:
 def redrive(capsys: pytest.CaptureFixture[str], **changes: Any) -> Counts:
     """Runs the command in this process, and gives the counts that it prints."""
     request = command.Request(
-        "rejects", "ride-events", "rejects", [], None, 1e6, dry_run=False, as_json=True
+        *("rejects", "ride-events", "rejects", [], None, 604_800, 1e6), dry_run=False, as_json=True
     )
     capsys.readouterr()
     command.run(msgspec.structs.replace(request, **changes), Progress(disable=True))

@@ -16,6 +16,12 @@ from training.store.rollback import roll_back
 NAME = "ride-duration"
 KEY = pointer_key(NAME, "champion")
 
+UNREADABLE = (
+    *(b"", b"{", b"no json", b"[]", b"null", b'{"version": 1}'),
+    *(b"\xff\xfe", b'{"version": "\xff"}', "{}".encode("utf-16"), b"[" * 100_000),
+)
+"""What somebody may have put where a pointer or a manifest has to be."""
+
 
 @pytest.fixture
 def store(aws: boto3.Session) -> Bucket:
@@ -149,7 +155,8 @@ def test_a_rollback_checks_what_it_goes_back_to(store: Bucket, aws: boto3.Sessio
     publish(store, "1", "2")
     s3 = aws.client("s3")
     key = manifest_key(NAME, "1")
-    for body, complaint in ((manifest("7"), "of another model or version"), (b"{", "is damaged")):
+    damaged = [(body, "is damaged") for body in UNREADABLE]
+    for body, complaint in ((manifest("7"), "of another model or version"), *damaged):
         s3.put_object(Bucket="models", Key=key, Body=body)
         with pytest.raises(UserError, match=complaint):
             roll(aws)
@@ -164,8 +171,13 @@ def test_with_nothing_published_there_is_nothing_to_roll_back(aws: boto3.Session
         roll(aws)
 
 
-def test_a_damaged_pointer_is_mended_by_the_next_move(store: Bucket, aws: boto3.Session) -> None:
-    aws.client("s3").put_object(Bucket="models", Key=KEY, Body=b"no json")
+@pytest.mark.parametrize("body", UNREADABLE)
+def test_a_damaged_pointer_is_mended_by_the_next_move(
+    store: Bucket, aws: boto3.Session, body: bytes
+) -> None:
+    aws.client("s3").put_object(Bucket="models", Key=KEY, Body=body)
+    with pytest.raises(UserError, match="names no version"):
+        roll(aws)
     publish(store, "1")
     assert named(store).version == "1"
 

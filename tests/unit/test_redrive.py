@@ -153,7 +153,10 @@ def test_failed_records_that_share_a_sequence_number_are_all_sent() -> None:
 class Listing:
     """A bucket of objects as old as their keys say."""
 
-    def listed(self, _prefix: str) -> list[Listed]:
+    def folders(self, prefix: str) -> list[str]:
+        return [f"{prefix}one/"]
+
+    def listed(self, _prefix: str, _after: str = "") -> list[Listed]:
         minutes_old = (60, 10, 0)
         return [Listed(f"{age} min", "", NOW - timedelta(minutes=age)) for age in minutes_old]
 

@@ -1,17 +1,35 @@
 """The function of one execution environment: an event in, its answer out."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ride_scoring import direct, kinesis_event
+from ride_scoring.predictions import ScorableEvent
 from ride_scoring.scoring import Models, Scorer
-from ride_scoring.shadow import Shadow
+from ride_scoring.shadow import ShadowResult
 from ride_scoring.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+class FollowedModels(Models, Protocol):
+    """Gives the model to score with, and can be told that time has passed unseen."""
+
+    def look_anew(self) -> None: ...
+
+
+class ShadowScorer(Protocol):
+    """What a second model would have said; never raises."""
+
+    def score(
+        self,
+        scored: Sequence[ScorableEvent],
+        scored_at: datetime,
+        seconds_left: Callable[[], float],
+    ) -> ShadowResult: ...
 
 
 class Function(NamedTuple):
@@ -20,12 +38,21 @@ class Function(NamedTuple):
     A `test_run` writes nothing: its predictions are in the answer.
     """
 
-    models: Models
+    models: FollowedModels
     scorer: Scorer
-    shadow: Shadow | None
+    shadow: ShadowScorer | None
     telemetry: Telemetry
     now: Callable[[], datetime]
     test_run: bool = False
+
+    def prepare(self) -> None:
+        """Loads the model before the first batch comes. Raises `ModelUnavailable` or
+        `ModelRefused`, as the first batch would."""
+        self.models.current()
+
+    def restored(self) -> None:
+        """What is in memory was put there before a snapshot was taken, days ago it may be."""
+        self.models.look_anew()
 
     def __call__(self, event: Mapping[str, Any], context: "LambdaContext") -> Mapping[str, Any]:
         """Scores one batch of a Kinesis event source mapping. Raises `NotAKinesisEvent`."""

@@ -5,6 +5,7 @@ A model can bring code of its own along in many ways, so none is read where that
 
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from ride_scoring.errors import ModelRefused
@@ -16,7 +17,8 @@ from ride_scoring.sklearn_flavor import ALLOW_PICKLE_VARIABLE
 class PyfuncModel:
     """What takes a matrix, or the course's dicts, and gives minutes.
 
-    It holds on to the model's files: a model may read them when it is asked, not when it is loaded.
+    It holds on to the model's files and code: a model may read the one and import the other when it
+    is asked, not when it is loaded.
     """
 
     def __init__(
@@ -24,12 +26,15 @@ class PyfuncModel:
         predict: Callable[[Any], object],
         columns: tuple[Column, ...] | None,
         files: ModelFiles,
+        code: "_Code",
     ) -> None:
         self._predict = predict
         self._columns = columns
+        self._code = code
         self.files = files
 
     def predict(self, taken: Any) -> object:  # noqa: ANN401 - a matrix, or a list of dicts
+        self._code.put_in_place()
         if self._columns is None:
             return self._predict(taken)
         import pandas as pd  # noqa: PLC0415 - MLflow has imported it
@@ -49,7 +54,8 @@ def load(files: ModelFiles, description: Description, *, allow_pickle: bool) -> 
     import mlflow.pyfunc  # noqa: PLC0415 - seconds of start-up, for models of this way alone
 
     location = files.mlflow_location()
-    _forget_code_of_others()
+    code = _Code()
+    code.put_in_place()
     try:
         predict: Callable[[Any], object] = mlflow.pyfunc.load_model(location).predict
     except (OSError, MemoryError):
@@ -58,12 +64,39 @@ def load(files: ModelFiles, description: Description, *, allow_pickle: bool) -> 
         raise ModelRefused(
             f"MLflow cannot load the model: {type(error).__name__}: {error}"
         ) from error
-    return PyfuncModel(predict, description.inputs, files)
+    return PyfuncModel(predict, description.inputs, files, code)
 
 
-def _forget_code_of_others() -> None:
-    """Another version may hold modules of the same names, which would be found first."""
-    sys.path[:] = [folder for folder in sys.path if COPY_PREFIX not in folder]
-    for name, module in list(sys.modules.items()):
-        if COPY_PREFIX in (getattr(module, "__file__", None) or ""):
+class _Code:
+    """The Python code that one version brings along: where it is looked for, and what was imported.
+
+    Versions hold modules of the same names, and Python knows one of each name. So that of the
+    version which is loaded or asked is in place, and that of any other is put away: also when what
+    was loaded is refused, and the version before it goes on.
+    """
+
+    _in_place: "_Code | None" = None
+
+    def __init__(self) -> None:
+        self._folders: list[str] = []
+        self._modules: dict[str, ModuleType] = {}
+
+    def put_in_place(self) -> None:
+        if _Code._in_place is self:
+            return
+        folders = [folder for folder in sys.path if COPY_PREFIX in folder]
+        modules = {name: module for name, module in sys.modules.items() if _is_a_copys(module)}
+        if (other := _Code._in_place) is not None:
+            other._folders, other._modules = folders, modules  # noqa: SLF001 - of its own kind
+        sys.path[:] = [*self._folders, *(path for path in sys.path if path not in folders)]
+        for name in modules:
             del sys.modules[name]
+        sys.modules.update(self._modules)
+        _Code._in_place = self
+
+
+def _is_a_copys(module: ModuleType) -> bool:
+    """Whether the module's file, or the folders of a package without one, are in a copy of one."""
+    file = getattr(module, "__file__", None)
+    places = [file] if file else getattr(module, "__path__", None) or ()
+    return any(COPY_PREFIX in str(place) for place in places)

@@ -76,6 +76,10 @@ class AliasedModel:
             raise ModelRefused(self._refused)
         raise ModelUnavailable(f"no model is published as {self._alias}")
 
+    def look_anew(self) -> None:
+        """What was last read of the pointer may be of any age: the next batch looks at it."""
+        self._looked_at = float("-inf")
+
     def _look(self) -> None:
         self._looked_at = self._clock()
         try:
@@ -126,7 +130,7 @@ class AliasedModel:
 
 
 class PinnedModel:
-    """One model directory, without an alias: read at the first batch, and never again."""
+    """One model directory, without an alias: read when it is first asked for, and never again."""
 
     def __init__(
         self,
@@ -151,6 +155,9 @@ class PinnedModel:
         if self._served is None:
             self._served = self._load()
         return self._served
+
+    def look_anew(self) -> None:
+        """Nothing: it never changes."""
 
     def _load(self) -> ServedModel:
         started = time.perf_counter()

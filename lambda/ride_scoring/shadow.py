@@ -1,10 +1,8 @@
-"""What a second model would have said, written beside the champion's answer, never in its way."""
+"""What a second model would have said, written beside the champion's answer."""
 
 import contextlib
-import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final
 
 import msgspec
 
@@ -13,9 +11,6 @@ from ride_scoring.decode import CannotScore
 from ride_scoring.errors import RideScoringError
 from ride_scoring.predictions import OutputRecord, ScorableEvent, ServedModel
 from ride_scoring.scoring import Models, Predictions
-
-SHADOW_SECONDS: Final = 2.0
-"""How long a batch waits for its shadow at most."""
 
 
 class ShadowResult(msgspec.Struct, frozen=True):
@@ -26,25 +21,11 @@ class ShadowResult(msgspec.Struct, frozen=True):
 
 
 class Shadow:
-    """Scores what the champion scored, once the champion's predictions are in.
+    """Scores what the champion scored, once the champion's predictions are in."""
 
-    It runs in a thread of its own: a shadow that hangs is left behind, and the next batches go
-    without one until it has ended. `wait_seconds` is how long a batch waits for it.
-    """
-
-    def __init__(
-        self,
-        models: Models,
-        sink: Predictions,
-        *,
-        reserved_seconds: float = 2.0,
-        wait_seconds: float = SHADOW_SECONDS,
-    ) -> None:
+    def __init__(self, models: Models, sink: Predictions) -> None:
         self._models = models
         self._sink = sink
-        self._reserved_seconds = reserved_seconds
-        self._wait_seconds = wait_seconds
-        self._running: threading.Thread | None = None
 
     def score(
         self,
@@ -52,32 +33,7 @@ class Shadow:
         scored_at: datetime,
         seconds_left: Callable[[], float],
     ) -> ShadowResult:
-        """Never raises, and leaves `reserved_seconds` of the function's time."""
-        seconds = min(self._wait_seconds, seconds_left() - self._reserved_seconds)
-        if not scored or seconds <= 0:
-            return ShadowResult(0, "no time was left for it" if scored else None)
-        if self._running is not None and self._running.is_alive():
-            return ShadowResult(0, "it is still busy with an earlier batch")
-        outcome: list[ShadowResult] = []
-        self._running = threading.Thread(
-            target=lambda: outcome.append(self._outcome(scored, scored_at, seconds_left)),
-            name="shadow",
-            daemon=True,
-        )
-        try:
-            self._running.start()
-        except RuntimeError:  # the system gives no more threads
-            self._running = None
-            return ShadowResult(0, "no thread could be started for it")
-        self._running.join(seconds)
-        return outcome[0] if outcome else ShadowResult(0, "it took too long")
-
-    def _outcome(
-        self,
-        scored: Sequence[ScorableEvent],
-        scored_at: datetime,
-        seconds_left: Callable[[], float],
-    ) -> ShadowResult:
+        """Never raises."""
         try:
             model = self._models.current()
             put = self._sink.put(_outputs(model, scored, scored_at), seconds_left)

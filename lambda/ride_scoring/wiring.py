@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ride_scoring.errors import SettingsError
 from ride_scoring.events import Role
-from ride_scoring.function import Function
+from ride_scoring.function import FollowedModels, Function, ShadowScorer
 from ride_scoring.model_files import Directory, ModelFiles, S3Directory
 from ride_scoring.model_store import ModelStore
 from ride_scoring.ports import CALL_SECONDS, Objects, Streams
@@ -27,7 +27,12 @@ class Services(NamedTuple):
 
 
 def wire(
-    config: Settings, services: Services, telemetry: Telemetry, timing: Timing | None = None
+    config: Settings,
+    services: Services,
+    telemetry: Telemetry,
+    timing: Timing | None = None,
+    *,
+    shadow: ShadowScorer | None = None,
 ) -> Function:
     """The function of one execution environment. Raises `SettingsError`."""
     wiring = _Wiring(config, services, timing or Timing())
@@ -35,11 +40,18 @@ def wire(
     return Function(
         models=models,
         scorer=wiring.scorer(models),
-        shadow=wiring.shadow(),
+        shadow=shadow,
         telemetry=telemetry,
         now=wiring.timing.now,
         test_run=config.test_run,
     )
+
+
+def wire_shadow(config: Settings, services: Services) -> Shadow:
+    """What scores beside the function, in a process of its own, with `config.shadow_alias`."""
+    wiring = _Wiring(config, services, Timing())
+    models = wiring.aliased(config.shadow_alias or "", "shadow", Unwatched())
+    return Shadow(models, wiring.sink(config.shadow_stream_name or config.predictions_stream_name))
 
 
 class _Wiring(NamedTuple):
@@ -47,7 +59,7 @@ class _Wiring(NamedTuple):
     services: Services
     timing: Timing
 
-    def models(self, watch: ModelWatch) -> Models:
+    def models(self, watch: ModelWatch) -> FollowedModels:
         config = self.config
         if location := config.pinned_location:
             return PinnedModel(
@@ -58,26 +70,18 @@ class _Wiring(NamedTuple):
                 watch,
                 allow_pickle=config.mlflow_allow_pickle_deserialization,
             )
-        return self._aliased(config.model_alias, "champion", watch)
+        return self.aliased(config.model_alias, "champion", watch)
 
     def scorer(self, models: Models) -> Scorer:
         return Scorer(
             models,
-            self._sink(self.config.predictions_stream_name),
+            self.sink(self.config.predictions_stream_name),
             RejectStore(self.services.s3, self.config.rejects_go_to),
             writing_seconds=self.config.reserved_seconds + CALL_SECONDS,
             now=self.timing.now,
         )
 
-    def shadow(self) -> Shadow | None:
-        config = self.config
-        if config.shadow_alias is None:
-            return None
-        models = self._aliased(config.shadow_alias, "shadow", Unwatched())
-        sink = self._sink(config.shadow_stream_name or config.predictions_stream_name)
-        return Shadow(models, sink, reserved_seconds=config.reserved_seconds)
-
-    def _aliased(self, alias: str, role: Role, watch: ModelWatch) -> AliasedModel:
+    def aliased(self, alias: str, role: Role, watch: ModelWatch) -> AliasedModel:
         config = self.config
         return AliasedModel(
             ModelStore(self.services.s3, config.model_bucket or "", config.stored_name),
@@ -89,7 +93,7 @@ class _Wiring(NamedTuple):
             clock=self.timing.monotonic,
         )
 
-    def _sink(self, stream_name: str) -> PredictionSink:
+    def sink(self, stream_name: str) -> PredictionSink:
         return PredictionSink(
             self.services.kinesis,
             stream_name,

@@ -8,7 +8,7 @@ import logging
 import pickle
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -401,6 +401,75 @@ def test_versions_with_code_and_files_of_their_own_do_not_meet() -> None:
         gc.collect()
         minutes += loaded.predict([Ride(1, 2, 3.0)], [0.0]).tolist()
     assert minutes == [6.0, 15.0]
+
+
+LAZY = {
+    "a module": ("import later", "later.FACTOR", "code/later.py"),
+    "a package": ("import parts", "parts.FACTOR", "code/parts/__init__.py"),
+    "a package's module": ("from parts import later", "later.FACTOR", "code/parts/later.py"),
+    "a function's module": (
+        "import importlib; later = importlib.import_module('later')",
+        "later.FACTOR",
+        "code/later.py",
+    ),
+}
+
+
+def lazy_version(factor: int, kind: str) -> dict[str, bytes]:
+    """One that imports a module of its own when it is first asked."""
+    statement, value, path = LAZY[kind]
+    files = versions_with_code(factor)
+    code = files["code/mine.py"].decode()
+    lazily = code.replace(f" {factor} ", f" {value} ").replace(
+        "        return", f"        {statement}\n        return"
+    )
+    return files | {"code/mine.py": lazily.encode(), path: f"FACTOR = {factor}\n".encode()}
+
+
+GOLDEN: dict[str, Any] = {
+    "ride": msgspec.to_builtins(Ride(1, 2, 3.0)),
+    "ride_duration": 99.0,
+}
+REFUSED: dict[str, tuple[dict[str, bytes], Callable[[dict[str, Any]], None]]] = {
+    "code that does not compile": ({"code/mine.py": b"def"}, lambda _: None),
+    "code that raises": ({"code/mine.py": b"import later; raise ValueError"}, lambda _: None),
+    "code that is no model": ({"code/mine.py": b"import later"}, lambda _: None),
+    "a golden row": ({}, lambda manifest: manifest.update(golden_rows=[GOLDEN])),
+    "the name of another": ({}, lambda manifest: manifest.update(name="another")),
+}
+
+
+@mlflows_warnings
+@pytest.mark.parametrize("why", REFUSED)
+@pytest.mark.parametrize("kind", LAZY)
+def test_a_version_that_is_refused_takes_nothing_from_the_one_that_serves(
+    kind: str, why: str
+) -> None:
+    s3 = MemoryS3()
+    publisher, store = Publisher(s3), ModelStore(s3, "models", "ride-duration")
+
+    def loaded(version: str) -> RideModel:
+        publisher.point("champion", version)
+        pointer = store.pointer("champion")
+        assert pointer is not None
+        return store.load(decode_pointer(pointer.body), allow_pickle=True)[1]
+
+    def asked(model: RideModel) -> float:
+        return float(model.predict([Ride(1, 2, 3.0)], [0.0])[0])
+
+    damage, change = REFUSED[why]
+    publisher.publish("1", 0.0, files=lazy_version(2, kind))
+    publisher.publish("2", 0.0, files=lazy_version(5, kind) | damage, change=change)
+    publisher.publish("3", 0.0, files=lazy_version(7, kind))
+    first = loaded("1")
+    for _ in range(2):
+        with pytest.raises(ModelRefused):
+            loaded("2")
+        gc.collect()
+    assert asked(first) == 6.0
+    third = loaded("3")
+    assert [asked(third), asked(first), asked(third)] == [21.0, 6.0, 21.0]
+    assert asked(loaded("1")) == 6.0
 
 
 @mlflows_warnings

@@ -1,11 +1,8 @@
 import json
-import threading
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from ride_scoring.decode import arrivals, decode
@@ -27,10 +24,8 @@ def shadow_of(predictor: MinutesModel) -> FakeModels:
     return FakeModels(ServedModel("ride-duration", "4", "run-8", "shadow", predictor))
 
 
-def score(
-    models: Models, sink: FakeSink, wait_seconds: float = 5.0, left: float = 60.0
-) -> ShadowResult:
-    return Shadow(models, sink, wait_seconds=wait_seconds).score(scored(), NOW, lambda: left)
+def score(models: Models, sink: FakeSink) -> ShadowResult:
+    return Shadow(models, sink).score(scored(), NOW, lambda: 60.0)
 
 
 def test_a_shadows_predictions_say_that_they_are_its() -> None:
@@ -62,45 +57,3 @@ def test_a_shadow_that_gives_no_numbers_has_no_predictions() -> None:
     result = score(shadow_of(MinutesModel(lambda _: float("nan"))), sink)
     assert (result.predicted, sink.taken) == (0, [])
     assert result.failure is not None
-
-
-def test_a_shadow_that_hangs_is_left_behind_until_it_has_ended() -> None:
-    release = threading.Event()
-
-    class Hangs(MinutesModel):
-        def predict(self, rides: Sequence[Ride], at: Sequence[float]) -> NDArray[np.float64]:
-            release.wait(20)
-            return super().predict(rides, at)
-
-    sink = FakeSink()
-    shadow = Shadow(shadow_of(Hangs()), sink, wait_seconds=0.05)
-    assert shadow.score(scored(), NOW, lambda: 60.0).failure == "it took too long"
-    again = shadow.score(scored(), NOW, lambda: 60.0)
-    assert again.failure == "it is still busy with an earlier batch"
-    release.set()
-    deadline = time.monotonic() + 10
-    while shadow.score(scored(), NOW, lambda: 60.0).failure and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert len(sink.taken) >= 3
-
-
-def test_where_no_thread_can_be_started_there_is_no_shadow(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def refuse(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    result = score(shadow_of(MinutesModel()), FakeSink())
-    assert result.failure == "no thread could be started for it"
-
-
-def test_where_no_time_is_left_there_is_no_shadow() -> None:
-    sink = FakeSink()
-    assert score(shadow_of(MinutesModel()), sink, left=2.0).failure == "no time was left for it"
-    assert sink.taken == []
-
-
-def test_a_batch_without_predictions_has_no_shadow() -> None:
-    shadow = Shadow(FakeModels(error=ModelUnavailable("not asked")), FakeSink())
-    assert shadow.score([], NOW, lambda: 60.0) == ShadowResult(0)

@@ -15,15 +15,15 @@ MUTANTS: Final = (
     Mutant(
         "records are taken from the last to the first",
         "kinesis_event.py",
-        'for record in event.get("Records") or ()]',
-        'for record in reversed(event.get("Records") or ())]',
+        "for record in _listed(event)]",
+        "for record in reversed(_listed(event))]",
         ("not the first undone", "lost"),
     ),
     Mutant(
         "the last record of a batch is passed over",
         "kinesis_event.py",
-        'for record in event.get("Records") or ()]',
-        'for record in (event.get("Records") or ())[:-1]]',
+        "for record in _listed(event)]",
+        "for record in _listed(event)[:-1]]",
         ("not the first undone", "lost"),
     ),
     Mutant(
@@ -85,8 +85,8 @@ MUTANTS: Final = (
     Mutant(
         "text that is no JSON fails its batch",
         "decode.py",
-        "except (msgspec.DecodeError, RecursionError) as error:\n        raise _malformed",
-        "except RecursionError as error:\n        raise _malformed",
+        "except (msgspec.DecodeError, RecursionError) as error:\n        event",
+        "except RecursionError as error:\n        event",
         ("failed without a cause",),
     ),
     Mutant(

@@ -4,6 +4,7 @@ Standard output carries results, standard error carries progress and errors. An 
 can mend is one sentence and exit code 1; a bad option is exit code 2; Ctrl-C is 130.
 """
 
+import os
 import re
 import signal
 import sys
@@ -59,7 +60,7 @@ def run(app: Callable[[], object]) -> NoReturn:
         signal.signal(number, signal.default_int_handler)  # as orderly an end as Ctrl-C's
     try:
         output.prepare()
-        code = _code(app)
+        code = _code(_of_text(app))
         output.finish()
     except KeyboardInterrupt:
         fail("stopped", _INTERRUPTED)
@@ -74,13 +75,51 @@ def run(app: Callable[[], object]) -> NoReturn:
         if not str(error).startswith("Invalid endpoint"):  # botocore's, and it has no type for it
             raise
         fail(f"{error}: AWS_ENDPOINT_URL has to be such as http://127.0.0.1:4566", 1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail(_file_sentence(error), 1)
     sys.exit(code)
+
+
+def _file_sentence(error: OSError) -> str:
+    """What is said of a file that the system does not give, where nothing more is known of it."""
+    why = (error.strerror or type(error).__name__).lower()
+    return f"{os.fsdecode(error.filename)} cannot be used: {why}; make it usable, or name another"
+
+
+def _that_is_no_text(error: BaseException | None) -> str | None:
+    """The word of the command line that somebody could not write as text, if that went wrong."""
+    while error is not None and not isinstance(error, UnicodeEncodeError):
+        error = error.__cause__ or error.__context__
+    return next((word for word in sys.argv if error and not _is_text(word)), None)
+
+
+def _is_text(word: str) -> bool:
+    """Python reads the bytes of an argument that are not text as halves of surrogate pairs."""
+    return word.isascii() or not any("\udc80" <= character <= "\udcff" for character in word)
 
 
 def print_json(result: object) -> None:
     """Prints a result as JSON, in one line, such that any program reads the same from it."""
     text = msgspec.json.encode(result).decode()
     out.print(output.readable_json(text), markup=False)
+
+
+def _of_text(app: Callable[[], object]) -> Callable[[], object]:
+    """The command line, with one sentence for an argument that is not text and has to be."""
+
+    def run_it() -> None:
+        try:
+            app()
+        except Exception as error:
+            if (word := _that_is_no_text(error)) is None:
+                raise
+            raise UserError(
+                f"the argument {os.fsencode(word)!r} is not text: write it in UTF-8"
+            ) from error
+
+    return run_it
 
 
 def _code(app: Callable[[], object]) -> int:

@@ -75,9 +75,11 @@ def _invoked(event: bytes, environment: Mapping[str, str]) -> tuple[Outcome, str
 def _event(path: Path) -> bytes:
     try:
         event = path.read_bytes()
-        json.loads(event)
+        json.loads(event.decode())
     except FileNotFoundError:
         raise UserError(f"{path} is not there: name a JSON file of a Lambda event") from None
+    except RecursionError as error:
+        raise UserError(f"{path} is no JSON file of a Lambda event: it nests too deeply") from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is no JSON file of a Lambda event: {error}") from error
     return event

@@ -20,6 +20,12 @@ from infra.console import UserError
 GREEN_TIMES: Final = ("lpep_pickup_datetime", "lpep_dropoff_datetime")
 YELLOW_TIMES: Final = ("tpep_pickup_datetime", "tpep_dropoff_datetime")
 ZONES_AND_MILES: Final = ("PULocationID", "DOLocationID", "trip_distance")
+_WITHOUT_ZONES: Final = {
+    2009: ("Trip_Pickup_DateTime", "Start_Lon", "End_Lon"),
+    2010: ("pickup_datetime", "pickup_longitude", "dropoff_longitude"),
+}
+"""Columns of yellow taxis' files of those years:
+https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"""
 _MICROSECONDS: Final = pa.timestamp("us")
 # Nanoseconds are cut to microseconds; a time that microseconds cannot hold is still an error.
 _TO_MICROSECONDS: Final = pc.CastOptions(_MICROSECONDS, allow_time_truncate=True)
@@ -101,6 +107,15 @@ def _read_table(path: Path) -> pa.Table:
 
 def _wanted(available: Sequence[str], path: Path) -> list[str]:
     times = max(GREEN_TIMES, YELLOW_TIMES, key=lambda pair: len(set(pair) & set(available)))
+    for name in (*times, *ZONES_AND_MILES):
+        if available.count(name) > 1:
+            raise UserError(f"{path} holds the column {name} twice: which one counts is not known")
+    for year, columns in _WITHOUT_ZONES.items():
+        if set(columns) <= set(available):
+            raise UserError(
+                f"{path} is in the schema that TLC had in {year}, with longitudes and latitudes "
+                "in place of zones, which a ride event needs: name a file of 2011 or later"
+            )
     missing = [name for name in (*ZONES_AND_MILES, *times) if name not in available]
     if not missing:
         return [*times, *ZONES_AND_MILES]

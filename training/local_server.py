@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from infra import console
 from infra.console import UserError
 from infra.processes import Children
 from infra.reaper import end
@@ -22,9 +23,10 @@ def running(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Starts it, waits until it answers at the address `health`, and ends all its processes.
 
-    What it prints goes to `log`. Raises `UserError` where it does not start.
+    What it prints goes to `log`. Raises `UserError` where it does not start, or the log
+    cannot be written.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
+    console.require_writable(log)
     with Children() as children, log.open("wb") as output:
         process = children.start(command, environment, output=output, errors=subprocess.STDOUT)
         try:

@@ -170,8 +170,8 @@ MUTANTS: Final = (
     Mutant(
         "the first record of the next aggregate is left out",
         "put_records.py",
-        "packed.append(_aggregate(records[start:index]))\n            start, size = index, kpl.AROUND",
-        "packed.append(_aggregate(records[start:index]))\n            start, size = index + 1, kpl.AROUND",
+        "packed.append(_aggregate(records[start:index]))\n            start, size = index, kpl",
+        "packed.append(_aggregate(records[start:index]))\n            start, size = index + 1, kpl",
         ("not the first undone", "lost"),
     ),
     Mutant(

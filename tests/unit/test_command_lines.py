@@ -245,6 +245,88 @@ def test_a_folder_that_is_a_file(command: str, tmp_path: Path) -> None:
     assert sentence(*arguments, environment=environment)
 
 
+NO_TEXT = b"x\xff"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("training", "schedule", "--cron", NO_TEXT),
+        ("training", "train", "--name", NO_TEXT, "synthetic:300:0"),
+        ("training", "train", NO_TEXT),
+        ("training", "data", "fetch", NO_TEXT),
+        ("training", "trace", NO_TEXT),
+        ("training", "rollback", "--model-bucket", "b", "--alias", NO_TEXT),
+        ("stream_sim", "send", "--stream", "s", "--trips", NO_TEXT),
+        ("stream_sim", "send", "--stream", "s", "--shape", NO_TEXT),
+        ("stream_sim", "replay-seed", "3", "--schedule", NO_TEXT),
+        ("stream_sim", "plan", "--tfvars", NO_TEXT),
+        ("infra", "invoke", NO_TEXT),
+    ],
+    ids=lambda arguments: "-".join(map(str, arguments[:-1])),
+)
+def test_an_argument_that_is_no_text(arguments: tuple[str | bytes, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **CREDENTIALS, **NOBODY, "AWS_MAX_ATTEMPTS": "1"},
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.startswith(b"error: ")
+    assert done.stderr.count(b"\n") == 1
+    assert b"ff'" in done.stderr or rb"x\xff" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("PermissionError(13, 'Permission denied', '/a')", "/a cannot be used: permission denied"),
+        ("OSError(28, 'No space left on device', '/b')", "/b cannot be used: no space left on"),
+        ("OSError(30, 'Read-only file system', b'/c')", "/c cannot be used: read-only file system"),
+        ("NotADirectoryError(20, 'Not a directory', '/d/e')", "/d/e cannot be used: not a dir"),
+    ],
+)
+def test_a_file_that_the_system_does_not_give_is_one_sentence(error: str, said: str) -> None:
+    main = f"def main() -> None:\n    raise {error}\n"
+    program = f"from infra import console\n{main}console.run(main)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {said}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_folder_for_reports_that_cannot_be_written_is_said_before_the_work(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "out").touch()
+    program = (
+        "from pathlib import Path\n"
+        "from infra import console\n"
+        "from training import flow_settings, local_server\n"
+        "def main() -> None:\n"
+        "    log = Path('out/prefect/server.log')\n"
+        "    with local_server.running('It', ['sleep', '60'], {}, 'http://127.0.0.1:9', log):\n"
+        "        pass\n"
+        "console.run(main)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'lambda'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "out/prefect/server.log cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_rides_that_are_not_there_are_said_before_anything_is_started() -> None:
     said = sentence("infra", "demo", environment={"RIDES": "nowhere.parquet"})
     assert "RIDES=nowhere.parquet is not there" in said

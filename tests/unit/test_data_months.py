@@ -14,7 +14,7 @@ TODAY = dt.date(2024, 3, 15)
         ("2023-01", "green/2023-01"),
         ("green 2023-01", "green/2023-01"),
         ("green/2023-01", "green/2023-01"),
-        ("yellow/2009-01", "yellow/2009-01"),
+        ("yellow/2011-01", "yellow/2011-01"),
         ("yellow 2023-12", "yellow/2023-12"),
         ("2013-08", "green/2013-08"),
         ("2024-03", "green/2024-03"),
@@ -51,6 +51,8 @@ def test_what_is_no_month_is_refused(text: str) -> None:
         ("yellow/2031-01", "yellow/2031-01 is in the future"),
         ("2013-07", "before TLC's first month of green trips: name one from 2013-08 on"),
         ("yellow/2008-12", "before TLC's first month of yellow trips: name one from 2009-01 on"),
+        ("yellow/2009-01", "longitudes and latitudes in place of zones: name a month from 2011-01"),
+        ("yellow/2010-12", "longitudes and latitudes in place of zones: name a month from 2011-01"),
     ],
 )
 def test_a_month_without_trips_is_refused(text: str, sentence: str) -> None:

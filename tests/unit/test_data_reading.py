@@ -29,6 +29,7 @@ def test_a_real_month_is_reported(tmp_path: Path) -> None:
     assert [rule.dropped for rule in report.rules] == [0, 0, 0, 36, 2_265]
     assert sum(rule.dropped for rule in report.rules) == report.rows - report.kept
     assert report.columns[0].minimum == "2009-01-01T20:21:27"
+    assert report.repeated == 174
     assert [column.name for column in report.columns][2:] == [
         "PULocationID",
         "DOLocationID",

@@ -44,6 +44,37 @@ def test_what_is_missing_is_kept_as_missing(tmp_path: Path) -> None:
         trips.read(path)
 
 
+@pytest.mark.parametrize(
+    ("columns", "year"),
+    [
+        (("vendor_name", "Trip_Pickup_DateTime", "Trip_Distance", "Start_Lon", "End_Lon"), 2009),
+        (("vendor_id", "pickup_datetime", "pickup_longitude", "dropoff_longitude"), 2010),
+    ],
+)
+def test_a_file_of_the_years_without_zones_is_called_by_its_schema(
+    tmp_path: Path, columns: tuple[str, ...], year: int
+) -> None:
+    path = trip_files.write(tmp_path / "old.parquet", {name: [1.0] for name in columns})
+    with pytest.raises(UserError, match=f"the schema that TLC had in {year}, with longitudes"):
+        trip_records.read(path)
+
+
+@pytest.mark.parametrize("name", [*trip_records.GREEN_TIMES, *trip_records.ZONES_AND_MILES])
+def test_a_column_that_is_there_twice_is_said(tmp_path: Path, name: str) -> None:
+    table = pa.table(trip_files.columns(3))
+    twice = table.append_column(pa.field(name, table.schema.field(name).type), table.column(name))
+    pq.write_table(twice, tmp_path / "twice.parquet")
+    with pytest.raises(UserError, match=f"holds the column {name} twice"):
+        trip_records.read(tmp_path / "twice.parquet")
+
+
+def test_a_column_that_nobody_reads_may_be_there_twice(tmp_path: Path) -> None:
+    table = pa.table(trip_files.columns(3) | {"fare": [1.0, 2.0, 3.0]})
+    twice = table.append_column(pa.field("fare", pa.float64()), table.column("fare"))
+    pq.write_table(twice, tmp_path / "twice.parquet")
+    assert len(trip_records.read(tmp_path / "twice.parquet")) == 3
+
+
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 def test_times_of_any_unit_are_read(tmp_path: Path, unit: str) -> None:
     table = trip_files.columns(5)

@@ -16,6 +16,7 @@ Taxi = Literal["green", "yellow"]
 TAXIS: Final[tuple[Taxi, ...]] = get_args(Taxi)
 _FIRST: Final[dict[Taxi, tuple[int, int]]] = {"green": (2013, 8), "yellow": (2009, 1)}
 """The first month that TLC has of each."""
+_FIRST_YEAR_WITH_ZONES: Final = 2011
 _MONTH: Final = re.compile(r"(?:(green|yellow)[ /])?(\d{4})-(\d{2})", re.ASCII)
 _MONTH_LIKE: Final = re.compile(r"(?:(?:green|yellow|fhv|fhvhv)[ /])?\d{1,4}-\d{1,2}", re.ASCII)
 
@@ -54,6 +55,11 @@ class Month(msgspec.Struct, frozen=True, order=True):
             raise UserError(
                 f"{self} is before TLC's first month of {self.taxi} trips: name one from "
                 f"{first_year}-{first_month:02} on"
+            )
+        if self.year < _FIRST_YEAR_WITH_ZONES:
+            raise UserError(
+                f"{self} is of the years in which TLC's files have longitudes and latitudes in "
+                f"place of zones: name a month from {_FIRST_YEAR_WITH_ZONES}-01 on"
             )
         if (self.year, self.month) > (today.year, today.month):
             raise UserError(f"{self} is in the future: name a month that has been")

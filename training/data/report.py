@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
@@ -42,6 +43,9 @@ class DataReport(msgspec.Struct, frozen=True):
     last_pickup: str | None
     month: str | None
     outside_month_share: float | None
+    repeated: int | None = None
+    """Rows that say the same as an earlier one in these columns, as where a fare was charged back.
+    They are kept. None in reports that were made before they were counted."""
 
 
 def report_on(source: Source, kept: NDArray[np.bool_], counts: tuple[RuleCount, ...]) -> DataReport:
@@ -61,7 +65,13 @@ def report_on(source: Source, kept: NDArray[np.bool_], counts: tuple[RuleCount, 
         last_pickup=_iso(pickups.max()) if len(pickups) else None,
         month=month,
         outside_month_share=outside,
+        repeated=_repeated(records),
     )
+
+
+def _repeated(records: TripRecords) -> int:
+    columns = {str(at): values for at, (_, _, values) in enumerate(records.columns())}
+    return int(pd.DataFrame(columns).duplicated().sum())
 
 
 def _columns(records: TripRecords) -> Iterator[ColumnReport]:
@@ -109,6 +119,8 @@ def table(report: DataReport) -> Table:
     whole.add_column()
     whole.add_row(_columns_table(report))
     whole.add_row(_rules_table(report))
+    if report.repeated:
+        whole.add_row(f"{report.repeated:,} rows say the same as an earlier one, and are kept")
     if report.outside_month_share is not None:
         whole.add_row(
             f"pickups {_text(report.first_pickup)} to {_text(report.last_pickup)}, "

@@ -48,6 +48,9 @@ class Move(msgspec.Struct, frozen=True):
 
 def require_names(name: str, alias: str) -> None:
     """Raises `UserError` where MLflow would take one of them for no name, or another thing."""
+    for word in (name, alias):
+        if not word.isprintable():
+            raise UserError(f"{word!r} cannot be a name: it is not printable text")
     try:
         _validate_model_name(name)
         _validate_model_alias_name(alias)  # type: ignore[no-untyped-call]

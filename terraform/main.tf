@@ -128,10 +128,14 @@ module "scoring_function" {
 module "event_source" {
   source = "./modules/event_source"
 
-  stream_arn              = module.events_stream.arn
-  consumer_arn            = one(values(module.events_stream.consumer_arns))
-  function_arn            = module.scoring_function.alias.arn
-  enabled                 = var.mapping_enabled
+  stream_arn   = module.events_stream.arn
+  consumer_arn = one(values(module.events_stream.consumer_arns))
+  function_arn = module.scoring_function.alias.arn
+  enabled      = var.mapping_enabled
+
+  starting_position           = var.starting_position
+  starting_position_timestamp = var.starting_position_timestamp
+
   batch_size              = var.batch_size
   batch_window_seconds    = var.batch_window_seconds
   parallelization_factor  = var.parallelization_factor

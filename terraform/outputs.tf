@@ -23,6 +23,11 @@ output "function_name" {
   value       = module.scoring_function.name
 }
 
+output "event_source_uuid" {
+  description = "The mapping's identity: another one reads the stream from starting_position on."
+  value       = module.event_source.uuid
+}
+
 output "function_version" {
   description = "Version of the function that serves: what canary.stable_version is set to before a new one is tried."
   value       = module.scoring_function.live_version
@@ -59,5 +64,6 @@ output "environment" {
     export MODEL_ALIAS=${var.model_alias}
     export ENHANCED_FAN_OUT=${var.enhanced_fan_out}
     export RECORD_AGE_SECONDS=${var.record_age_seconds}
+    export FUNCTION_NAME=${module.scoring_function.name}
   EOT
 }

@@ -151,27 +151,27 @@ variable "ephemeral_storage_mb" {
 }
 
 variable "reserved_concurrency" {
-  description = "Most batches at once, taken from the account's share; null leaves the function unreserved. Below shards × parallelization_factor, some shards wait."
+  description = "Most batches at once, taken from the account's share, of which 100 stay unreserved; null leaves the function unreserved. Below shards × parallelization_factor, some shards wait. A new account has less than the usual 1,000 until AWS raises it."
   type        = number
   default     = null
 }
 
 variable "provisioned_concurrency" {
-  description = "Environments that are kept warm; 0 for none. A stream keeps its own warm, so only bursts on new shards gain."
+  description = "Environments that are kept warm, with their model loaded; 0 for none. A stream keeps its own warm, so only bursts on new shards gain."
   type        = number
   default     = 0
   nullable    = false
 }
 
 variable "snap_start" {
-  description = "Whether a version starts from a snapshot of its initialised memory. For zips, without provisioned concurrency."
+  description = "Whether a version starts from a snapshot of its initialised memory, its model in it. For zips, without provisioned concurrency. Each version is paid for as long as it is there: `python -m stream_sim prune-versions` deletes old ones."
   type        = bool
   default     = false
   nullable    = false
 }
 
 variable "tracing" {
-  description = "Whether batches are traced by X-Ray. It costs a cold start some hundred milliseconds."
+  description = "Whether batches are traced by X-Ray, with its SDK, which AWS only maintains since February 2026 and recommends OpenTelemetry in place of. It costs a cold start some hundred milliseconds."
   type        = bool
   default     = false
   nullable    = false
@@ -219,7 +219,7 @@ variable "model_refresh_seconds" {
 }
 
 variable "shadow_alias" {
-  description = "Alias of a second model that scores the same rides beside the first; its predictions carry the role \"shadow\". None unless set."
+  description = "Alias of a second model that scores the same rides beside the first, in a process of its own that takes some 100 MB; its predictions carry the role \"shadow\". None unless set."
   type        = string
   default     = ""
   nullable    = false
@@ -253,6 +253,19 @@ variable "mapping_enabled" {
   nullable    = false
 }
 
+variable "starting_position" {
+  description = "Where a new mapping starts to read: TRIM_HORIZON, all that the stream keeps, LATEST or AT_TIMESTAMP. Another value makes a new mapping, and so does enhanced_fan_out: docs/operations.md says how to switch without reading everything again."
+  type        = string
+  default     = "TRIM_HORIZON"
+  nullable    = false
+}
+
+variable "starting_position_timestamp" {
+  description = "The time to start at, as RFC 3339, with a starting_position of AT_TIMESTAMP."
+  type        = string
+  default     = null
+}
+
 variable "batch_size" {
   description = "Most records in one batch."
   type        = number
@@ -268,7 +281,7 @@ variable "batch_window_seconds" {
 }
 
 variable "parallelization_factor" {
-  description = "Batches of one shard at once, 1 to 10. Rides of one partition key keep their order."
+  description = "Batches of one shard at once, 1 to 10, apart by partition key; those of one key keep their order. Records of the Kinesis Producer Library's aggregates all have one partition key, so more than 1 helps no producer that aggregates: give the stream more shards."
   type        = number
   default     = 1
   nullable    = false
@@ -294,14 +307,14 @@ variable "record_age_seconds" {
 }
 
 variable "filter_patterns" {
-  description = "Patterns of Lambda's event filtering; records that match none are dropped unread. None unless set: every ride is scored."
+  description = "Patterns of Lambda's event filtering, up to 10, of which AWS takes 5 unless the account's quota was raised; records that match none are dropped unread. None unless set: every ride is scored."
   type        = list(string)
   default     = []
   nullable    = false
 }
 
 variable "enhanced_fan_out" {
-  description = "Whether the mapping reads with 2 MiB/s a shard of its own, pushed within 70 ms. Of use where others read the events stream too."
+  description = "Whether the mapping reads with 2 MiB/s a shard of its own, pushed within 70 ms. Of use where others read the events stream too, and for single records alone: of aggregated ones Lambda then drops what does not belong to their partition key, without a trace. Another value makes a new mapping: see starting_position."
   type        = bool
   default     = false
   nullable    = false

@@ -25,8 +25,9 @@ run "outputs" {
       export REJECTS_BUCKET=${output.rejects_bucket}
       export MODEL_NAME=ride-duration
       export MODEL_ALIAS=champion
-      export ENHANCED_FAN_OUT=false
+      export ENHANCED_FAN_OUT=true
       export RECORD_AGE_SECONDS=21600
+      export FUNCTION_NAME=ride-scoring
     EOT
     error_message = "What the simulator and the publisher read."
   }

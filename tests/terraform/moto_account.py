@@ -30,6 +30,7 @@ _MET: Final = {
     ("Bool", "aws:SecureTransport"): "true",  # AWS is spoken to over TLS
     ("StringEquals", "kms:ViaService"): f"s3.{REGION}.amazonaws.com",  # the calls that S3 makes
     ("StringEquals", "aws:SourceAccount"): ACCOUNT,
+    ("StringEquals", "s3:ResourceAccount"): ACCOUNT,
 }
 
 MOTO_FORGETS: Final = {

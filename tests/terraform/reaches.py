@@ -8,6 +8,7 @@ KEY: Final = "arn:aws:kms:us-east-1:123456789012:key/mine"
 FORMER_KEY: Final = "arn:aws:kms:us-east-1:123456789012:key/former"
 IMAGE: Final = f"example.com/ride-scoring@sha256:{'0' * 64}"
 PATTERN: Final = '{"partitionKey": ["1"]}'
+STARTS_AT: Final = "2026-01-31T00:00:00Z"
 TAGS: Final = {"team": "rides"}
 THRESHOLDS: Final = {
     "iterator_age_seconds": 30,
@@ -47,6 +48,8 @@ PLANS: Final[dict[str, dict[str, Any]]] = {
         "shadow_stream": True,
         "output_aggregation": "kpl",
         "mapping_enabled": False,
+        "starting_position": "AT_TIMESTAMP",
+        "starting_position_timestamp": STARTS_AT,
         "batch_size": 7,
         "batch_window_seconds": 3,
         "parallelization_factor": 4,
@@ -168,6 +171,8 @@ REACHES: Final[tuple[Row, ...]] = (
     ("most", "retry_attempts", MAPPING, "maximum_retry_attempts", 9),
     ("most", "record_age_seconds", MAPPING, "maximum_record_age_in_seconds", 3600),
     ("most", "filter_patterns", MAPPING, "filter_criteria.0.filter.0.pattern", PATTERN),
+    ("most", "starting_position", MAPPING, "starting_position", "AT_TIMESTAMP"),
+    ("most", "starting_position_timestamp", MAPPING, "starting_position_timestamp", STARTS_AT),
     ("most", "enhanced_fan_out", CONSUMER, "name", "fares-scoring"),
     ("most", "failure_queue", "aws_sqs_queue.failures[0]", "name", "fares-failures"),
     ("most", "alarm_emails", MAIL, "protocol", "email"),

@@ -21,6 +21,7 @@ from tests.store import Publisher
 from tests.terraform import role_calls
 from tests.terraform.deployment import Deployment, a_changed_package, unexplained
 from tests.terraform.moto_account import (
+    ACCOUNT,
     MOTO_FORGETS,
     MotoAccount,
     moto_account,
@@ -110,6 +111,11 @@ def _former_key(resources: Mapping[str, Any]) -> str:
         if statement["Sid"] == "UseFormerKeys"
     ]
     return str(statement["Resource"])
+
+
+def test_what_is_set_aside_stays_in_the_account(role: Mapping[str, Any]) -> None:
+    (statement,) = [one for one in role["Statement"] if one["Sid"] == "WriteFailures"]
+    assert statement["Condition"] == {"StringEquals": {"s3:ResourceAccount": ACCOUNT}}
 
 
 @pytest.fixture(scope="module")
@@ -307,6 +313,32 @@ def test_an_environment_that_is_changed_keeps_its_streams_and_buckets(
     ]
     assert len(open_shards) == 2
     assert unexplained(deployed.plan(), MOTO_FORGETS) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "replaces"),
+    [
+        (
+            {
+                "enhanced_fan_out": "true",
+                "starting_position": "AT_TIMESTAMP",
+                "starting_position_timestamp": "2026-01-31T00:00:00Z",
+            },
+            True,
+        ),
+        ({"parallelization_factor": "2", "batch_size": "7", "mapping_enabled": "false"}, False),
+        ({"name": "other"}, True),
+    ],
+    ids=["fan-out from a time", "settings", "name"],
+)
+def test_what_makes_a_new_mapping_makes_no_new_stream_or_bucket_but_a_name_does(
+    deployed: Deployment, changed: dict[str, str], *, replaces: bool
+) -> None:
+    """A new mapping reads from its starting position on: docs/operations.md says what to do."""
+    replaced = {change.kind for change in deployed.plan(**changed) if change.replaces}
+    assert ("aws_lambda_event_source_mapping" in replaced) == replaces
+    kept = {"aws_kinesis_stream", "aws_s3_bucket"}
+    assert replaced & kept == (kept if "name" in changed else set())
 
 
 def test_where_a_queue_is_told_of_failures_the_role_writes_to_it_alone(

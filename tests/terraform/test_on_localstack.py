@@ -159,6 +159,22 @@ def test_every_metric_that_is_watched_is_one_that_the_function_emits(standing: S
     assert {dict(dimensions)["service"] for _, dimensions in named_dimensions(standing)} == services
 
 
+def test_the_key_decrypts_filters_for_this_regions_lambda_and_this_function_alone(
+    standing: Standing,
+) -> None:
+    policy = json.loads(standing.deployment.resources()["aws_kms_key.this"]["policy"])
+    (filters,) = [one for one in policy["Statement"] if one["Sid"] == "Filters"]
+    assert filters["Principal"] == {"Service": "lambda.us-east-1.amazonaws.com"}
+    context = "kms:EncryptionContext:aws:lambda"
+    conditions = filters["Condition"]["ArnLike"]
+    here = "us-east-1:000000000000"
+    function = f"arn:aws:lambda:{here}:function:complete-scoring"
+    stream = f"arn:aws:kinesis:{here}:stream/complete-events"
+    assert sorted(conditions[f"{context}:FunctionArn"]) == [function, f"{function}:*"]
+    assert sorted(conditions[f"{context}:EventSourceArn"]) == [stream, f"{stream}/consumer/*"]
+    assert conditions["aws:SourceArn"] == f"arn:aws:lambda:{here}:event-source-mapping:*"
+
+
 def test_a_new_version_is_tried_and_taken_back_and_taken(
     standing: Standing, tmp_path: Path
 ) -> None:

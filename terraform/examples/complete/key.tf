@@ -65,7 +65,10 @@ data "aws_iam_policy_document" "key" {
     }
   }
 
-  # The mapping's filters. https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
+  # The mapping's filters, for Lambda in this region, and for this function and stream alone. A mapping's
+  # own ARN is known only once it stands. The page does not say whether the function's ARN ends in its
+  # alias, or the stream's in its consumer: both may.
+  # https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
   statement {
     sid       = "Filters"
     actions   = ["kms:Decrypt"]
@@ -73,13 +76,31 @@ data "aws_iam_policy_document" "key" {
 
     principals {
       type        = "Service"
-      identifiers = ["lambda.amazonaws.com"]
+      identifiers = ["lambda.${data.aws_region.current.id}.amazonaws.com"]
     }
 
     condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [data.aws_caller_identity.current.account_id]
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = ["${local.lambda}:event-source-mapping:*"]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "kms:EncryptionContext:aws:lambda:FunctionArn"
+      values   = ["${local.lambda}:function:${var.name}-scoring", "${local.lambda}:function:${var.name}-scoring:*"]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "kms:EncryptionContext:aws:lambda:EventSourceArn"
+      values   = [local.events, "${local.events}/consumer/*"]
     }
   }
+}
+
+locals {
+  here   = "${data.aws_region.current.id}:${data.aws_caller_identity.current.account_id}"
+  lambda = "arn:${data.aws_partition.current.partition}:lambda:${local.here}"
+  events = "arn:${data.aws_partition.current.partition}:kinesis:${local.here}:stream/${var.name}-events"
 }

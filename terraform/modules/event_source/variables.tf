@@ -91,7 +91,7 @@ variable "batch_window_seconds" {
 }
 
 variable "parallelization_factor" {
-  description = "Batches of one shard at once."
+  description = "Batches of one shard at once, apart by partition key."
   type        = number
   default     = 1
   nullable    = false
@@ -153,7 +153,7 @@ variable "filter_patterns" {
 
   validation {
     condition     = length(var.filter_patterns) <= 10 && alltrue([for pattern in var.filter_patterns : can(keys(jsondecode(pattern))) && try(length(pattern) <= 4096, false)])
-    error_message = "filter_patterns are up to 10 JSON objects of up to 4,096 characters each."
+    error_message = "filter_patterns are up to 10 JSON objects of up to 4,096 characters each; AWS takes 5 a mapping unless the account's quota was raised."
   }
 }
 

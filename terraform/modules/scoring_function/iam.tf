@@ -1,3 +1,4 @@
+data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
@@ -66,6 +67,13 @@ data "aws_iam_policy_document" "this" {
       sid       = "WriteFailures"
       actions   = ["s3:PutObject"]
       resources = ["${statement.value}/aws/lambda/*"]
+
+      # A bucket's name says nothing of its owner, and what is set aside are whole rides.
+      condition {
+        test     = "StringEquals"
+        variable = "s3:ResourceAccount"
+        values   = [data.aws_caller_identity.current.account_id]
+      }
     }
   }
 

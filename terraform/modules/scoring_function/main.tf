@@ -78,6 +78,12 @@ resource "aws_lambda_function" "this" {
     mode = var.tracing ? "Active" : "PassThrough"
   }
 
+  # A version with a snapshot is ready minutes after it was published.
+  timeouts {
+    create = "20m"
+    update = "20m"
+  }
+
   dynamic "snap_start" {
     for_each = var.snap_start ? [true] : []
 

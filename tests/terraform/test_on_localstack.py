@@ -24,6 +24,7 @@ from tests.terraform.deployment import Deployment, a_changed_package, unexplaine
 FORGETS: Final = {
     # Tags that come with the call that makes them.
     "aws_kinesis_stream": frozenset({"tags", "tags_all"}),
+    "aws_cloudwatch_composite_alarm": frozenset({"tags", "tags_all"}),
     "aws_cloudwatch_metric_alarm": frozenset({"tags", "tags_all"}),
     # The key of its environment is not kept, so that a new version is wanted at each plan.
     "aws_lambda_function": frozenset(

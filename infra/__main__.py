@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from infra import bill_of_materials, console, demo, invoke, lifecycle, package, soak, stack
+from infra import (
+    bill_of_materials,
+    console,
+    demo,
+    invoke,
+    lifecycle,
+    package,
+    soak,
+    stack,
+    versions,
+)
 from infra.chaos import command as chaos
 from infra.console import UserError
 from infra.package import Architecture
@@ -87,6 +97,26 @@ def run_function(
     if event is None:
         raise UserError("name a JSON file of a Lambda event: make invoke EVENT=event.json")
     invoke.invoke(event)
+
+
+@app.command()
+def prune_versions(
+    function: Annotated[str, typer.Option(envvar="FUNCTION_NAME", help="The function.")],
+    keep: Annotated[
+        int, typer.Option(min=1, max=10_000, help="How many of the newest versions to keep.")
+    ] = 3,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be deleted; delete nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the versions as JSON.")] = False,
+) -> None:
+    """Delete the function's old versions, but those that an alias points to.
+
+    Who runs it may lambda:ListVersionsByFunction, lambda:ListAliases and lambda:DeleteFunction.
+
+    Example: python -m infra prune-versions --keep 3 --dry-run
+    """
+    versions.prune(function, keep, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()

@@ -84,6 +84,14 @@ def send(
     aggregate: Annotated[
         bool, typer.Option("--aggregate", help="Pack many rides in a record, as the KPL does.")
     ] = False,
+    fan_out: Annotated[
+        bool,
+        typer.Option(
+            envvar="ENHANCED_FAN_OUT",
+            help="Whether the function reads the stream with enhanced fan-out, as Terraform's "
+            "`environment` output says: packed rides would be lost there, and are refused.",
+        ),
+    ] = False,
     trip_file: Annotated[
         Path | None,
         typer.Option("--trips", envvar="RIDES", help="TLC parquet file to send rides from."),
@@ -134,6 +142,7 @@ def send(
             malformed=malformed,
             drifts=drifts or [],
             aggregate=aggregate,
+            fan_out=fan_out,
             trips=trip_file,
             speed_up=speed_up,
             profile=profile_file,

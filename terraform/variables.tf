@@ -164,7 +164,7 @@ variable "provisioned_concurrency" {
 }
 
 variable "snap_start" {
-  description = "Whether a version starts from a snapshot of its initialised memory, its model in it. For zips, without provisioned concurrency. Each version is paid for as long as it is there: `python -m stream_sim prune-versions` deletes old ones."
+  description = "Whether a version starts from a snapshot of its initialised memory, its model in it. For zips, without provisioned concurrency. Each version is paid for as long as it is there: `python -m infra prune-versions` deletes old ones."
   type        = bool
   default     = false
   nullable    = false

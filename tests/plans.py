@@ -136,6 +136,8 @@ def _assumed() -> Assumed:
         composite_alarms=1,
         mapping_metrics=6,
         kms_callers=3,
+        kms_requests=10,
+        kept_versions=3,
     )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from stream_sim.plan import emitted, measured, prices, sizes
+from stream_sim.plan import emitted, measured, prices, quotas, sizes
 from stream_sim.plan.emitted import Emitted
 from stream_sim.plan.measured import Measured
 from stream_sim.plan.prices import Prices
@@ -33,6 +33,19 @@ class Basis(msgspec.Struct, frozen=True):
 
     def emitted(self, deployment: Deployment) -> Emitted:
         return self.shadowed if deployment.shadows else self.alone
+
+    @property
+    def most_at_once(self) -> int:
+        """To how many batches of a shard at once parallelization_factor can be raised with effect.
+
+        Records are shared out by partition key, and aggregates often all have the same one (the
+        KPL's is "a"): then one batch of a shard runs at a time, whatever the factor is.
+        """
+        return 1 if self.traffic.aggregated else quotas.MOST_PARALLELIZATION
+
+    def at_once(self, deployment: Deployment) -> int:
+        """How many batches of a shard run at once."""
+        return min(deployment.parallelization_factor, self.most_at_once)
 
 
 def read(traffic: Traffic) -> Basis:

@@ -20,6 +20,12 @@ def run(rides: float, tfvars: Path, traffic: Traffic, out: Path, *, as_json: boo
             f"and up to {MOST_RIDES_A_SECOND:,.0f}"
         )
     deployment = variables.read(tfvars)
+    if traffic.aggregated and deployment.enhanced_fan_out:
+        raise UserError(
+            f"{_shown(tfvars)} sets enhanced_fan_out, with which Lambda drops the rides of an "
+            "packed record whose partition keys belong to other shards: plan for records of one "
+            "ride, without --aggregate-input, or set enhanced_fan_out to false"
+        )
     image = out / f"{tfvars.stem}.png"
     console.require_writable(image)
     known = basis.read(traffic)

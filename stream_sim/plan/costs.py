@@ -67,14 +67,15 @@ def _looks_a_second(work: Workload, deployment: Deployment) -> float:
 
 
 def _kms_items(work: Workload, deployment: Deployment, basis: Basis) -> Iterator[Item]:
-    """Kinesis asks for a data key every five minutes, for each principal that calls it:
+    """Kinesis asks for data keys again every five minutes, for each principal that calls it:
     https://docs.aws.amazon.com/streams/latest/dev/costs-performance.html"""
     prices = basis.prices.kms
     if deployment.kms_key_arn:
         yield Item("KMS", "key", "1 key", prices.key_month)
     if deployment.encrypt_streams or deployment.kms_key_arn:
         streams = 2 if work.shadow is None else 3
-        requests = streams * basis.measured.assumed.kms_callers * MONTH_SECONDS / 300
+        assumed = basis.measured.assumed
+        requests = streams * assumed.kms_callers * assumed.kms_requests * MONTH_SECONDS / 300
         usd = requests / 1e4 * prices.ten_thousand_requests
         yield Item("KMS", "data keys", amount(requests), usd)
 

@@ -42,11 +42,13 @@ def _duration_items(
 
 
 def _snap_start_items(work: Workload, deployment: Deployment, basis: Basis) -> Iterator[Item]:
-    """A version's snapshot is kept all month, and restored for each new environment."""
+    """Each published version has a snapshot, paid for until the version is deleted; the version
+    that serves is restored from it for each new environment."""
     prices, gb = basis.prices.function, deployment.memory_mb / 1024
-    cached = deployment.versions * gb * MONTH_SECONDS
+    versions = max(deployment.versions, basis.measured.assumed.kept_versions)
+    cached = versions * gb * MONTH_SECONDS
     usd = cached * prices.snap_start_cache_gb_second
-    yield _item("SnapStart: snapshots", f"{deployment.versions}", usd)
+    yield _item("SnapStart: snapshots", f"{versions} versions", usd)
     lives = MONTH_HOURS / basis.measured.assumed.environment_hours
     restored = work.batches.lanes * lives * gb
     usd = restored * prices.snap_start_restored_gb

@@ -63,7 +63,9 @@ def _provisioned(
 
 
 def _on_demand(stream: _Stream, prices: KinesisPrices) -> Iterator[Item]:
-    yield _item(stream, "on-demand", "1 stream", MONTH_HOURS * prices.on_demand_stream_hour)
+    yield _item(
+        stream, "on-demand", "1 stream, Standard", MONTH_HOURS * prices.on_demand_stream_hour
+    )
     gb = stream.load.billed_bytes * MONTH_SECONDS / GIB
     yield _item(stream, "written", f"{gb:,.0f} GB", gb * prices.on_demand_gb_in)
     if stream.read:

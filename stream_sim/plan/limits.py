@@ -42,22 +42,22 @@ class Bound(msgspec.Struct, frozen=True):
 
 def limits(deployment: Deployment, basis: Basis) -> list[Limit]:
     """All limits that the deployment can reach, the one that is reached first at the front."""
-    found = [_limit(bound, deployment, basis) for bound in bounds(deployment)]
+    found = [_limit(bound, deployment, basis) for bound in bounds(deployment, basis)]
     return sorted(filter(None, found), key=lambda limit: limit.rides_per_second)
 
 
-def carried(work: Workload, deployment: Deployment) -> bool:
+def carried(work: Workload, deployment: Deployment, basis: Basis) -> bool:
     """Whether nothing gives out."""
-    return all(bound.used(work) <= 1 for bound in bounds(deployment))
+    return all(bound.used(work) <= 1 for bound in bounds(deployment, basis))
 
 
-def bounds(deployment: Deployment) -> Iterator[Bound]:
+def bounds(deployment: Deployment, basis: Basis) -> Iterator[Bound]:
     """All that can give out. A shadow's stream is what the predictions stream is."""
     yield from _stream_bounds("events", deployment.events_shards, lambda work: work.events)
     yield from _stream_bounds(
         "predictions", deployment.predictions_shards, lambda work: work.predictions
     )
-    yield _mapping_bound(deployment)
+    yield _mapping_bound(deployment, basis)
     if (reserved := deployment.reserved_concurrency) is not None:
         yield Bound(
             "reserved_concurrency",
@@ -67,8 +67,10 @@ def bounds(deployment: Deployment) -> Iterator[Bound]:
         )
     yield Bound(
         "the account's concurrency",
-        lambda work: work.rides / work.batches.ride_capacity / quotas.CONCURRENCY_AN_ACCOUNT,
-        "ask AWS to raise the account's concurrent executions, or raise batch_size",
+        lambda work: work.rides / work.batches.ride_capacity / deployment.most_concurrency,
+        "raise batch_size, or ask AWS to raise the account's concurrent executions, which may be "
+        f"fewer than {quotas.CONCURRENCY_AN_ACCOUNT:,} in a new account, "
+        f"{quotas.UNRESERVED_CONCURRENCY} of them for functions that reserve none",
     )
     yield Bound(
         "the account's shards",
@@ -108,15 +110,14 @@ def _stream_bounds(
     yield Bound(f"bytes into {kind}", lambda work: load(work).bytes / size, remedy, count)
 
 
-def _mapping_bound(deployment: Deployment) -> Bound:
+def _mapping_bound(deployment: Deployment, basis: Basis) -> Bound:
     """On-demand streams add shards as they fill, and each brings its lanes."""
-    factor = deployment.parallelization_factor
+    factor, most = basis.at_once(deployment), basis.most_at_once
 
     def used(work: Workload) -> float:
         shards = deployment.events_shards or on_demand_full_shards(work)
         return work.rides / (shards * factor * work.batches.ride_capacity)
 
-    most = quotas.MOST_PARALLELIZATION
     more = f"parallelization_factor (to {most} at most)" if factor < most else "events_shards"
     return Bound(
         "the mapping's batches of a shard at once",

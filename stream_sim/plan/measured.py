@@ -54,6 +54,8 @@ class Assumed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     composite_alarms: Whole
     mapping_metrics: Whole
     kms_callers: Whole
+    kms_requests: Whole
+    kept_versions: Whole
 
 
 class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

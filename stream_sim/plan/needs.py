@@ -39,7 +39,7 @@ def needs(work: Workload, deployment: Deployment, basis: Basis) -> Needs:
     """The fewest shards that take the records, and lanes enough for their batches."""
     headroom = basis.measured.assumed.headroom
     lanes = _lanes(work, headroom)
-    shards = max(work.events.shards(headroom), whole(lanes / quotas.MOST_PARALLELIZATION))
+    shards = max(work.events.shards(headroom), whole(lanes / basis.most_at_once))
     factor = whole(lanes / shards)
     return Needs(
         headroom=headroom,
@@ -56,7 +56,7 @@ def changes(work: Workload, deployment: Deployment, basis: Basis) -> list[str]:
     """What to set so that the rate is carried with headroom; nothing where it is."""
     headroom = basis.measured.assumed.headroom
     lanes = _lanes(work, headroom)
-    shards, factor = _mapping(work, deployment, headroom)
+    shards, factor = _mapping(work, deployment, basis)
     found = {
         "events_shards": (deployment.events_shards or 0, shards),
         "predictions_shards": (deployment.predictions_shards, work.predictions.shards(headroom)),
@@ -68,18 +68,19 @@ def changes(work: Workload, deployment: Deployment, basis: Basis) -> list[str]:
         for name, (deployed, wanted) in found.items()
         if deployed is not None and wanted is not None and wanted > deployed
     ]
-    if lanes > quotas.CONCURRENCY_AN_ACCOUNT:
-        said.append(f"the account's concurrent executions to {lanes:,}, by asking AWS")
+    if lanes > (most := deployment.most_concurrency):
+        asked = lanes + quotas.CONCURRENCY_AN_ACCOUNT - most
+        said.append(f"the account's concurrent executions to {asked:,}, by asking AWS")
     return said
 
 
 def above_headroom(work: Workload, deployment: Deployment, basis: Basis) -> list[Used]:
     """What leaves no room for uneven seconds, below its limit or not."""
     most = basis.measured.assumed.headroom + 1e-9  # what floats leave is noise
-    return [used for used in _used(work, deployment) if used.share > most]
+    return [used for used in _used(work, deployment, basis) if used.share > most]
 
 
-def _used(work: Workload, deployment: Deployment) -> Iterator[Used]:
+def _used(work: Workload, deployment: Deployment, basis: Basis) -> Iterator[Used]:
     """An on-demand stream makes room by itself."""
     if deployment.events_shards is not None:
         yield Used("the events stream", work.events.full_shards / deployment.events_shards)
@@ -87,18 +88,19 @@ def _used(work: Workload, deployment: Deployment) -> Iterator[Used]:
         yield Used("the predictions stream", work.predictions.full_shards / shards)
     lanes = work.rides / work.batches.ride_capacity
     shards_read = deployment.events_shards or on_demand_full_shards(work)
-    yield Used("the mapping", lanes / (shards_read * deployment.parallelization_factor))
+    yield Used("the mapping", lanes / (shards_read * basis.at_once(deployment)))
     if (reserved := deployment.reserved_concurrency) is not None:
         yield Used("reserved_concurrency", lanes / reserved)
-    yield Used("the account's concurrency", lanes / quotas.CONCURRENCY_AN_ACCOUNT)
+    yield Used("the account's concurrency", lanes / deployment.most_concurrency)
 
 
 def _lanes(work: Workload, headroom: float) -> int:
     return whole(work.rides / work.batches.ride_capacity / headroom)
 
 
-def _mapping(work: Workload, deployment: Deployment, headroom: float) -> tuple[int | None, int]:
+def _mapping(work: Workload, deployment: Deployment, basis: Basis) -> tuple[int | None, int]:
     """Shards of the events stream, None where on-demand may stay, and batches of each at once."""
+    headroom = basis.measured.assumed.headroom
     lanes, of_records = _lanes(work, headroom), work.events.shards(headroom)
     if deployment.events_shards is None:
         at_once = work.rides / work.batches.ride_capacity / headroom
@@ -106,7 +108,7 @@ def _mapping(work: Workload, deployment: Deployment, headroom: float) -> tuple[i
     else:
         shards = max(deployment.events_shards, of_records)
         factor = whole(lanes / shards)
-    most = quotas.MOST_PARALLELIZATION
+    most = basis.most_at_once
     if factor <= most:
         return shards, factor
     return max(of_records, whole(lanes / most)), most

@@ -88,7 +88,7 @@ def plan(rides: float, tfvars: str, deployment: Deployment, basis: Basis) -> Pla
         payload_units=_payload_units(work, basis),
         batch=Batch(work.batches.rides, work.batches.milliseconds, work.batches.per_second),
         needs=needs.needs(work, deployment, basis),
-        carried=limits.carried(work, deployment),
+        carried=limits.carried(work, deployment, basis),
         above_headroom=needs.above_headroom(work, deployment, basis),
         changes=needs.changes(work, deployment, basis),
         first_limit=found[0],

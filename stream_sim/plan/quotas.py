@@ -16,6 +16,10 @@ ON_DEMAND_FIRST_SHARDS: Final = 4
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 CONCURRENCY_AN_ACCOUNT: Final = 1_000
+"""Of all functions together. A new account has fewer until it is used, or until AWS raises it."""
+UNRESERVED_CONCURRENCY: Final = 100
+"""So many stay for functions without a reservation: what is reserved or provisioned leaves them.
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
 PAYLOAD_BYTES: Final = 6 * 1024 * 1024
 MEMORY_OF_A_PROCESSOR_MB: Final = 1_769
 """https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""

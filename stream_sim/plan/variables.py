@@ -16,6 +16,7 @@ from lark.exceptions import LarkError
 from infra.console import UserError
 from infra.paths import TERRAFORM
 from stream_sim import spec
+from stream_sim.plan import quotas
 
 DECLARED: Final = TERRAFORM / "variables.tf"
 
@@ -55,6 +56,12 @@ class Deployment(msgspec.Struct, frozen=True):
     def versions(self) -> int:
         """How many versions of the function serve at once."""
         return 1 if self.canary is None else 2
+
+    @property
+    def most_concurrency(self) -> int:
+        """How many of an account's concurrent executions the function can have."""
+        held = self.reserved_concurrency is not None or self.provisioned_concurrency > 0
+        return quotas.CONCURRENCY_AN_ACCOUNT - (quotas.UNRESERVED_CONCURRENCY if held else 0)
 
     @property
     def aggregates(self) -> bool:

@@ -130,7 +130,7 @@ def _times(factor: int, load: Load) -> Load:
 def _batches(
     rides: float, events: Load, shards: int, deployment: Deployment, basis: Basis
 ) -> Batches:
-    lanes = shards * deployment.parallelization_factor
+    lanes = shards * basis.at_once(deployment)
     most_records = most_records_a_batch(deployment, basis)
     # A lane's batch is what came since it was last asked for, or as much as a batch takes.
     by_time = lanes / _wait_seconds(deployment)

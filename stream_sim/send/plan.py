@@ -74,6 +74,7 @@ def made(request: Request) -> Plan:
     _check(request)
     asked_shapes = shapes.parse(request.shapes)
     rates = faults.parse(request.faults, request.malformed)
+    _require_whole_aggregates(request, rates)
     drifts = [spec.parse(text, DRIFTS, "--drift") for text in request.drifts]
     ridden = trips.read(request.trips) if request.trips else None
     return Plan(
@@ -126,6 +127,25 @@ def _check(request: Request) -> None:
             raise UserError("--speed-up replays a file by its pickup times: name it with --trips")
         if request.rate is not None or request.shapes:
             raise UserError("--speed-up takes the arrivals from the file: leave --rate and --shape")
+
+
+def _require_whole_aggregates(request: Request, rates: Rates) -> None:
+    """With enhanced fan-out Lambda takes aggregates apart itself, and drops the rides in them whose
+    partition keys belong to other shards: nothing would say that they are lost.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
+    """
+    packing = ["--aggregate"] if request.aggregate else []
+    packing += [
+        f"--fault {kind}" for kind in (faults.AGGREGATED, faults.DAMAGED_KPL) if kind in rates
+    ]
+    if request.fan_out and packing:
+        raise UserError(
+            f"{' and '.join(packing)} would lose rides: the function reads {request.stream} with "
+            "enhanced fan-out, where Lambda drops the rides of a packed record whose partition "
+            "keys belong to other shards; send each ride in a record of its own, or set "
+            "enhanced_fan_out = false in Terraform"
+        )
 
 
 def _count(request: Request, ridden: Trips | None) -> int | None:

@@ -11,8 +11,8 @@ from stream_sim.ledger import Run
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The command's options, as they were given.
 
-    `rate` is rides a second, `duration` seconds, `malformed` a share from 0 to 1. What is None was
-    not given.
+    `rate` is rides a second, `duration` seconds, `malformed` a share from 0 to 1, `fan_out` whether
+    the stream's function reads it with enhanced fan-out. What is None was not given.
     """
 
     stream: str
@@ -24,6 +24,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     malformed: float = 0.01
     drifts: Sequence[str] = ()
     aggregate: bool = False
+    fan_out: bool = False
     trips: Path | None = None
     speed_up: float | None = None
     profile: Path | None = None

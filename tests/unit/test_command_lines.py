@@ -236,6 +236,12 @@ def test_a_month_that_a_profile_is_held_against_is_not_there(tmp_path: Path) -> 
     assert "x.parquet is not there" in sentence("stream_sim", "profile", "fit", "x.parquet", *out)
 
 
+def test_packed_rides_for_a_stream_that_the_environment_says_is_fanned_out() -> None:
+    environment = {"EVENTS_STREAM_NAME": "fares-events", "ENHANCED_FAN_OUT": "true"}
+    said = sentence("stream_sim", "send", "--aggregate", environment=environment)
+    assert "--aggregate would lose rides: the function reads fares-events" in said
+
+
 @pytest.mark.parametrize("command", ["send", "verify"])
 def test_a_folder_that_is_a_file(command: str, tmp_path: Path) -> None:
     (file := tmp_path / "file").touch()

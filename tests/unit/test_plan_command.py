@@ -105,6 +105,15 @@ def test_bad_input_is_one_sentence_and_exit_code_1(
     assert said in done.stderr
 
 
+def test_packed_rides_are_not_planned_where_fan_out_would_drop_them(tmp_path: Path) -> None:
+    tfvars = written(tmp_path, "enhanced_fan_out = true")
+    options = "--tfvars", tfvars, "--out", str(tmp_path)
+    refused = run(*options, "--aggregate-input")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "some.tfvars sets enhanced_fan_out, with which Lambda drops the rides" in refused.stderr
+    assert run(*options).returncode == 0
+
+
 def test_a_share_of_rejects_is_from_0_to_1() -> None:
     done = run("--rejects", "1.5")
     assert done.returncode == 2

@@ -101,10 +101,10 @@ def test_tmp_costs_above_512_mb() -> None:
     assert found["Lambda ephemeral storage"] == pytest.approx(2 * 0.0265 * MONTH_SECONDS * 1e-7)
 
 
-def test_snapshots_are_kept_for_each_version_and_restored_for_each_environment() -> None:
+def test_snapshots_are_paid_for_each_kept_version_and_restored_for_each_environment() -> None:
     canary = {"stable_version": "7", "weight": 0.1}
     found = bill(1, deployment(snap_start=True, events_shards=5, canary=canary), basis())
-    assert found["Lambda SnapStart: snapshots"] == pytest.approx(2 * 2 * MONTH_SECONDS * 2e-6)
+    assert found["Lambda SnapStart: snapshots"] == pytest.approx(3 * 2 * MONTH_SECONDS * 2e-6)
     assert found["Lambda SnapStart: restored"] == pytest.approx(5 * 730 / 2 * 2 * 1e-4)
 
 
@@ -181,7 +181,7 @@ def test_a_batch_a_second_is_traced_and_a_twentieth_of_the_rest() -> None:
 
 
 def test_a_key_is_paid_for_and_so_is_asking_for_it() -> None:
-    asked = 2 * 3 * MONTH_SECONDS / 300 / 1e4 * 0.03
+    asked = 2 * 3 * 10 * MONTH_SECONDS / 300 / 1e4 * 0.03
     aws_keys = bill(1, deployment(), basis())
     assert "KMS key" not in aws_keys
     assert aws_keys["KMS data keys"] == pytest.approx(asked)

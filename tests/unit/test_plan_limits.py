@@ -134,6 +134,41 @@ def test_a_limit_says_what_to_set() -> None:
     assert "raise events_shards" in ten[lanes]
 
 
+def test_aggregates_share_a_partition_key_so_more_lanes_of_a_shard_carry_no_more() -> None:
+    packed, alone = basis(aggregated=True), basis()
+    lanes = "the mapping's batches of a shard at once"
+    for factor in (1, 10):
+        deployed = deployment(batch_size=1, parallelization_factor=factor)
+        found = {limit.name: limit for limit in limits(deployed, packed)}[lanes]
+        assert found.remedy.startswith("raise events_shards, memory_mb or batch_size")
+        assert found.rides_per_second == pytest.approx(100 / (1 + 1 + 20 + 0.5 + 20) * 1000)
+        work = workload(10_000, deployed, packed)
+        assert needs(work, deployed, packed).parallelization_factor == 1
+        said = changes(work, deployed, packed)
+        assert [name for name, *_ in map(str.split, said)] == [
+            "events_shards",
+            "predictions_shards",
+        ]
+        assert carried(
+            workload(10_000, applied(deployed, said), packed), applied(deployed, said), packed
+        )
+    assert workload(1, deployment(parallelization_factor=10), alone).batches.lanes == 10
+
+
+def test_what_is_held_for_the_function_leaves_100_of_the_accounts_concurrency() -> None:
+    for held in ({"reserved_concurrency": 3_000}, {"provisioned_concurrency": 5}):
+        deployed = deployment(events_shards=MANY, predictions_shards=MANY, batch_size=100, **held)
+        found = {limit.name: limit for limit in limits(deployed, basis())}
+        account = found["the account's concurrency"]
+        lane = 100 / (1 + 1 + 20 + 0.5 + 20) * 1000
+        assert account.rides_per_second == pytest.approx(900 * lane)
+        assert "may be fewer than 1,000 in a new account, 100 of them" in account.remedy
+        work = workload(1_000 * lane * 0.8, deployed, basis())
+        assert (
+            "the account's concurrent executions to 1,100" in changes(work, deployed, basis())[-1]
+        )
+
+
 def test_predictions_of_small_batches_are_records_of_their_own() -> None:
     """500 lanes, pushed to 14 times a second: up to 7,000 rides a second are alone in a batch."""
     name, rides = first(
@@ -186,7 +221,7 @@ def test_a_rate_that_is_carried_with_headroom_needs_no_change() -> None:
 def test_above_the_headroom_what_is_used_is_named_and_is_still_carried() -> None:
     deployed = deployment(predictions_shards=2)
     work = workload(1_000, deployed, basis())
-    assert carried(work, deployed)
+    assert carried(work, deployed, basis())
     assert above_headroom(work, deployed, basis()) == [Used("the events stream", 1.0)]
     assert changes(work, deployed, basis()) == ["events_shards = 2"]
 
@@ -233,7 +268,7 @@ def test_with_what_is_to_be_set_the_rate_is_carried(
     mended = applied(deployed, said)
     asks_aws = any("AWS" in change for change in said)
     work = workload(rides, mended, real_basis())
-    assert asks_aws or carried(work, mended)
+    assert asks_aws or carried(work, mended, real_basis())
     assert asks_aws or above_headroom(work, mended, real_basis()) == []
 
 

@@ -123,6 +123,30 @@ def test_what_cannot_be_sent_is_named(options: dict[str, Any], complaint: str) -
         made(**options)
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"aggregate": True}, "--aggregate would lose rides"),
+        ({"faults": ["aggregated=0.1"]}, "--fault aggregated would lose rides"),
+        ({"faults": ["damaged-kpl=0.1"]}, "--fault damaged-kpl would lose rides"),
+        (
+            {"aggregate": True, "faults": ["late=0.1", "damaged-kpl=0.1", "aggregated=0.1"]},
+            "--aggregate and --fault aggregated and --fault damaged-kpl would lose rides",
+        ),
+    ],
+)
+def test_packed_rides_are_refused_where_fan_out_would_drop_them(
+    options: dict[str, Any], named: str
+) -> None:
+    made(**options)
+    with pytest.raises(UserError, match=f"^{named}: the function reads events with enhanced fan"):
+        made(fan_out=True, **options)
+
+
+def test_rides_in_records_of_their_own_are_sent_to_a_stream_with_fan_out() -> None:
+    assert taken(made(fan_out=True, faults=["late=0.1", "huge=0.1", "aggregated=0"])) == 5_000
+
+
 @pytest.mark.parametrize("more", [{"rate": 5.0}, {"shapes": ["poisson"]}])
 def test_arrivals_come_from_the_file_or_from_a_rate(more: dict[str, Any], month: Path) -> None:
     with pytest.raises(UserError, match="leave --rate and --shape"):

@@ -1,6 +1,6 @@
-"""A stream that a command was told to use: is it there?"""
+"""A stream that a command was told to use: is it there, and how large a record does it take?"""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ParamValidationError
 
@@ -8,6 +8,12 @@ from infra.console import UserError
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
+
+
+_KIB: Final = 1024
+_USUAL_RECORD_KIB: Final = 1024
+"""What every stream takes; one may be set to take ten times as much:
+https://docs.aws.amazon.com/streams/latest/dev/large-records.html"""
 
 
 def missing(stream: str, named_in: str) -> UserError:
@@ -18,10 +24,14 @@ def missing(stream: str, named_in: str) -> UserError:
     )
 
 
-def require(kinesis: "KinesisClient", stream: str, variable: str) -> None:
-    """Raises `UserError` where the stream is not there; `variable` of the environment names it
-    where --stream does not."""
+def require(kinesis: "KinesisClient", stream: str, variable: str) -> int:
+    """The largest record that the stream takes: bytes of its data and its partition key.
+
+    Raises `UserError` where the stream is not there; `variable` of the environment names it where
+    --stream does not.
+    """
     try:
-        kinesis.describe_stream_summary(StreamName=stream)
+        found = kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]
     except (ParamValidationError, kinesis.exceptions.ResourceNotFoundException) as error:
         raise missing(stream, f"{variable} or --stream") from error
+    return found.get("MaxRecordSizeInKiB", _USUAL_RECORD_KIB) * _KIB

@@ -58,11 +58,11 @@ def run(request: Request, progress: Progress) -> None:
         request.source, request.reasons, request.since, datetime.now(UTC), request.record_age
     )
     kinesis = boto3.client("kinesis", config=_ONE_TRY)
-    streams.require(kinesis, request.stream, "EVENTS_STREAM_NAME")
+    record_bytes = streams.require(kinesis, request.stream, "EVENTS_STREAM_NAME")
     bucket = rejects_bucket(boto3.client("s3", config=_PATIENCE), request.rejects_bucket, _NEEDS)
     # Listed before anything is sent: what is rejected once more is not sent once more.
     objects = documents.listed(bucket, asked)
-    found = documents.read(bucket, objects, asked)
+    found = documents.read(bucket, objects, asked, record_bytes)
     counts = Counts()
     try:
         with progress:

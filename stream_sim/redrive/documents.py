@@ -9,7 +9,6 @@ import msgspec
 from infra.bucket import Bucket, Listed
 from ride_scoring.errors import UNREADABLE
 from ride_scoring.events import Reject, RejectReason
-from stream_sim.outgoing import RECORD_BYTES
 from stream_sim.redrive import places
 from stream_sim.redrive.options import Selection
 from stream_sim.set_aside import failed_records
@@ -49,15 +48,21 @@ def listed(bucket: Bucket, selection: Selection) -> list[Listed]:
     return [entry for entry in found if entry.written_at + slack >= selection.since]
 
 
-def read(bucket: Bucket, objects: Sequence[Listed], selection: Selection) -> Iterator[Document]:
-    """What each of the objects holds, one read after the other."""
+def read(
+    bucket: Bucket, objects: Sequence[Listed], selection: Selection, record_bytes: int
+) -> Iterator[Document]:
+    """What each of the objects holds, one read after the other; a record of more than
+    `record_bytes`, its partition key included, is none that the stream takes."""
     for entry in objects:
         found = bucket.get(entry.key)
         # One that was too old to be kept may be gone since it was listed.
-        yield document(entry.key, found.body, selection) if found else Document(entry.key, (), None)
+        if found is None:
+            yield Document(entry.key, (), None)
+        else:
+            yield document(entry.key, found.body, selection, record_bytes)
 
 
-def document(key: str, body: bytes, selection: Selection) -> Document:
+def document(key: str, body: bytes, selection: Selection, record_bytes: int) -> Document:
     """What the object of that key holds."""
     events: list[Event] = []
     damages: list[str] = []
@@ -65,20 +70,20 @@ def document(key: str, body: bytes, selection: Selection) -> Document:
     for event in found:
         if isinstance(event, str):
             damages.append(event)
-        elif cause := _unsendable(event):
+        elif cause := _unsendable(event, record_bytes):
             damages.append(cause)
         else:
             events.append(event)
     return Document(key, tuple(events), _together(damages))
 
 
-def _unsendable(event: Event) -> str | None:
-    """Why no stream would take the event, which would hold up all that is sent with it."""
+def _unsendable(event: Event, record_bytes: int) -> str | None:
+    """Why the stream would not take the event, which would hold up all that is sent with it."""
     if len(event.partition_key) not in _PARTITION_KEY_CHARACTERS:
         return f"the partition key of {event.event_id} cannot be put into a stream"
     size = len(event.data) + len(event.partition_key.encode())
-    if size > RECORD_BYTES:
-        return f"{event.event_id} has {size:,} bytes, and a stream takes {RECORD_BYTES:,}"
+    if size > record_bytes:
+        return f"{event.event_id} has {size:,} bytes, and the stream takes {record_bytes:,}"
     return None
 
 

@@ -298,8 +298,21 @@ def test_a_record_larger_than_a_stream_takes_is_named_and_the_others_go(
         redrive(capsys, source="failures")
     said = capsys.readouterr().err
     assert ended.value.code == 1
-    assert "is damaged: shard-0:first-large has 1,048,582 bytes, and a stream takes" in said
+    assert "is damaged: shard-0:first-large has 1,048,582 bytes, and the stream takes" in said
     assert taken(aws) == rides(1, 2)
+
+
+def test_a_large_record_goes_to_a_stream_that_says_it_takes_such(
+    aws: boto3.Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def takes_large_ones(parsed: dict[str, Any], **_: Any) -> None:
+        parsed["StreamDescriptionSummary"]["MaxRecordSizeInKiB"] = 10_240
+
+    large = b"x" * (1024 * 1024 + 1)
+    a_failure(aws, "first", **{"ride-1": b"ride 1", "large": large})
+    hook(aws, "after-call.kinesis.DescribeStreamSummary", takes_large_ones)
+    counts = redrive(capsys, source="failures", dry_run=True)
+    assert (counts.to_send, counts.damaged) == (2, [])
 
 
 def test_a_redrive_that_is_killed_repeats_only_the_call_it_was_at(

@@ -11,13 +11,19 @@ from infra.bucket import Listed
 from infra.console import UserError
 from ride_scoring.events import Reject, RejectReason
 from stream_sim.puts import Puts
-from stream_sim.redrive.documents import Event, document, listed
+from stream_sim.redrive import documents
+from stream_sim.redrive.documents import Document, Event, listed
 from stream_sim.redrive.options import Selection, Source, selection
 from stream_sim.redrive.sender import Sender
 from tests.unit.test_producer import FakeStream
 
 NOW = datetime(2023, 1, 14, 13, 31, tzinfo=UTC)
 REJECTS = Selection("rejects")
+MIB = 1024 * 1024
+
+
+def document(key: str, body: bytes, asked: Selection, record_bytes: int = MIB) -> Document:
+    return documents.document(key, body, asked, record_bytes)
 
 
 def reject_line(reason: RejectReason = "schema", **changes: Any) -> bytes:
@@ -95,8 +101,8 @@ def test_what_was_never_in_a_stream_is_named_and_not_sent() -> None:
 
 
 def test_a_record_larger_than_a_stream_takes_is_named_and_holds_up_nothing() -> None:
-    most = base64.b64encode(b"x" * (1024 * 1024 - len("ride-é".encode()))).decode()
-    more = base64.b64encode(b"x" * (1024 * 1024 - len("ride-é"))).decode()
+    most = base64.b64encode(b"x" * (MIB - len("ride-é".encode()))).decode()
+    more = base64.b64encode(b"x" * (MIB - len("ride-é"))).decode()
     lines = [
         reject_line(event_id="shard-0:1", partition_key="ride-é", data_base64=most),
         reject_line(event_id="shard-0:2", partition_key="ride-é", data_base64=more),
@@ -104,7 +110,9 @@ def test_a_record_larger_than_a_stream_takes_is_named_and_holds_up_nothing() -> 
     ]
     found = document("rejects/x", b"\n".join(lines), REJECTS)
     assert [event.event_id for event in found.events] == ["shard-0:1", "shard-0:3"]
-    assert found.damage == "shard-0:2 has 1,048,577 bytes, and a stream takes 1,048,576"
+    assert found.damage == "shard-0:2 has 1,048,577 bytes, and the stream takes 1,048,576"
+    allowed = document("rejects/x", b"\n".join(lines), REJECTS, 10 * MIB)
+    assert (len(allowed.events), allowed.damage) == (3, None)
 
 
 def test_damage_in_what_is_not_asked_for_is_no_matter() -> None:

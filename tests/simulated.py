@@ -5,13 +5,14 @@ from typing import Any
 
 import msgspec
 
+from ride_scoring import kpl
 from stream_sim import set_aside
 from stream_sim.set_aside import FailedRecord
 from stream_sim.simulation.clock import Clock
 from stream_sim.simulation.lambda_service import Answered, Result
 from stream_sim.simulation.mapping import EventSourceMapping
 from stream_sim.simulation.schedule import MappingSettings
-from stream_sim.simulation.stream import HASH_KEYS, Entry, Stream
+from stream_sim.simulation.stream import HASH_KEYS, USUAL_RECORD_BYTES, Entry, Stream
 
 BEGINNING = 1_000_000.0
 DAY = 86_400.0
@@ -22,6 +23,13 @@ def entry(name: str, *, key: str = "key", place: float | None = None, size: int 
     """Data that tells which it is; `place`, from 0 to 1, is where its hash key lies."""
     hash_key = None if place is None else int(place * HASH_KEYS)
     return Entry(name.encode() + b" " * size, key, hash_key)
+
+
+def aggregate(*keys: str) -> Entry:
+    """A record of the Kinesis Producer Library's, whose user records hold their own keys; its own
+    key, and their explicit hash key, belong to the first shard.
+    """
+    return Entry(kpl.pack([(key, key.encode()) for key in keys], "0"), "a")
 
 
 def names(event: Mapping[str, Any]) -> list[str]:
@@ -47,10 +55,11 @@ class Simulated:
         function: Callable[[Mapping[str, Any]], Result] = lambda _: DONE,
         *,
         shards: int = 1,
+        record_bytes: int = USUAL_RECORD_BYTES,
         **settings: Any,
     ) -> None:
         self.clock = Clock(BEGINNING)
-        self.stream = Stream(self.clock, shards, retention_seconds=DAY)
+        self.stream = Stream(self.clock, shards, retention_seconds=DAY, record_bytes=record_bytes)
         self.events: list[Mapping[str, Any]] = []
         self.called_at: list[float] = []
         self.documents: list[bytes] = []

@@ -34,7 +34,7 @@ _AHEAD: Final = 4
 _SHOWN: Final = 20
 """How many of what is broken in one history are shown."""
 _COUNTS: Final = (
-    *("records", "events", "predicted", "rejected", "failed", "repeats"),
+    *("records", "events", "predicted", "rejected", "failed", "dropped", "repeats"),
     *("invocations", "cut_short"),
 )
 

@@ -1,11 +1,14 @@
 """Which records were given to the function when, and whether giving them again was due."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from stream_sim.simulation.broken import Note
 from stream_sim.simulation.lambda_service import Answered, Result
+
+PART: Final = "#"
+"""Between the id of a record and which of the user records in it is meant, where all share it."""
 
 
 @dataclass
@@ -32,8 +35,10 @@ class Delivery:
 class Deliveries:
     """Notes records that are given again, or set aside, though they were done."""
 
-    def __init__(self, note: Note) -> None:
+    def __init__(self, note: Note, named: Callable[[Mapping[str, Any]], str]) -> None:
+        """`named` gives the name of a record of an event."""
         self._note = note
+        self._named = named
         self._last: dict[str, Delivery] = {}
         self._count = 0
 
@@ -41,7 +46,7 @@ class Deliveries:
         """A batch is given to the function."""
         self._count += 1
         delivery = Delivery(self._count, generation)
-        for record_id in _record_ids(event["Records"]):
+        for record_id in map(self._named, event["Records"]):
             last = self._last.get(record_id)
             if last is not None and not self._due(last, record_id, generation):
                 self._note("delivered again", f"{record_id}, for the {self._count}th time of all")
@@ -59,9 +64,5 @@ class Deliveries:
         return not last.settles(_number(record_id))
 
 
-def _record_ids(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [record["eventID"] for record in records]
-
-
 def _number(record_id: str) -> int:
-    return int(record_id.partition(":")[2])
+    return int(record_id.partition(":")[2].partition(PART)[0])

@@ -15,6 +15,8 @@ FUNCTION_ARN: Final = "arn:aws:lambda:us-east-1:123456789012:function:ride-scori
 MAPPING_ID: Final = "00000000-0000-0000-0000-000000000001"
 RETRIES_SPENT: Final = "RetryAttemptsExhausted"
 TOO_OLD: Final = "RecordAgeExceeded"
+TOO_LARGE: Final = "PayloadTooLarge"
+"""A name of ours: AWS says where such a record goes, and not what it is called there."""
 
 _AROUND_A_RECORD_BYTES: Final = 500
 """What the event says of a record besides its data, at most."""
@@ -74,8 +76,8 @@ def failure(
 def _batch(shard_id: str, records: Sequence[StoredRecord]) -> Mapping[str, object]:
     return {
         "shardId": shard_id,
-        "startSequenceNumber": str(records[0].sequence_number),
-        "endSequenceNumber": str(records[-1].sequence_number),
+        "startSequenceNumber": str(records[0].said_number),
+        "endSequenceNumber": str(records[-1].said_number),
         "approximateArrivalOfFirstRecord": _time(records[0].arrived_at),
         "approximateArrivalOfLastRecord": _time(records[-1].arrived_at),
         "batchSize": len(records),
@@ -88,13 +90,13 @@ def _record(shard_id: str, record: StoredRecord) -> dict[str, Any]:
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
             "partitionKey": record.partition_key,
-            "sequenceNumber": str(record.sequence_number),
+            "sequenceNumber": str(record.said_number),
             "data": binascii.b2a_base64(record.data, newline=False).decode(),
             "approximateArrivalTimestamp": record.arrived_at,
         },
         "eventSource": "aws:kinesis",
         "eventVersion": "1.0",
-        "eventID": f"{shard_id}:{record.sequence_number}",
+        "eventID": f"{shard_id}:{record.said_number}",
         "eventName": "aws:kinesis:record",
         "invokeIdentityArn": "arn:aws:iam::123456789012:role/ride-scoring",
         "awsRegion": "us-east-1",

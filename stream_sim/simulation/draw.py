@@ -43,6 +43,7 @@ LONGEST_SECONDS: Final = 600.0
 _ORDINARY: Final[dict[RideKind, float]] = {
     "ride": 20,
     "no-time": 2,
+    "half-a-character": 1,
     "number-id": 2,
     "same-id": 1,
     "aggregated": 3,
@@ -57,6 +58,9 @@ _POISON: Final[dict[RideKind, float]] = {
     "below-zero": 0.5,
     "huge": 0.05,
 }
+_LARGE_RECORDS: Final = 0.05
+_FAN_OUT: Final = 0.2
+"""Shares of histories whose stream takes large records, and whose mapping has a consumer."""
 _DEADLY: Final[dict[RideKind, float]] = {"kills": 1, "hangs": 0.5}
 _CHANGES: Final[tuple[ChangeKind, ...]] = (*get_args(ChangeKind), "mapping-restarts")
 _POSITIONS: Final[dict[Position, int]] = {"TRIM_HORIZON": 8, "LATEST": 1, "AT_TIMESTAMP": 1}
@@ -76,6 +80,7 @@ class _Draw:
         self._deadly = self._rng.random() < 0.3
         self._given_up = self._rng.random() < _GIVEN_UP
         self._large = self._rng.random() < _LARGE
+        self._large_records = self._rng.random() < _LARGE_RECORDS
         self._records = 600 if self._large else self._rng.choice([10, 50, 100, 200, 400, 600])
         self._faults = self._several(self._fault, 8)
         if self._given_up:
@@ -92,6 +97,7 @@ class _Draw:
             events_shards=1 if self._large else rng.choice([1, 1, 2, 3, 5]),
             predictions_shards=rng.choice([1, 1, 2, 4]),
             own_numbers=rng.random() < 0.3,
+            large_records=self._large_records,
             bursts=self._bursts(),
             faults=self._faults,
             changes=self._changes(),
@@ -112,11 +118,15 @@ class _Draw:
             retry_attempts=retries,
             record_age_seconds=age,
             tumbling_window_seconds=rng.choice([0.0] * 9 + [30.0]),
+            enhanced_fan_out=rng.random() < _FAN_OUT,
             starting_position=rng.choices(list(_POSITIONS), list(_POSITIONS.values()))[0],
             reading=Reading(
                 progress_is_retried=rng.random() < 0.5,
                 halved_at_no_progress=rng.random() < 0.5,
                 longest_wait_seconds=rng.choice([1.0, 10.0, 60.0]),
+                window_wait_seconds=rng.choice([5.0, 120.0]),
+                shared_numbers=rng.random() < 0.5,
+                hash_keys_count=rng.random() < 0.5,
             ),
         )
 
@@ -148,6 +158,8 @@ class _Draw:
         if self._deadly and self._rng.random() < 0.3:
             deadly = self._rng.choices(list(_DEADLY), list(_DEADLY.values()))
             kinds[self._rng.randrange(count)] = deadly[0]
+        if self._large_records and self._rng.random() < 0.3:
+            kinds[self._rng.randrange(count)] = "large"
         return tuple(kinds)
 
     def _fault(self) -> Fault:

@@ -6,13 +6,13 @@ from typing import Any, Final
 
 import msgspec
 
-from ride_scoring import kpl
+from ride_scoring import kinesis_event, kpl
 from ride_scoring.errors import UNREADABLE
 from ride_scoring.events import Prediction, Reject
 from ride_scoring.rejects import PREFIX as REJECTS_PREFIX
 from ride_scoring.telemetry import Telemetry
 from stream_sim import set_aside
-from stream_sim.simulation import models, rides
+from stream_sim.simulation import fan_out, models, rides
 from stream_sim.simulation.broken import Broken
 from stream_sim.simulation.buckets import MODELS, REJECTS, Buckets
 from stream_sim.simulation.captured import captured
@@ -23,7 +23,13 @@ from stream_sim.simulation.mapping import EventSourceMapping
 from stream_sim.simulation.properties import Properties, Sent, event_ids
 from stream_sim.simulation.schedule import Burst, Change, Move, Schedule
 from stream_sim.simulation.services import contents
-from stream_sim.simulation.stream import Entry, Stream, Taken
+from stream_sim.simulation.stream import (
+    LARGE_RECORD_BYTES,
+    USUAL_RECORD_BYTES,
+    Entry,
+    Stream,
+    Taken,
+)
 from stream_sim.simulation.weather import Weather
 
 _BEGINNING: Final = 1_673_703_060.0
@@ -45,6 +51,8 @@ class Outcome(msgspec.Struct, frozen=True):
     predicted: int
     rejected: int
     failed: int
+    dropped: int
+    """Events that Lambda dropped: by enhanced fan-out, or as it could not set them aside."""
     repeats: int
     invocations: int
     cut_short: int
@@ -69,11 +77,20 @@ class _History:
         self._clock = clock = Clock(_BEGINNING)
         self._tell: Callable[[str], None] = lambda what: tell(clock.now - _BEGINNING, what)
         self._buckets = Buckets()
-        self._events = self._stream(schedule.events_shards, own_numbers=schedule.own_numbers)
-        self._predictions = self._stream(schedule.predictions_shards)
+        self._events = Stream(
+            clock,
+            schedule.events_shards,
+            retention_seconds=_RETENTION_SECONDS,
+            own_numbers=schedule.own_numbers,
+            record_bytes=LARGE_RECORD_BYTES if schedule.large_records else USUAL_RECORD_BYTES,
+        )
+        self._predictions = Stream(
+            clock, schedule.predictions_shards, retention_seconds=_RETENTION_SECONDS
+        )
+        self._weather = Weather(clock, schedule.faults)
         world = World(
             clock,
-            Weather(clock, schedule.faults),
+            self._weather,
             self._buckets,
             self._predictions,
             schedule.function,
@@ -87,7 +104,7 @@ class _History:
             self._events,
             schedule.mapping,
             self._invoke,
-            partial(self._buckets.put, REJECTS),
+            self._set_aside,
             self.properties.settled,
             self.properties.checkpointed,
         )
@@ -95,6 +112,7 @@ class _History:
         self._predicted = 0
         self._rejected = 0
         self._failed = 0
+        self._dropped = 0
         self._repeats = 0
 
     def run(self) -> None:
@@ -120,6 +138,7 @@ class _History:
             predicted=self._predicted,
             rejected=self._rejected,
             failed=self._failed,
+            dropped=self._dropped,
             repeats=self._repeats,
             invocations=self._lambda.invocations,
             cut_short=self._cut_short,
@@ -176,9 +195,26 @@ class _History:
 
     def _sent(self, taken: Taken, outgoing: rides.Outgoing) -> None:
         read = self._clock.now - _BEGINNING >= self._reads_from()
-        self.properties.sent(
-            f"{taken.shard_id}:{taken.sequence_number}", Sent(outgoing, self._clock.datetime, read)
-        )
+        record_id = f"{taken.shard_id}:{taken.sequence_number}"
+        if outgoing.aggregated and self._schedule.mapping.enhanced_fan_out:
+            self._sent_apart(record_id, taken.shard_id, outgoing, read=read)
+        else:
+            self.properties.sent(record_id, Sent(outgoing, self._clock.datetime, read))
+
+    def _sent_apart(
+        self, record_id: str, shard_id: str, outgoing: rides.Outgoing, *, read: bool
+    ) -> None:
+        """An aggregate that Lambda takes apart, and drops what belongs to other shards of."""
+        reading = self._schedule.mapping.reading
+        (shard,) = (shard for shard in self._events.shards if shard.shard_id == shard_id)
+        parts = []
+        user_records = kpl.user_records(outgoing.entry.data)
+        for event, user_record in zip(outgoing.events, user_records, strict=True):
+            part = rides.Outgoing(outgoing.kind, Entry(event.data, event.partition_key), (event,))
+            belongs = fan_out.belongs(user_record, shard, reading)
+            self._dropped += read and not belongs
+            parts.append(Sent(part, self._clock.datetime, read and belongs))
+        self.properties.sent_apart(record_id, parts, share_it=reading.shared_numbers)
 
     def _reads_from(self) -> float:
         match self._schedule.mapping.starting_position:
@@ -202,29 +238,39 @@ class _History:
             at = min(at, len(shards) - 2)
             stream.merge(shards[at], shards[at + 1])
 
+    def _set_aside(self, key: str, body: bytes) -> None:
+        """What Lambda writes to the on-failure destination; it does not try again:
+        https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+        """
+        if not self._weather.strikes("undelivered"):
+            self._buckets.put(REJECTS, key, body)
+            return
+        records = list(set_aside.failed_records(body))
+        self._tell(f"{len(records)} records cannot be set aside: they are dropped")
+        self._dropped += self.properties.not_delivered(records)
+
     def _invoke(self, event: Mapping[str, Any]) -> Result:
-        shard_id = event["Records"][0]["eventID"].partition(":")[0] if event["Records"] else "none"
-        given = [self._given(record["eventID"]) for record in event["Records"]]
+        records = event["Records"]
+        shard_id = records[0]["eventID"].partition(":")[0] if records else "none"
+        ids = [(r["eventID"], r["kinesis"]["partitionKey"], r["kinesis"]["data"]) for r in records]
+        given = list(map(self._given, records, kinesis_event.distinct_ids(ids)))
         generation = self._mapping.generation
         delivery = self.properties.deliveries.begin(event, generation)
         result = self._lambda.invoke(event, shard_id, given)
         delivery.result, delivery.cut_off = result, self._mapping.generation != generation
         return result
 
-    def _given(self, record_id: str) -> Given:
-        outgoing = self.properties.records[record_id].outgoing
-        number = record_id.partition(":")[2]
+    def _given(self, record: Mapping[str, Any], record_id: str) -> Given:
+        """`record_id` is by what the function tells it from the others of the batch."""
+        name = self.properties.identities.of_record(record)
+        outgoing = self.properties.records[name].outgoing
+        number = record["kinesis"]["sequenceNumber"]
         return Given(number, outgoing.kind, event_ids(record_id, outgoing))
 
     def _ended(self, invocation: Invocation, environment: Environment) -> None:
         self._cut_short += bool(invocation.causes)
         self.properties.invocation_ended(invocation, environment)
         self._tell(_line(invocation, environment))
-
-    def _stream(self, shards: int, *, own_numbers: bool = False) -> Stream:
-        return Stream(
-            self._clock, shards, retention_seconds=_RETENTION_SECONDS, own_numbers=own_numbers
-        )
 
     def _all_predictions(self) -> Iterator[Prediction]:
         decoder = msgspec.json.Decoder(Prediction)

@@ -11,7 +11,7 @@ import msgspec
 
 from stream_sim.simulation import documents
 from stream_sim.simulation.lambda_service import Answered, NotInvoked, Result
-from stream_sim.simulation.stream import StoredRecord
+from stream_sim.simulation.stream import NOWHERE, StoredRecord
 from stream_sim.simulation.windows import Windows
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ class Lane:
         self._batched = 0
         self._waiting: list[Callable[[], None]] = []
         self._for_room: list[Callable[[], None]] = []
-        self._window = Windows(mapping.settings.tumbling_window_seconds)
+        settings = mapping.settings
+        self._window = Windows(
+            settings.tumbling_window_seconds, settings.reading.window_wait_seconds, reader.shard_id
+        )
 
     @property
     def full(self) -> bool:
@@ -56,7 +59,7 @@ class Lane:
 
     def take(self, record: StoredRecord) -> None:
         """A record of the shard; one that is done already, before a restart, is passed over."""
-        if record.sequence_number <= self._mapping.checkpoints.get(self._key, 0):
+        if record.position <= self._mapping.checkpoints.get(self._key, NOWHERE):
             return
         if not self._buffer:
             self._filled_at = self._clock.now
@@ -121,7 +124,9 @@ class Lane:
         pieces = deque([Piece(batch)])
         while pieces and not self._reader.stale:
             piece = self._without_too_old(pieces.popleft())
-            if piece.records:
+            if piece.records and _too_large(piece.records[0]):
+                self._discard(piece, piece.records, documents.TOO_LARGE)
+            elif piece.records:
                 pieces.extendleft(reversed(self._tried(piece)))
 
     def _tried(self, piece: Piece) -> list[Piece]:
@@ -183,7 +188,7 @@ class Lane:
 
     def _checkpoint(self, records: Sequence[StoredRecord]) -> None:
         if records:
-            self._mapping.checkpoint(self._key, records[-1].sequence_number)
+            self._mapping.checkpoint(self._key, records[-1].position)
             held_up = self._clock.now - self._at_head_since
             self._mapping.settled(self._key[0], self._batched, held_up)
             self._at_head_since = self._clock.now
@@ -227,7 +232,8 @@ class Lane:
         """
         if not isinstance(result, Answered) or not self._window.keeps(result):
             return None
-        places = {str(record.sequence_number): at for at, record in enumerate(records)}
+        # Of several that share a number, all from the first on are tried again.
+        places = {str(record.said_number): at for at, record in reversed([*enumerate(records)])}
         failures = (result.payload or {}).get("batchItemFailures") or []
         if not self._mapping.settings.reports:
             failures = []
@@ -235,6 +241,14 @@ class Lane:
         if None in reported:
             return None
         return min((at for at in reported if at is not None), default=len(records))
+
+
+def _too_large(record: StoredRecord) -> bool:
+    """Whether no event takes the record: then it comes alone, and is set aside untried.
+
+    https://docs.aws.amazon.com/streams/latest/dev/large-records.html
+    """
+    return documents.payload_bytes(record) > MOST_PAYLOAD_BYTES
 
 
 def _place(failure: object, places: Mapping[str, int]) -> int | None:

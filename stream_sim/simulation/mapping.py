@@ -12,6 +12,7 @@ from stream_sim.simulation.lambda_service import Result
 from stream_sim.simulation.reader import ShardReader
 from stream_sim.simulation.schedule import MappingSettings
 from stream_sim.simulation.stream import (
+    Position,
     Shard,
     ShardIterator,
     StoredRecord,
@@ -36,15 +37,15 @@ class EventSourceMapping:
         invoke: Callable[[Mapping[str, Any]], Result],
         put_failure: Callable[[str, bytes], None],
         settled: Callable[[str, int, float], None] = lambda *_: None,
-        checkpointed: Callable[[tuple[str, int], int], None] = lambda *_: None,
+        checkpointed: Callable[[tuple[str, int], Position], None] = lambda *_: None,
     ) -> None:
         self.clock = clock
         self.settings = settings
         self.invoke = invoke
         self.settled = settled
         self.generation = 0
-        self.checkpoints: dict[tuple[str, int], int] = {}
-        """The last sequence number that is done, of each shard and lane."""
+        self.checkpoints: dict[tuple[str, int], Position] = {}
+        """The last record that is done, of each shard and lane."""
         self._stream = stream
         self._put_failure = put_failure
         self._checkpointed = checkpointed
@@ -68,12 +69,14 @@ class EventSourceMapping:
             self._go_on()
 
     def read_behind(self, shard_id: str) -> int:
-        """The sequence number behind which a shard is read: all before it is done, or not asked
-        for.
+        """The sequence number behind which a shard is read: all up to it is done, or not asked for.
+
+        The last record that is done is read once more, as not all that is in it need be done.
         """
         start = self._starts.get(shard_id, 0)
         lanes = range(self.settings.parallelization_factor)
-        return min(self.checkpoints.get((shard_id, lane), start) for lane in lanes)
+        done = (self.checkpoints.get((shard_id, lane)) for lane in lanes)
+        return min(start if reached is None else reached[0] - 1 for reached in done)
 
     @property
     def oldest_seconds(self) -> float:
@@ -81,10 +84,10 @@ class EventSourceMapping:
         age, retention = self.settings.record_age_seconds, self._stream.retention_seconds
         return min(age, retention) if age >= 0 else retention
 
-    def checkpoint(self, lane: tuple[str, int], sequence_number: int) -> None:
+    def checkpoint(self, lane: tuple[str, int], reached: Position) -> None:
         """All up to that record is done."""
-        self.checkpoints[lane] = sequence_number
-        self._checkpointed(lane, sequence_number)
+        self.checkpoints[lane] = reached
+        self._checkpointed(lane, reached)
 
     def discard(
         self, shard_id: str, records: Sequence[StoredRecord], condition: str, attempts: int

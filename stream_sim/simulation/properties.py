@@ -4,8 +4,8 @@ A property that breaks is noted with what broke it, and the history goes on.
 """
 
 import math
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -17,24 +17,30 @@ from ride_scoring.scoring import UNTRIED
 from stream_sim.set_aside import FailedRecord
 from stream_sim.simulation import models
 from stream_sim.simulation.broken import Broken, Property
-from stream_sim.simulation.deliveries import Deliveries
+from stream_sim.simulation.deliveries import PART, Deliveries
+from stream_sim.simulation.identities import Identities
 from stream_sim.simulation.invocation import Invocation
 from stream_sim.simulation.lambda_service import LONGEST_START_SECONDS, Environment
 from stream_sim.simulation.rides import MARKS, Event, Outgoing
 from stream_sim.simulation.schedule import Schedule
 from stream_sim.simulation.services import FULL
+from stream_sim.simulation.stream import NOWHERE, Position
 
 _TOLERANCE_MINUTES: Final = 1e-9
 _WAITED_FOR: Final = frozenset(
     {"put-throttled", "put-half-failed", "put-error", "put-lost", "put-slow", FULL}
 )
+_MOST_IDS: Final = 2
+"""Of one event: its record's, and another where several of a batch come with that."""
 _LAST_CALL_SECONDS: Final = 1.0
 _ROUNDING_SECONDS: Final = 5.0
 """Polls, calls and the time that the function takes, beside the waits that a bound adds up."""
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """A record that entered the stream, and when; `read` is whether the mapping came before it."""
+    """A record that entered the stream, and when; `read` is whether the mapping reads it, and hands
+    it on.
+    """
 
     outgoing: Outgoing
     at: datetime
@@ -48,10 +54,14 @@ class Properties:
         self.broken: list[Broken] = []
         self.events: dict[str, tuple[Event, Sent]] = {}
         self.records: dict[str, Sent] = {}
-        self.deliveries = Deliveries(self.note)
+        self.identities = Identities()
+        self.deliveries = Deliveries(self.note, self.identities.of_record)
+        self.undelivered: set[str] = set()
+        """Records whose on-failure document did not reach its destination: AWS drops them."""
         self._untried: set[str] = set()
+        self._ids: defaultdict[str, set[str]] = defaultdict(set)
         self._schedule = schedule
-        self._reached: dict[tuple[str, int], int] = {}
+        self._reached: dict[tuple[str, int], Position] = {}
 
     def sent(self, record_id: str, sent: Sent) -> None:
         """A record entered."""
@@ -80,13 +90,28 @@ class Properties:
             self.note("gave up early", where)
         self._check_model(invocation, environment, where)
 
+    def sent_apart(self, record_id: str, parts: Sequence[Sent], *, share_it: bool) -> None:
+        """An aggregate entered, whose user records the mapping hands on as records; `share_it`
+        says whether all of them have the id of theirs.
+        """
+        shard_id, _, number = record_id.partition(":")
+        names = [
+            f"{record_id}{PART}{place}" if share_it else f"{shard_id}:{int(number) + place}"
+            for place in range(len(parts))
+        ]
+        for name, part in zip(names, parts, strict=True):
+            self.sent(name, part)
+        if share_it:
+            events = [event for part in parts for event in part.outgoing.events]
+            self.identities.share(record_id, list(zip(names, events, strict=True)))
+
     def settled(self, shard_id: str, records: int, seconds: float) -> None:
         """A piece of a batch of so many records came to an end after so long."""
         if (bound := self._bound(records)) is not None and seconds > bound:
             self.note("held up", f"{shard_id} for {seconds:.0f} s, and {bound:.0f} are allowed")
 
-    def checkpointed(self, lane: tuple[str, int], reached: int) -> None:
-        if reached <= self._reached.get(lane, 0):
+    def checkpointed(self, lane: tuple[str, int], reached: Position) -> None:
+        if reached <= self._reached.get(lane, NOWHERE):
             self.note("moved back", f"{lane} to {reached}")
         self._reached[lane] = reached
 
@@ -114,12 +139,13 @@ class Properties:
         predicted = Counter(self._predicted(prediction) for prediction in predictions)
         rejected = {self._rejected(reject) for reject in rejects}
         failed = Counter(self._failed(failure) for failure in failures)
+        kept = failed.keys() | self.undelivered
         for record_id, sent in self.records.items():
             if failed[record_id] > 1 or (failed[record_id] and self.deliveries.done(record_id)):
                 self.note("two fates", f"{record_id} was set aside though it was done")
             for event_id in event_ids(record_id, sent.outgoing):
                 fates = (event_id in predicted) + (event_id in rejected)
-                if not fates and record_id not in failed and sent.read:
+                if not fates and record_id not in kept and sent.read:
                     self.note("lost", f"{event_id}, a {sent.outgoing.kind}")
                 # What there was no time to try may be tried again, by another invocation.
                 if fates > 1 and event_id not in self._untried:
@@ -127,33 +153,50 @@ class Properties:
         return predicted
 
     def _predicted(self, prediction: Prediction) -> str:
-        found = self.events.get(prediction.event_id)
+        ride_id = prediction.prediction.ride_id
+        event_id = self.identities.of(prediction.event_id, lambda event: event.ride_id == ride_id)
+        self._ids[event_id].add(prediction.event_id)
+        if len(self._ids[event_id]) > _MOST_IDS:
+            self.note("wrong", f"the ids of {event_id}: {', '.join(sorted(self._ids[event_id]))}")
+        found = self.events.get(event_id)
         if found is None:
-            self.note("never sent", f"a prediction of {prediction.event_id}")
+            self.note("never sent", f"a prediction of {event_id}")
         elif found[0].reason is not None or not _right(prediction, *found):
-            self.note("wrong", f"the prediction of {prediction.event_id}")
-        return prediction.event_id
+            self.note("wrong", f"the prediction of {event_id}")
+        return event_id
 
     def _rejected(self, reject: Reject) -> str:
-        found = self.events.get(reject.event_id)
+        data = msgspec.convert(reject.data_base64, bytes)
+        event_id = self.identities.of_data(reject.event_id, reject.partition_key, data)
+        found = self.events.get(event_id)
         if UNTRIED in reject.detail:
-            self._untried.add(reject.event_id)
+            self._untried.add(event_id)
         if found is None:
-            self.note("never sent", f"a reject of {reject.event_id}")
+            self.note("never sent", f"a reject of {event_id}")
         elif not _rightly(reject, *found):
-            self.note("wrong", f"the reject of {reject.event_id}, for {reject.reason}")
-        return reject.event_id
+            self.note("wrong", f"the reject of {event_id}, for {reject.reason}")
+        return event_id
 
     def _failed(self, failure: FailedRecord) -> str:
-        sent = self.records.get(failure.event_id)
+        record_id = self.identities.of_data(failure.event_id, failure.partition_key, failure.data)
+        sent = self.records.get(record_id)
         if sent is None:
-            self.note("never sent", f"a failure of {failure.event_id}")
+            self.note("never sent", f"a failure of {record_id}")
         elif (failure.data, failure.partition_key) != (
             sent.outgoing.entry.data,
             sent.outgoing.entry.partition_key,
         ):
-            self.note("wrong", f"what was set aside of {failure.event_id}")
-        return failure.event_id
+            self.note("wrong", f"what was set aside of {record_id}")
+        return record_id
+
+    def not_delivered(self, records: Iterable[FailedRecord]) -> int:
+        """Records were to be set aside, and could not be; how many events are in them."""
+        count = 0
+        for record in records:
+            name = self.identities.of_data(record.event_id, record.partition_key, record.data)
+            self.undelivered.add(name)
+            count += len(self.records[name].outgoing.events) if name in self.records else 0
+        return count
 
     def _check_model(self, invocation: Invocation, environment: Environment, where: str) -> None:
         served = environment.follow.serves

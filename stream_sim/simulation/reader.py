@@ -1,9 +1,10 @@
 """A shard's reader: records in, as GetRecords gives them, and on to lanes by partition key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from stream_sim.simulation import fan_out
 from stream_sim.simulation.lane import Lane
 from stream_sim.simulation.stream import (
     Entry,
@@ -62,12 +63,20 @@ class ShardReader:
                 continue
             for record in found:
                 self._last_read = record.sequence_number
-                self.lanes[self._lane_of(record)].take(record)
+                for part in self._parts(record):
+                    self.lanes[self._lane_of(part)].take(part)
             if iterator is not None:
                 self._wait(iterator, nothing_found=not found)
         self.at_end = True
         for lane in self.lanes:
             lane.wake()
+
+    def _parts(self, record: StoredRecord) -> Sequence[StoredRecord]:
+        """What becomes of a record before the function is given it."""
+        settings = self._mapping.settings
+        if not settings.enhanced_fan_out:
+            return [record]
+        return fan_out.taken_apart(record, self._shard, settings.reading)
 
     def _lane_of(self, record: StoredRecord) -> int:
         """By the partition key alone, wherever an explicit hash key put the record."""

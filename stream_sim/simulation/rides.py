@@ -25,6 +25,9 @@ MARK: Final = "marked"
 MARKS: Final = (MARK, "bWFya2Vk", "1hcmtlZ", "tYXJrZW")
 """The mark, and what can be seen of it in base64, at whichever of three bytes it begins."""
 _HUGE_BYTES: Final = 300_000
+_LARGE_BYTES: Final = (1_000_000, 4_000_000, 5_000_000)
+"""Of the streams that take them, the last one more than an event carries."""
+_HALF_A_CHARACTER: Final = b'{"note": "\\ud83d", '
 _AGGREGATED: Final = range(2, 8)
 _PICKUP: Final = datetime(2023, 1, 14, 8, 31)  # noqa: DTZ001 - New York's own, as riders send it
 _ELSEWHERE: Final = 0.1
@@ -92,6 +95,12 @@ def _scorable(
     return _ridden(ride_id, round(rng.uniform(0.1, 30.0), 2), pickup=pickup, padding=padding)
 
 
+def _half_a_character(ride_id: str, rng: random.Random) -> Event:
+    """A field that nobody knows holds half a surrogate pair: JSON allows it, and it is not read."""
+    event = _scorable(ride_id, rng)
+    return msgspec.structs.replace(event, data=_HALF_A_CHARACTER + event.data[1:])
+
+
 def _malformed(ride_id: str, rng: random.Random) -> Event:
     reason, make = faults.MALFORMED[rng.choice(list(faults.MALFORMED))]
     return Event(ride_id, make(ride_id), ride_id, reason=reason)
@@ -133,12 +142,16 @@ _Maker = Callable[[RideKind, str, random.Random], Outgoing]
 _MAKERS: Final[Mapping[RideKind, _Maker]] = {
     "ride": _single(_scorable),
     "no-time": _single(lambda ride_id, rng: _scorable(ride_id, rng, pickup=None)),
+    "half-a-character": _single(_half_a_character),
     "number-id": _single(lambda _, rng: _scorable(rng.randrange(2**53), rng)),
     "same-id": _single(lambda _, rng: _scorable(f"{MARK}-same", rng)),
     "aggregated": _aggregated,
     "malformed": _single(_malformed),
     "noise": _single(_noise),
     "huge": _single(lambda ride_id, rng: _scorable(ride_id, rng, padding=_HUGE_BYTES)),
+    "large": _single(
+        lambda ride_id, rng: _scorable(ride_id, rng, padding=rng.choice(_LARGE_BYTES))
+    ),
     "damaged-kpl": _damaged,
     "fails-the-model": _single(_failing(FAILING_MILES)),
     "not-a-number": _single(_failing(NAN_MILES)),

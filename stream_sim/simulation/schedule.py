@@ -18,11 +18,19 @@ class Reading(msgspec.Struct, frozen=True):
     `progress_is_retried`: a batch that came on by some records uses up a retry nevertheless.
     `halved_at_no_progress`: with bisecting on, a batch whose first record is reported is halved.
     `longest_wait_seconds`: the most that a failed batch waits before it is tried again.
+    `window_wait_seconds`: how long a tumbling window waits for more records behind its end.
+    `shared_numbers`: with enhanced fan-out, user records bear the sequence number of the aggregate
+    that they were in.
+    `hash_keys_count`: which shard a user record belongs to is said by its explicit hash key, where
+    it has one, and not by its partition key.
     """
 
     progress_is_retried: bool = False
     halved_at_no_progress: bool = True
     longest_wait_seconds: float = 60.0
+    window_wait_seconds: float = 120.0
+    shared_numbers: bool = False
+    hash_keys_count: bool = False
 
 
 class MappingSettings(msgspec.Struct, frozen=True):
@@ -39,6 +47,7 @@ class MappingSettings(msgspec.Struct, frozen=True):
     retry_attempts: int = -1
     record_age_seconds: float = -1.0
     tumbling_window_seconds: float = 0.0
+    enhanced_fan_out: bool = False
     starting_position: Position = "TRIM_HORIZON"
     reading: Reading = Reading()
 
@@ -55,12 +64,14 @@ class FunctionSettings(msgspec.Struct, frozen=True):
 RideKind = Literal[
     "ride",
     "no-time",
+    "half-a-character",
     "number-id",
     "same-id",
     "aggregated",
     "malformed",
     "noise",
     "huge",
+    "large",
     "damaged-kpl",
     "fails-the-model",
     "not-a-number",
@@ -88,6 +99,7 @@ FaultKind = Literal[
     "slow-start",
     "not-invoked",
     "answer-lost",
+    "undelivered",
     "put-throttled",
     "put-half-failed",
     "put-error",
@@ -161,6 +173,7 @@ class Schedule(msgspec.Struct, frozen=True):
     events_shards: Count
     predictions_shards: Count
     own_numbers: bool
+    large_records: bool
     bursts: tuple[Burst, ...]
     faults: tuple[Fault, ...]
     changes: tuple[Change, ...]

@@ -22,7 +22,8 @@ FULL: Final = "the stream is full"
 """A cause that no fault is: more was put than the stream takes."""
 _GET_ATTEMPTS: Final = 3
 _IMPATIENT_SECONDS: Final = 1.0
-_DENIED: Final = "AccessDeniedException"
+_THROTTLES: Final = (THROTTLED, "KMSThrottlingException")
+_DENIALS: Final = ("AccessDeniedException", "KMSAccessDeniedException", "KMSDisabledException")
 _MOST_PUTS: Final = 250
 """Calls of one invocation: ten for the largest batch, and tries with waits between them."""
 _POINTER: Final = model_store.pointer_key(models.NAME, models.ALIAS)
@@ -101,9 +102,9 @@ class SimulatedKinesis:
         events = [self._held(entry) for entry in entries]
         self._check_calls(invocation)
         self._wait(seconds)
-        self._door.fail("put-throttled", THROTTLED)
+        self._door.fail("put-throttled", *_THROTTLES)
         self._door.fail("put-error", "InternalFailure")
-        self._door.fail("put-denied", _DENIED)
+        self._door.fail("put-denied", *_DENIALS)
         codes = [self._put(entry) for entry in entries]
         for held, code in zip(events, codes, strict=True):
             if code is None:

@@ -22,8 +22,13 @@ READ_BYTES: Final = 10 * 1024 * 1024
 ITERATOR_SECONDS: Final = 300.0
 # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
 MOST_RECORDS_A_CALL: Final = 500
-MOST_BYTES_A_CALL: Final = 5 * 1024 * 1024
-MOST_BYTES_A_RECORD: Final = 1024 * 1024
+MOST_BYTES_A_CALL: Final = 10 * 1024 * 1024
+USUAL_RECORD_BYTES: Final = 1024 * 1024
+LARGE_RECORD_BYTES: Final = 10 * 1024 * 1024
+"""Of a stream that was set to take large records: a shard takes one at once, and makes up for it.
+https://docs.aws.amazon.com/streams/latest/dev/large-records.html"""
+NUMBERS_APART: Final = 1_000
+"""From one sequence number to the next, as there is room between AWS's own."""
 
 THROTTLED: Final = "ProvisionedThroughputExceededException"
 _FIRST_SEQUENCE_NUMBER: Final = 49_590_338_271_490_256_608_559_692_538_361_571_095_921_575
@@ -49,14 +54,33 @@ class Entry(msgspec.Struct, frozen=True):
         return len(self.data) + len(self.partition_key.encode())
 
 
+Position = tuple[int, int]
+"""A record's place in its shard: its sequence number, and which of the user records in it."""
+NOWHERE: Final[Position] = (0, 0)
+"""Before the first record of a shard."""
+
+
 class StoredRecord(msgspec.Struct, frozen=True):
-    """What lies in a shard. `arrived_at` is seconds since the epoch."""
+    """What lies in a shard, or one of the user records that enhanced fan-out makes of it: `place`
+    is which. `arrived_at` is seconds since the epoch.
+    """
 
     sequence_number: int
     partition_key: str
     data: bytes
     arrived_at: float
-    hash_key: int
+    place: int = 0
+    shares_number: bool = True
+    """Whether all user records of a record bear its sequence number, or each one of its own."""
+
+    @property
+    def position(self) -> Position:
+        return self.sequence_number, self.place
+
+    @property
+    def said_number(self) -> int:
+        """The sequence number that an event says."""
+        return self.sequence_number if self.shares_number else self.sequence_number + self.place
 
     @property
     def size_bytes(self) -> int:
@@ -83,17 +107,18 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class Rate:
-    """So much a second, and what was left of the second before: no more is taken."""
+    """So much a second, and up to `most` at once of what was left over before."""
 
-    def __init__(self, clock: Clock, a_second: float) -> None:
+    def __init__(self, clock: Clock, a_second: float, most: float | None = None) -> None:
         self._clock = clock
         self._a_second = a_second
-        self._left = a_second
+        self._most = most or a_second
+        self._left = self._most
         self._at = clock.now
 
     def allows(self, amount: float) -> bool:
         gained = (self._clock.now - self._at) * self._a_second
-        self._left, self._at = min(self._a_second, self._left + gained), self._clock.now
+        self._left, self._at = min(self._most, self._left + gained), self._clock.now
         return self._left >= amount
 
     def take(self, amount: float) -> None:
@@ -107,7 +132,13 @@ class Shard:
     """
 
     def __init__(
-        self, clock: Clock, number: int, first: int, last: int, parents: Sequence[str]
+        self,
+        clock: Clock,
+        number: int,
+        first: int,
+        last: int,
+        parents: Sequence[str],
+        record_bytes: int,
     ) -> None:
         self.shard_id = f"shardId-{number:012}"
         self.first, self.last = first, last
@@ -116,19 +147,28 @@ class Shard:
         self.closed = False
         self.trimmed = 0
         self.records_rate = Rate(clock, WRITE_RECORDS_A_SECOND)
-        self.bytes_rate = Rate(clock, WRITE_BYTES_A_SECOND)
+        self.bytes_rate = Rate(clock, WRITE_BYTES_A_SECOND, max(WRITE_BYTES_A_SECOND, record_bytes))
         self.read_rate = Rate(clock, READ_BYTES_A_SECOND)
 
 
 class Stream:
-    """A stream. With `own_numbers`, shards count their records for themselves, so that two records
-    of two shards have one number; AWS says no more than that numbers grow within a shard.
+    """A stream that takes records of up to `record_bytes`.
+
+    With `own_numbers`, shards count their records for themselves, so that two records of two shards
+    have one number; AWS says no more than that numbers grow within a shard.
     """
 
     def __init__(
-        self, clock: Clock, shards: int, *, retention_seconds: float, own_numbers: bool = False
+        self,
+        clock: Clock,
+        shards: int,
+        *,
+        retention_seconds: float,
+        own_numbers: bool = False,
+        record_bytes: int = USUAL_RECORD_BYTES,
     ) -> None:
         self._clock = clock
+        self._record_bytes = record_bytes
         self.retention_seconds = retention_seconds
         self._own_numbers = own_numbers
         self._next_number = _FIRST_SEQUENCE_NUMBER
@@ -231,11 +271,11 @@ class Stream:
             return THROTTLED
         shard.records_rate.take(1)
         shard.bytes_rate.take(entry.size_bytes)
-        number = len(shard.records) + 1 if self._own_numbers else self._next_number
-        self._next_number += 1
-        shard.records.append(
-            StoredRecord(number, entry.partition_key, entry.data, self._clock.now, hash_key)
-        )
+        number = self._next_number
+        if self._own_numbers:
+            number = (len(shard.records) + 1) * NUMBERS_APART
+        self._next_number += NUMBERS_APART
+        shard.records.append(StoredRecord(number, entry.partition_key, entry.data, self._clock.now))
         return Taken(shard.shard_id, number)
 
     def require_call(self, entries: Sequence[Entry]) -> None:
@@ -243,7 +283,7 @@ class Stream:
         sizes = [entry.size_bytes for entry in entries]
         if not 1 <= len(sizes) <= MOST_RECORDS_A_CALL or sum(sizes) > MOST_BYTES_A_CALL:
             raise ValueError(f"{len(sizes)} records with {sum(sizes)} bytes in a call")
-        if max(sizes) > MOST_BYTES_A_RECORD:
+        if max(sizes) > self._record_bytes:
             raise ValueError(f"a record with {max(sizes)} bytes")
 
     def _trim(self, shard: Shard) -> None:
@@ -254,7 +294,8 @@ class Stream:
             shard.trimmed += 1
 
     def _open(self, first: int, last: int, parents: Sequence[str]) -> None:
-        self.shards.append(Shard(self._clock, len(self.shards), first, last, parents))
+        number = len(self.shards)
+        self.shards.append(Shard(self._clock, number, first, last, parents, self._record_bytes))
 
     def _close(self, shard: Shard) -> None:
         shard.closed = True

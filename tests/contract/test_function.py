@@ -329,6 +329,29 @@ def test_bad_input_is_a_reject_that_says_why(world: World, kind: str) -> None:
     assert sorted(item["prediction"]["ride_id"] for item in world.predictions()) == [1, 2]
 
 
+LARGEST = 4_400_000
+"""Bytes of the largest record that an event of 6 MiB carries in base64, about: a stream that is set
+to take large records holds such."""
+
+
+def test_a_record_as_large_as_an_event_carries_is_scored_or_rejected_like_any_other(
+    world: World,
+) -> None:
+    world.store.publish("1", 2.0)
+    padded = b'{"padding": "' + b"x" * LARGEST + b'", ' + event_json(ride_id="padded")[1:]
+    noise = np.random.default_rng(1).bytes(LARGEST)
+    packed = kpl.pack(
+        [(f"{n}", event_json(ride_id=n)[:-1] + b" " * 44_000 + b"}") for n in range(100)], "0"
+    )
+    for data in (padded, noise, packed):
+        assert LARGEST <= len(data) < 1.02 * LARGEST
+        assert world.score(data) == {"batchItemFailures": []}
+    ids = [item["prediction"]["ride_id"] for item in world.predictions()]
+    assert sorted(map(str, ids)) == sorted([*map(str, range(100)), "padded"])
+    (rejected,) = world.rejects()
+    assert base64.b64decode(rejected["data_base64"]) == noise
+
+
 def test_a_stream_that_is_not_there_gives_the_batch_back(world: World) -> None:
     world.configure(PREDICTIONS_STREAM_NAME="nowhere")
     world.store.publish("1", 2.0)

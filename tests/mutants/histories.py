@@ -17,7 +17,7 @@ from stream_sim.simulation.draw import draw
 from stream_sim.simulation.history import Outcome
 
 _MOST_STEPS: Final = 10_000
-"""Five times as many as the longest of a thousand histories has. What goes on is without end."""
+"""Three times as many as the longest of a thousand histories has. What goes on is without end."""
 
 
 class Caught(msgspec.Struct, frozen=True):

@@ -34,6 +34,27 @@ MUTANTS: Final = (
         ("delivered again", "two fates"),
     ),
     Mutant(
+        "user records that share a number share an id",
+        "kinesis_event.py",
+        "return _unique([_record(record) for record in _listed(event)])",
+        "return [_record(record) for record in _listed(event)]",
+        ("put again", "not the first undone", "wrong", "lost"),
+    ),
+    Mutant(
+        "user records that share a number are told apart by their places",
+        "kinesis_event.py",
+        'distinct.append(f"{name}-{taken[name]}" if taken[name] else name)',
+        'distinct.append(f"{event_id}-{len(distinct)}" if counted[event_id] > 1 else event_id)',
+        ("lost", "never sent", "wrong"),
+    ),
+    Mutant(
+        "half a character that nobody reads rejects its ride",
+        "decode.py",
+        "event = _without_surrogates(data, str(error))",
+        "raise _malformed(data, str(error)) from None",
+        ("wrong",),
+    ),
+    Mutant(
         "of an aggregate the first event is read",
         "decode.py",
         "for index, user in enumerate(user_records)",

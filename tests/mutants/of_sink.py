@@ -111,6 +111,13 @@ MUTANTS: Final = (
         ("out of time",),
     ),
     Mutant(
+        "a key that is disabled is waited for",
+        "sink.py",
+        '        "KMSDisabledException",\n',
+        "",
+        ("called too often",),
+    ),
+    Mutant(
         "a hopeless code is tried again as long as there is time",
         "sink.py",
         "if any(code in _HOPELESS_CODES for code in refused):",

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from stream_sim.simulation import documents
 from stream_sim.simulation.lambda_service import Answered, Failed, NotInvoked, Result
 from stream_sim.simulation.schedule import Reading
-from tests.simulated import DAY, DONE, Simulated, entry, names, reported
+from stream_sim.simulation.stream import LARGE_RECORD_BYTES, Entry
+from tests.simulated import DAY, DONE, Simulated, aggregate, entry, names, reported
 
 FAILED = Failed("Unhandled")
 
@@ -295,6 +297,129 @@ def test_a_windows_last_invocation_is_tried_for_as_long_as_a_record_may_be_old()
     assert [name for call in simulated.calls for name in call] == ["a", "b"]
     (_, _, behind_the_window) = simulated.settled[1]
     assert behind_the_window == pytest.approx(40 + 60 - 41, abs=1)
+
+
+def test_a_window_waits_for_more_behind_its_end_and_its_events_say_of_which_shard() -> None:
+    simulated = Simulated(
+        lambda _: Answered({"state": {}}),
+        tumbling_window_seconds=40.0,
+        reading=Reading(window_wait_seconds=120.0),
+    )
+    simulated.put(entry("a"))
+    simulated.run()
+    assert simulated.called_at[-1] == pytest.approx(40 + 120, abs=1)
+    for event in simulated.events:
+        assert (event["shardId"], event["eventSourceARN"]) == (
+            "shardId-000000000000",
+            documents.STREAM_ARN,
+        )
+
+
+def test_a_state_that_is_too_large_ends_its_window_early() -> None:
+    def grows(event: Mapping[str, Any]) -> Result:
+        return Answered({"state": {"seen": "x" * 600_000 * (1 + len(event["state"]))}})
+
+    simulated = Simulated(grows, batch_size=1, tumbling_window_seconds=1000.0)
+    simulated.put(*letters(3))
+    simulated.run()
+    said = [
+        (names(event), len(event["state"]), event["isWindowTerminatedEarly"])
+        for event in simulated.events
+    ]
+    assert said == [
+        (["a"], 0, False),
+        (["b"], 1, False),
+        ([], 1, True),
+        (["c"], 0, False),
+        ([], 1, False),
+    ]
+    assert all(
+        event["isFinalInvokeForWindow"] for event in simulated.events if not event["Records"]
+    )
+
+
+@pytest.mark.parametrize(("by_hash_key", "given"), [(False, ["a", "c"]), (True, ["a", "b", "c"])])
+def test_fan_out_takes_aggregates_apart_and_drops_what_belongs_to_other_shards(
+    by_hash_key: bool,  # noqa: FBT001 - pytest's
+    given: list[str],
+) -> None:
+    """MD5 of "b" lies in the second half of the hash keys, of "a" and "c" in the first."""
+    simulated = Simulated(
+        shards=2, enhanced_fan_out=True, reading=Reading(hash_keys_count=by_hash_key)
+    )
+    simulated.put(aggregate("a", "b", "c"))
+    simulated.run()
+    assert simulated.calls == [given]
+    keys = [record["kinesis"]["partitionKey"] for record in simulated.events[0]["Records"]]
+    assert keys == given
+    assert simulated.documents == []
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_user_records_bear_the_number_of_their_aggregate_or_their_own(shared: bool) -> None:  # noqa: FBT001 - pytest's
+    simulated = Simulated(enhanced_fan_out=True, reading=Reading(shared_numbers=shared))
+    simulated.put(entry("before"), aggregate("x", "y", "z"), entry("behind"))
+    simulated.run()
+    numbers = [
+        int(record["kinesis"]["sequenceNumber"]) for record in simulated.events[0]["Records"]
+    ]
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) == (3 if shared else 5)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_a_restart_amid_an_aggregate_goes_on_behind_what_is_done(
+    shared: bool,  # noqa: FBT001 - pytest's
+    batch_size: int,
+) -> None:
+    def slow(_: Mapping[str, Any]) -> Result:
+        simulated.clock.sleep(10.0)
+        return DONE
+
+    simulated = Simulated(
+        slow, batch_size=batch_size, enhanced_fan_out=True, reading=Reading(shared_numbers=shared)
+    )
+    simulated.put(entry("u"), aggregate(*"vwxy"), entry("z"))
+    simulated.at(15.0, simulated.mapping.restart)
+    simulated.run()
+    begun = [name for call in simulated.calls for name in call]
+    again = simulated.calls[1]  # the one that nobody heard the answer of
+    assert simulated.calls[2] == again
+    del begun[batch_size : 2 * batch_size]
+    assert begun == list("uvwxyz")
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_report_of_a_shared_number_tries_all_again_that_have_it(shared: bool) -> None:  # noqa: FBT001 - pytest's
+    simulated = Simulated(
+        lambda event: reported(event, "y") if len(simulated.calls) == 1 else DONE,
+        enhanced_fan_out=True,
+        reading=Reading(shared_numbers=shared),
+    )
+    simulated.put(entry("before"), aggregate("x", "y", "z"), entry("behind"))
+    simulated.run()
+    again = ["x", "y", "z", "behind"] if shared else ["y", "z", "behind"]
+    assert simulated.calls == [["before", "x", "y", "z", "behind"], again]
+
+
+def test_a_damaged_aggregate_is_handed_on_as_it_is() -> None:
+    damaged = Entry(aggregate("a").data[:-1], "a")
+    simulated = Simulated(lambda _: DONE, enhanced_fan_out=True)
+    simulated.put(damaged)
+    simulated.run()
+    (event,) = simulated.events
+    assert msgspec.convert(event["Records"][0]["kinesis"]["data"], bytes) == damaged.data
+
+
+def test_a_record_that_no_event_takes_is_set_aside_untried_and_holds_up_nothing() -> None:
+    large = entry("large", size=4_800_000)
+    simulated = Simulated(record_bytes=LARGE_RECORD_BYTES, batch_size=10)
+    simulated.put(entry("a"), large, entry("b"))
+    simulated.run()
+    assert [name for call in simulated.calls for name in call] == ["a", "b"]
+    assert [[item.data for item in records] for records in simulated.failed()] == [[large.data]]
+    assert simulated.conditions() == [(documents.TOO_LARGE, 0)]
 
 
 def test_what_holds_up_a_shard_is_told_with_its_seconds() -> None:

@@ -6,6 +6,7 @@ from stream_sim.simulation.clock import Clock
 from stream_sim.simulation.stream import (
     HASH_KEYS,
     ITERATOR_SECONDS,
+    LARGE_RECORD_BYTES,
     THROTTLED,
     Entry,
     IteratorExpired,
@@ -52,9 +53,17 @@ def test_a_second_of_a_shard_takes_a_mebibyte(clock: Clock) -> None:
     assert [isinstance(taken, Taken) for taken in one.put(large)] == [True, True, False]
 
 
+def test_a_stream_for_large_records_takes_one_at_once_and_makes_up_for_it(clock: Clock) -> None:
+    large = Stream(clock, 1, retention_seconds=DAY, record_bytes=LARGE_RECORD_BYTES)
+    assert isinstance(large.put([entry("r", size=LARGE_RECORD_BYTES - 4)])[0], Taken)
+    assert large.put([entry("r", size=1_000)]) == [THROTTLED]
+    clock.now += 1.0
+    assert isinstance(large.put([entry("r", size=1_000_000)])[0], Taken)
+
+
 @pytest.mark.parametrize(
     "entries",
-    [[], [entry("r")] * 501, [entry("r", size=1024 * 1024)], [entry("r", size=900_000)] * 6],
+    [[], [entry("r")] * 501, [entry("r", size=1024 * 1024)], [entry("r", size=900_000)] * 12],
 )
 def test_a_call_that_aws_would_refuse_is_no_call(clock: Clock, entries: list[Entry]) -> None:
     with pytest.raises(ValueError, match="bytes"):
@@ -65,7 +74,7 @@ def test_numbers_grow_within_a_shard_and_may_be_the_same_in_two(clock: Clock) ->
     alone = stream(clock, 2, own_numbers=True)
     taken = alone.put([entry("x", place=0.1), entry("y", place=0.9), entry("z", place=0.1)])
     numbers = [(item.shard_id[-1], item.sequence_number) for item in taken if item != THROTTLED]  # type: ignore[union-attr]
-    assert numbers == [("0", 1), ("1", 1), ("0", 2)]
+    assert numbers == [("0", 1_000), ("1", 1_000), ("0", 2_000)]
 
 
 def test_a_split_leaves_its_records_in_the_parent_and_halves_its_keys(clock: Clock) -> None:

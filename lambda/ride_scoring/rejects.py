@@ -38,9 +38,14 @@ class RejectStore:
 def object_key(rejects: Sequence[Reject]) -> str:
     """Derived from the rejects that are in the object, so that a batch tried again overwrites its
     own, and no other: one that ends earlier, and is written later, would take the rest away.
+
+    By their content too: events of two batches could share an id, as `distinct_ids` says.
     """
     first = rejects[0]
-    names = "\n".join(reject.event_id for reject in rejects).encode()
-    digest = hashlib.sha256(names).hexdigest()[:_DIGEST_CHARACTERS]
+    digest = hashlib.sha256()
+    for reject in rejects:
+        named = reject.event_id, reject.partition_key, reject.data_base64
+        digest.update(_encoder.encode(named))
     name = first.event_id.replace(":", "-")
-    return f"{PREFIX}{first.arrived_at:%Y/%m/%d/%H}/{name}-{digest}.ndjson"
+    shown = digest.hexdigest()[:_DIGEST_CHARACTERS]
+    return f"{PREFIX}{first.arrived_at:%Y/%m/%d/%H}/{name}-{shown}.ndjson"

@@ -100,6 +100,18 @@ def test_a_part_of_a_batch_that_is_written_late_takes_no_reject_away(aws: boto3.
     assert sorted(reject.event_id for reject in found) == ["shard-0:1", "shard-0:1", "shard-0:2"]
 
 
+@pytest.mark.parametrize("change", [{"data_base64": "eQ=="}, {"partition_key": "ride-2"}])
+def test_rejects_of_two_batches_that_share_an_id_are_both_kept(
+    aws: boto3.Session, change: dict[str, str]
+) -> None:
+    store = RejectStore(connect(os.environ).s3, "rejects")
+    other = msgspec.structs.replace(a_reject(1), **change)
+    store.put([a_reject(1)])
+    store.put([other])
+    found = {(r.partition_key, r.data_base64) for r in a_reader(aws).new_rejects()}
+    assert found == {(r.partition_key, r.data_base64) for r in (a_reject(1), other)}
+
+
 @pytest.mark.usefixtures("aws")
 def test_a_bucket_that_is_not_there_is_a_store_unavailable() -> None:
     with pytest.raises(StoreUnavailable, match="1 rejects cannot be written to s3://nowhere/"):

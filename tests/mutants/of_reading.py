@@ -148,8 +148,15 @@ MUTANTS: Final = (
     Mutant(
         "an object of rejects is named by the first of them alone",
         "rejects.py",
-        'names = "\\n".join(reject.event_id for reject in rejects).encode()',
-        "names = first.event_id.encode()",
+        "for reject in rejects:",
+        "for reject in rejects[:1]:",
+        ("lost",),
+    ),
+    Mutant(
+        "an object of rejects is named by their ids alone",
+        "rejects.py",
+        "named = reject.event_id, reject.partition_key, reject.data_base64",
+        "named = reject.event_id",
         ("lost",),
     ),
     Mutant(

@@ -20,6 +20,7 @@ SECTIONS = (
     "What it costs, and how large it has to be",
     "Watch it, and see that nothing is lost",
     "Try a new version of the function",
+    "Delete old versions",
     "Send again what was set aside",
     "Pause",
     "Reshard",
@@ -67,7 +68,11 @@ def test_a_deployment_is_operated_by_the_page(
         assert versions(shell) == (newest, newest)
         assert not CANARY_ALARMS & alarms(account)
 
-        redrives = [shell.run(command) for command in commands_in(PAGE, SECTIONS[4])]
+        would, deleted = (shell.run(command) for command in commands_in(PAGE, SECTIONS[4]))
+        assert re.search(r"\d versions kept \(.*\), \d would be deleted", would)
+        assert re.search(rf"\d versions kept \(.*{newest}\), \d deleted", deleted)
+
+        redrives = [shell.run(command) for command in commands_in(PAGE, SECTIONS[5])]
         assert "1 " in redrives[0]
         pause, goes_on = commands_in(PAGE, "Pause")
         shell.run(pause)

@@ -53,6 +53,16 @@ def test_a_plan_is_a_bill_a_sentence_and_a_picture(tmp_path: Path) -> None:
     assert (tmp_path / "some.png").read_bytes().startswith(PNG)
 
 
+def test_the_readme_shows_what_a_plan_says(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    command, *shown = readme.partition("$ python -m stream_sim plan ")[2].splitlines()
+    done = run(*command.split(), "--out", str(tmp_path))
+    said = [line.rstrip() for line in done.stdout.splitlines()]
+    lines = shown[: shown.index("```")]
+    assert len(lines) > 5
+    assert [line for line in lines if line not in said] == []
+
+
 def test_a_plan_as_json_adds_up(tmp_path: Path) -> None:
     done = run(
         *("--rides-per-second", "2500", "--tfvars", written(tmp_path, "predictions_shards = 9")),

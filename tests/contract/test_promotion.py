@@ -332,13 +332,15 @@ def test_a_prediction_is_read_from_standard_input_as_editors_write_it(
     read: Callable[[bytes], bytes],
 ) -> None:
     wanted = prediction(models["good"])
-    stream = io.TextIOWrapper(io.BytesIO(read(msgspec.json.encode(wanted))))
+    stream = io.TextIOWrapper(io.BytesIO(read(msgspec.json.encode(wanted)))), encoding="utf-8")
     monkeypatch.setattr("sys.stdin", stream)
     assert trace.given("-", trace.Where(), 20.0) == wanted
 
 
 def test_standard_input_that_is_no_text_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"model": "\xff"}')))
+    monkeypatch.setattr(
+        "sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"model": "\xff"}'), encoding="utf-8")
+    )
     with pytest.raises(UserError, match="this is no prediction"):
         trace.given("-", trace.Where(), 20.0)
 

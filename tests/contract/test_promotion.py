@@ -332,7 +332,7 @@ def test_a_prediction_is_read_from_standard_input_as_editors_write_it(
     read: Callable[[bytes], bytes],
 ) -> None:
     wanted = prediction(models["good"])
-    stream = io.TextIOWrapper(io.BytesIO(read(msgspec.json.encode(wanted)))), encoding="utf-8")
+    stream = io.TextIOWrapper(io.BytesIO(read(msgspec.json.encode(wanted))), encoding="utf-8")
     monkeypatch.setattr("sys.stdin", stream)
     assert trace.given("-", trace.Where(), 20.0) == wanted
 

@@ -9,7 +9,8 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -47,29 +48,44 @@ _TIMEOUT_SECONDS: Final = 60.0
 
 def invoke(path: Path) -> None:
     """Prints the answer; the function's log goes to standard error. Raises `UserError`."""
-    outcome, log = _invoked(_event(path), os.environ)
+    event = _event(path)
+    with started(os.environ) as function:
+        outcome = function.outcome(event)
     if not outcome.is_error or _error_type(outcome.payload) not in _OWN_ERRORS:
-        console.err.print(log.rstrip(), markup=False)
+        console.err.print(function.take_log().rstrip(), markup=False)
     console.print_json(msgspec.Raw(_answer(outcome)))
 
 
-def answer(event: bytes, environment: Mapping[str, str]) -> bytes:
-    """The function's answer to one event. Raises `UserError` with what it says where it fails."""
-    return _answer(_invoked(event, environment)[0])
+class Started:
+    """One execution environment of the function, which takes one event after another."""
+
+    def __init__(self, process: RuntimeProcess) -> None:
+        self._process = process
+
+    def answer(self, event: bytes) -> bytes:
+        """Raises `UserError` with what the function says where it fails."""
+        return _answer(self.outcome(event))
+
+    def outcome(self, event: bytes) -> Outcome:
+        return self._process.invoke(_invocation(event), _TIMEOUT_SECONDS)
+
+    def take_log(self) -> str:
+        """What was logged since the last call."""
+        return self._process.take_log()
 
 
-def _invoked(event: bytes, environment: Mapping[str, str]) -> tuple[Outcome, str]:
-    """What came of it, and the function's log."""
+@contextmanager
+def started(environment: Mapping[str, str]) -> Iterator[Started]:
+    """The function, told so much by its environment. Raises `UserError` where it does not start."""
     command = [sys.executable, "-m", "awslambdaric", _HANDLER]
     process = RuntimeProcess(command, {**environment, **_LAMBDA}, ROOT)
     try:
         process.await_ready(_START_SECONDS)
-        outcome = process.invoke(_invocation(event), _TIMEOUT_SECONDS)
+        yield Started(process)
     except StartFailed as error:
         raise UserError(f"the function does not start: {_message(error.payload)}") from error
     finally:
         process.stop()
-    return outcome, process.take_log()
 
 
 def _event(path: Path) -> bytes:

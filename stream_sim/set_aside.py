@@ -11,8 +11,9 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.bucket import Bucket, Listed
+from ride_scoring.decode import CannotScore, arrivals
 from ride_scoring.errors import UNREADABLE
-from ride_scoring.events import Reject
+from ride_scoring.events import KinesisRecord, Reject
 from ride_scoring.kinesis_event import distinct_ids
 from ride_scoring.rejects import PREFIX as REJECTS_PREFIX
 
@@ -33,6 +34,17 @@ class FailedRecord(msgspec.Struct, frozen=True):
     event_id: str
     partition_key: str
     data: bytes
+
+
+def unpacked(record: FailedRecord) -> list[FailedRecord]:
+    """The events in a record, each with the id that the function gives it; the record itself where
+    it holds none that can be told apart, which is one event to the function as well."""
+    read = KinesisRecord(record.event_id, "", record.partition_key, 0.0, _base64(record.data))
+    try:
+        found = arrivals(0, read)
+    except CannotScore:
+        return [record]
+    return [FailedRecord(event.event_id, event.partition_key, event.data) for event in found]
 
 
 def rejects_bucket(s3: "S3Client", name: str, needs: str = _TO_READ) -> Bucket:

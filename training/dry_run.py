@@ -12,9 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from infra import surroundings
+from infra import invoke, surroundings
 from infra.console import UserError
-from infra.invoke import answer
 from ride_scoring.errors import UNREADABLE
 from ride_scoring.events import Ride, RideEvent
 from ride_scoring.model_store import GOLDEN_TOLERANCE_MINUTES, GoldenRow
@@ -51,7 +50,8 @@ def dry_run(directory: Path, rows: Sequence[GoldenRow]) -> str | None:
     event = msgspec.json.encode(_event([row.ride for row in rows]))
     settings = {"MODEL_LOCATION": str(directory), **_SETTINGS}
     try:
-        said = msgspec.json.decode(answer(event, _environment() | settings), type=_Answer)
+        with invoke.started(_environment() | settings) as function:
+            said = msgspec.json.decode(function.answer(event), type=_Answer)
     except (UserError, *UNREADABLE) as error:
         return f"the function does not score the golden rows: {error}"
     if said.rejects:

@@ -139,6 +139,8 @@ def _report(request: Request, counts: Counts) -> None:
 
 def _sentence(request: Request, counts: Counts) -> str:
     before = f"; {counts.sent_before:,} had been sent before" if counts.sent_before else ""
+    if counts.from_no_stream:
+        before += f"; {counts.from_no_stream:,} were never in a stream (not_base64), and stay"
     if not counts.to_send:
         return f"nothing to send: no other {request.source} are set aside as asked{before}"
     number, verb = (counts.to_send, "would be sent") if request.dry_run else (counts.sent, "sent")

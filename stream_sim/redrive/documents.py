@@ -11,7 +11,7 @@ from ride_scoring.errors import UNREADABLE
 from ride_scoring.events import Reject, RejectReason
 from stream_sim.redrive import places
 from stream_sim.redrive.options import Selection
-from stream_sim.set_aside import failed_records
+from stream_sim.set_aside import failed_records, unpacked
 
 _PARTITION_KEY_CHARACTERS: Final = range(1, 257)
 """https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecordsRequestEntry.html"""
@@ -20,20 +20,26 @@ _reject_decoder = msgspec.json.Decoder(Reject)
 
 
 class Event(msgspec.Struct, frozen=True):
-    """What is sent again, as it came; `reason` is why it was rejected, None where it failed."""
+    """What is sent again, as it came; `reason` is why it was rejected, None where it failed.
+
+    `record_id` is the id of the record that it was packed into with others, if it was.
+    """
 
     event_id: str
     partition_key: str
     data: bytes
     reason: RejectReason | None
+    record_id: str | None = None
 
 
 class Document(msgspec.Struct, frozen=True):
-    """One object: its events, and what in it cannot be read or sent."""
+    """One object: its events, what in it cannot be read or sent, and how many of its rejects were
+    in no stream that they could be sent to again."""
 
     key: str
     events: tuple[Event, ...]
     damage: str | None
+    from_no_stream: int = 0
 
 
 def listed(bucket: Bucket, selection: Selection) -> list[Listed]:
@@ -66,15 +72,18 @@ def document(key: str, body: bytes, selection: Selection, record_bytes: int) -> 
     """What the object of that key holds."""
     events: list[Event] = []
     damages: list[str] = []
+    from_no_stream = 0
     found = _rejects(body, selection) if selection.source == "rejects" else _failures(body)
     for event in found:
         if isinstance(event, str):
             damages.append(event)
+        elif event.reason == "not_base64":
+            from_no_stream += 1
         elif cause := _unsendable(event, record_bytes):
             damages.append(cause)
         else:
             events.append(event)
-    return Document(key, tuple(events), _together(damages))
+    return Document(key, tuple(events), _together(damages), from_no_stream)
 
 
 def _unsendable(event: Event, record_bytes: int) -> str | None:
@@ -91,12 +100,10 @@ def _rejects(body: bytes, selection: Selection) -> Iterator[Event | str]:
     for number, line in enumerate(body.splitlines(), start=1):
         try:
             reject = _reject_decoder.decode(line)
-            if not selection.takes(reject.reason, reject.rejected_at):
-                continue
-            if reject.reason == "not_base64":
-                yield f"{reject.event_id} was in no stream: the function was given no base64"
-            else:
-                data = msgspec.convert(reject.data_base64, bytes)
+            if selection.takes(reject.reason, reject.rejected_at):
+                # What Lambda takes from a stream is base64: no stream gave the function this.
+                given = reject.reason != "not_base64"
+                data = msgspec.convert(reject.data_base64, bytes) if given else b""
                 yield Event(reject.event_id, reject.partition_key, data, reject.reason)
         except UNREADABLE as error:
             yield f"line {number}: {error}"
@@ -110,8 +117,10 @@ def _failures(body: bytes) -> Iterator[Event | str]:
         return
     if not found:
         yield "it holds no records of a stream"
+    # Unpacked: with enhanced fan-out, Lambda would drop the events that belong to other shards.
     for record in found:
-        yield Event(record.event_id, record.partition_key, record.data, None)
+        for event in unpacked(record):
+            yield Event(event.event_id, event.partition_key, event.data, None, record.event_id)
 
 
 def _together(damages: list[str]) -> str | None:

@@ -12,7 +12,8 @@ class Counts(msgspec.Struct):
     """How many records were to be sent, were sent, and had been sent before; it grows on the way.
 
     One that lies in two objects counts as sent before in the second. `reasons` are of those to be
-    sent, where they are rejects; `damaged` names objects.
+    sent, where they are rejects; `damaged` names objects; `from_no_stream` is how many rejects
+    cannot be sent, as the function was not given them by a stream.
     """
 
     to_send: int = 0
@@ -20,6 +21,7 @@ class Counts(msgspec.Struct):
     sent_before: int = 0
     reasons: dict[str, int] = {}
     damaged: list[str] = []
+    from_no_stream: int = 0
 
 
 def redrive(
@@ -51,7 +53,7 @@ def _fresh(events: Sequence[Event], known: set[str]) -> list[Event]:
     """Those whose ids are not known; they are from here on."""
     fresh: list[Event] = []
     for event in events:
-        if event.event_id not in known:
+        if known.isdisjoint((event.event_id, event.record_id)):
             fresh.append(event)
             known.add(event.event_id)
     return fresh
@@ -60,6 +62,7 @@ def _fresh(events: Sequence[Event], known: set[str]) -> list[Event]:
 def _count(counts: Counts, document: Document, fresh: Sequence[Event]) -> None:
     counts.to_send += len(fresh)
     counts.sent_before += len(document.events) - len(fresh)
+    counts.from_no_stream += document.from_no_stream
     for event in fresh:
         if event.reason:
             counts.reasons[event.reason] = counts.reasons.get(event.reason, 0) + 1

@@ -18,6 +18,8 @@ from stream_sim.redrive.marks import Marks
 
 _CALL_SECONDS: Final = 1.0
 """How much of a second's rate one call carries, up to what it takes."""
+_NAP_SECONDS: Final = 30.0
+"""The longest wait without a renewal of the claim, which is void two minutes after one."""
 
 
 class Sender:
@@ -45,7 +47,6 @@ class Sender:
         """
         for chunk in _chunks(events, self._rate * _CALL_SECONDS):
             self._pace(chunk)
-            self._claim.renew()
             taken: list[str] = []
             try:
                 for answer in self._puts.put(chunk):
@@ -56,10 +57,16 @@ class Sender:
                     self._marks.add(key, taken)
 
     def _pace(self, chunk: Sequence[Event]) -> None:
-        """Waits until what was sent before is paid for."""
+        """Waits until what was sent before is paid for, and holds the claim meanwhile."""
         now = time.monotonic()
-        self._sleep(max(0.0, self._free_at - now))
-        self._free_at = max(now, self._free_at) + sum(map(weight, chunk)) / self._rate
+        wait = max(0.0, self._free_at - now)
+        self._free_at = now + wait + sum(map(weight, chunk)) / self._rate
+        while wait > _NAP_SECONDS:
+            self._sleep(_NAP_SECONDS)
+            self._claim.renew()
+            wait -= _NAP_SECONDS
+        self._sleep(wait)
+        self._claim.renew()
 
 
 def _chunks(events: Sequence[Event], most_weight: float) -> Iterator[Sequence[Event]]:

@@ -28,7 +28,8 @@ LARGE_RECORD_BYTES: Final = 10 * 1024 * 1024
 """Of a stream that was set to take large records: a shard takes one at once, and makes up for it.
 https://docs.aws.amazon.com/streams/latest/dev/large-records.html"""
 NUMBERS_APART: Final = 1_000
-"""From one sequence number to the next, as there is room between AWS's own."""
+"""From one sequence number to the next, unless a stream is told otherwise: there is room between
+AWS's own, too."""
 
 THROTTLED: Final = "ProvisionedThroughputExceededException"
 _FIRST_SEQUENCE_NUMBER: Final = 49_590_338_271_490_256_608_559_692_538_361_571_095_921_575
@@ -165,12 +166,14 @@ class Stream:
         *,
         retention_seconds: float,
         own_numbers: bool = False,
+        numbers_apart: int = NUMBERS_APART,
         record_bytes: int = USUAL_RECORD_BYTES,
     ) -> None:
         self._clock = clock
         self._record_bytes = record_bytes
         self.retention_seconds = retention_seconds
         self._own_numbers = own_numbers
+        self._numbers_apart = numbers_apart
         self._next_number = _FIRST_SEQUENCE_NUMBER
         self._readers: list[Callable[[], None]] = []
         self.shards: list[Shard] = []
@@ -273,8 +276,8 @@ class Stream:
         shard.bytes_rate.take(entry.size_bytes)
         number = self._next_number
         if self._own_numbers:
-            number = (len(shard.records) + 1) * NUMBERS_APART
-        self._next_number += NUMBERS_APART
+            number = (len(shard.records) + 1) * self._numbers_apart
+        self._next_number += self._numbers_apart
         shard.records.append(StoredRecord(number, entry.partition_key, entry.data, self._clock.now))
         return Taken(shard.shard_id, number)
 

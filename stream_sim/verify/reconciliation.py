@@ -12,10 +12,9 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from ride_scoring import kpl
 from ride_scoring.events import Prediction, Reject
 from stream_sim import ledger
-from stream_sim.set_aside import FailedRecord
+from stream_sim.set_aside import FailedRecord, unpacked
 from stream_sim.verify.accuracy import Errors
 from stream_sim.verify.rides import (
     ANSWERED_AS_ANOTHER,
@@ -69,11 +68,13 @@ def seen(prediction: Prediction, arrived_at: datetime, run: str) -> Seen | None:
 
 
 class _Failed(msgspec.Struct, frozen=True):
-    """Lambda gave up on a ride's event, which was part of the record `record_id`."""
+    """Lambda gave up on a ride's event, which was part of the record `record_id`: a redrive marks
+    the one or, where it was of an earlier release, the other."""
 
     part: int
     number: int
     event: int
+    event_id: str
     record_id: str
 
 
@@ -148,11 +149,12 @@ class Reconciliation:
 
     def failed(self, record: FailedRecord) -> None:
         """Lambda gave up on a record, with all that is packed in it."""
-        for ride_id, event_id in _events(record):
-            place = ledger.number_of(ride_id)
+        for event in unpacked(record):
+            place = ledger.number_of(event.partition_key)
             if place is None or place[0] != self._run:
                 continue
-            self._failed(_Failed(*place[1:], event_code(event_id), record.event_id))
+            code = event_code(event.event_id)
+            self._failed(_Failed(*place[1:], code, event.event_id, record.event_id))
 
     def settle(self) -> None:
         """Tries again what fitted no event that a ride was sent as; what still fits none is an
@@ -188,7 +190,8 @@ class Reconciliation:
     def _failed(self, outcome: _Failed) -> None:
         found = self._find(outcome.part, outcome.number, outcome.event, outcome)
         if found is not None:
-            self._write(found, FAILED | self._redriven_bit(outcome.record_id))
+            ids = (outcome.event_id, outcome.record_id)
+            self._write(found, FAILED | self._redriven_bit(*ids))
 
     def _measure(self, model: str, pairs: Sequence[tuple[Seen, Row]]) -> None:
         self.models[model] += len(pairs)
@@ -240,8 +243,8 @@ class Reconciliation:
         self.open += _is_open(row) - was_open
         self.unsure += _is_unsure(row) - was_unsure
 
-    def _redriven_bit(self, event_id: str) -> int:
-        return REDRIVEN if event_id in self._redriven else 0
+    def _redriven_bit(self, *event_ids: str) -> int:
+        return 0 if self._redriven.isdisjoint(event_ids) else REDRIVEN
 
 
 def _copies(rides: Rides, number: int) -> Iterator[tuple[int, Row]]:
@@ -260,15 +263,3 @@ def _is_open(row: Row) -> bool:
 
 def _is_unsure(row: Row) -> bool:
     return not row.state & (TAKEN | PREDICTED | REJECTED | FAILED)
-
-
-def _events(record: FailedRecord) -> list[tuple[str, str]]:
-    """The ride and the event id of each event in a record."""
-    if kpl.is_aggregated(record.data):
-        try:
-            packed = kpl.user_records(record.data)
-        except kpl.DamagedAggregate:  # it is one event to the function as well
-            packed = []
-        if packed:
-            return [(user.partition_key, f"{record.event_id}:{i}") for i, user in enumerate(packed)]
-    return [(record.partition_key, record.event_id)]

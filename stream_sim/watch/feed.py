@@ -18,7 +18,7 @@ from ride_scoring import decode, kpl
 from ride_scoring.events import Ride
 from stream_sim.predictions import predictions
 from stream_sim.reader import Page, StreamReader, StreamRecord
-from stream_sim.set_aside import FailedRecord, SetAside
+from stream_sim.set_aside import SetAside, unpacked
 from stream_sim.watch.board import Board
 from stream_sim.watch.figures import Course, Figures, Places
 
@@ -119,7 +119,7 @@ class Feed:
                 self._board.rejected(reject)
         for record in self._set_aside.new_failures():
             with self._lock:
-                self._board.gave_up(record.event_id, _rides_in(record))
+                self._board.gave_up(record.event_id, len(unpacked(record)))
 
 
 def _rides(page: Page) -> Iterator[tuple[datetime, Ride | None]]:
@@ -137,10 +137,3 @@ def _contents(record: StreamRecord) -> list[bytes]:
         return record.contents()
     except kpl.DamagedAggregate:
         return [record.data]
-
-
-def _rides_in(record: FailedRecord) -> int:
-    try:
-        return len(kpl.user_records(record.data)) if kpl.is_aggregated(record.data) else 1
-    except kpl.DamagedAggregate:
-        return 1

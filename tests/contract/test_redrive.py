@@ -161,14 +161,16 @@ def test_rejects_come_back_as_they_were_and_once(
     assert taken(aws) == rides(1, 2, 3)
 
 
-def test_failures_come_back_whole(aws: boto3.Session, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failures_come_back_one_by_one(
+    aws: boto3.Session, capsys: pytest.CaptureFixture[str]
+) -> None:
     aggregate = kpl.pack([("a", b"one"), ("b", b"two")], "7")
     a_failure(aws, "first", **{"ride-1": b"ride 1", "many": aggregate})
     a_failure(aws, "second", **{"ride-2": b"\x00\xff"})
-    assert redrive(capsys, source="failures") == Counts(to_send=3, sent=3)
-    assert redrive(capsys, source="failures") == Counts(sent_before=3)
+    assert redrive(capsys, source="failures") == Counts(to_send=4, sent=4)
+    assert redrive(capsys, source="failures") == Counts(sent_before=4)
     assert taken(aws) == Taken(
-        [("ride-1", b"ride 1"), ("many", aggregate), ("ride-2", b"\x00\xff")]
+        [("ride-1", b"ride 1"), ("a", b"one"), ("b", b"two"), ("ride-2", b"\x00\xff")]
     )
 
 

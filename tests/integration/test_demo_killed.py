@@ -50,12 +50,16 @@ def test_a_demo_that_is_ended_leaves_no_process(
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    assert eventually(lambda: f"✓ {step}" in said.read_text(), 90), said.read_text()
-    time.sleep(3)  # into the step behind it
-    assert processes_of_the_demo()
-    demo.send_signal(number)
-    assert demo.wait(30) == code
-    assert eventually(lambda: not processes_of_the_demo(), 20)
+    try:
+        assert eventually(lambda: f"✓ {step}" in said.read_text(), 300), said.read_text()
+        time.sleep(3)  # into the step behind it
+        assert processes_of_the_demo()
+        demo.send_signal(number)
+        assert demo.wait(120) == code
+    finally:
+        demo.kill()
+        demo.wait()
+    assert eventually(lambda: not processes_of_the_demo())
     emulator.require_free(port)
     if code == 130:
         assert "error: stopped" in said.read_text()

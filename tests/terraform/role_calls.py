@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from infra import invoke
 from tests.terraform.moto_account import MotoAccount
+from tests.waiting import eventually
 
 _REFUSALS: Final = {"AccessDenied", "AccessDeniedException", "403", "UnauthorizedOperation"}
 
@@ -108,16 +109,29 @@ def lambda_sets_aside(world: Surroundings, keys: Mapping[str, str]) -> None:
 def function_scores(
     world: Surroundings, keys: Mapping[str, str], records: list[dict[str, Any]]
 ) -> None:
-    """The function's own code, by AWS's runtime client, with the settings it was deployed with."""
-    shadowed = _count(world, world.settings.get("SHADOW_STREAM_NAME"))
+    """The function's own code, by AWS's runtime client, with the settings it was deployed with.
+
+    The batch comes again until its shadow, a process that takes its time to start, has written too.
+    """
+    shadow_stream = world.settings.get("SHADOW_STREAM_NAME")
+    shadowed = _count(world, shadow_stream)
     # moto's refusal by Kinesis has no code, and such a one is tried again while there is time.
     others = {"TRACING": "false", "RESERVED_SECONDS": "45"}
     environment = {**world.account.environment, **world.settings, **keys, **others}
-    answer = json.loads(invoke.answer(json.dumps({"Records": records}).encode(), environment))
-    if answer["batchItemFailures"]:
-        raise Refused("the function could not do its batch")
-    if shadowed is not None and _count(world, world.settings["SHADOW_STREAM_NAME"]) == shadowed:
-        raise Refused("the shadow wrote nothing")
+    event, log = json.dumps({"Records": records}).encode(), ""
+    with invoke.started(environment) as scoring:
+
+        def settled() -> bool:
+            nonlocal log
+            if json.loads(scoring.answer(event))["batchItemFailures"]:
+                raise Refused("the function could not do its batch")
+            log += scoring.take_log()
+            return _count(world, shadow_stream) != shadowed or f"to {shadow_stream} failed" in log
+
+        if shadow_stream is None:
+            settled()
+        elif not eventually(settled) or _count(world, shadow_stream) == shadowed:
+            raise Refused("the shadow wrote nothing")
 
 
 def _refusing[T](

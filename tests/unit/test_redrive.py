@@ -9,11 +9,13 @@ import pytest
 
 from infra.bucket import Listed
 from infra.console import UserError
+from ride_scoring import kpl
 from ride_scoring.events import Reject, RejectReason
 from stream_sim.puts import Puts
 from stream_sim.redrive import documents
 from stream_sim.redrive.documents import Document, Event, listed
 from stream_sim.redrive.options import Selection, Source, selection
+from stream_sim.redrive.run import Counts, redrive
 from stream_sim.redrive.sender import Sender
 from tests.unit.test_producer import FakeStream
 
@@ -93,11 +95,11 @@ def test_what_no_stream_would_take_is_named_and_holds_up_nothing() -> None:
     )
 
 
-def test_what_was_never_in_a_stream_is_named_and_not_sent() -> None:
+def test_what_was_never_in_a_stream_is_counted_and_not_sent() -> None:
     lines = [reject_line("not_base64", data_base64="eyJ9*"), reject_line(event_id="shard-0:2")]
     found = document("rejects/x", b"\n".join(lines), REJECTS)
     assert [event.event_id for event in found.events] == ["shard-0:2"]
-    assert found.damage == "shard-0:1 was in no stream: the function was given no base64"
+    assert (found.damage, found.from_no_stream) == (None, 1)
 
 
 def test_a_record_larger_than_a_stream_takes_is_named_and_holds_up_nothing() -> None:
@@ -143,7 +145,40 @@ def test_a_failed_record_is_sent_as_it_came() -> None:
     kinesis = {"partitionKey": "ride-1", "data": "eA=="}
     body = json.dumps({"payload": {"Records": [{"eventID": "s:1", "kinesis": kinesis}]}})
     (event,) = document("aws/lambda/x", body.encode(), Selection("failures")).events
-    assert event == Event("s:1", "ride-1", b"x", None)
+    assert event == Event("s:1", "ride-1", b"x", None, "s:1")
+
+
+def test_packed_events_that_failed_are_sent_each_by_itself() -> None:
+    """Sent as they were packed, Lambda would drop some of them where it takes them apart."""
+    packed = kpl.pack([(f"ride-{number}", b"%d" % number) for number in range(3)], "7")
+    damaged = packed[:-1] + bytes([packed[-1] ^ 1])
+    records = [
+        {"eventID": event_id, "kinesis": {"partitionKey": "all", "data": data}}
+        for event_id, data in (("s:1", packed), ("s:2", damaged))
+    ]
+    body = msgspec.json.encode({"payload": {"Records": records}})
+    found = document("aws/lambda/x", body, Selection("failures")).events
+    assert found == (
+        Event("s:1:0", "ride-0", b"0", None, "s:1"),
+        Event("s:1:1", "ride-1", b"1", None, "s:1"),
+        Event("s:1:2", "ride-2", b"2", None, "s:1"),
+        Event("s:2", "all", damaged, None, "s:2"),
+    )
+
+
+@pytest.mark.parametrize(("marked", "left"), [("s:1", []), ("s:1:1", ["s:1:0", "s:1:2"])])
+def test_what_was_sent_whole_or_alone_is_not_sent_again(marked: str, left: list[str]) -> None:
+    """Earlier releases sent aggregates whole, and marked them so."""
+    events = tuple(Event(f"s:1:{number}", "a", b"x", None, "s:1") for number in range(3))
+    sent = list[str]()
+
+    class Sent:
+        def send(self, _key: str, events: Sequence[Event], _sent: object) -> None:
+            sent.extend(event.event_id for event in events)
+
+    to: Any = Sent()
+    redrive([Document("aws/lambda/x", events, None)], {marked}, to, Counts(), lambda: None)
+    assert sent == left
 
 
 def test_failed_records_that_share_a_sequence_number_are_all_sent() -> None:
@@ -183,7 +218,10 @@ def test_objects_that_are_too_old_are_not_read(source: Source, worth_reading: li
 class Held:
     """A claim that nobody disputes."""
 
-    def renew(self) -> None: ...
+    renewals = 0
+
+    def renew(self) -> None:
+        self.renewals += 1
 
 
 class Noted:
@@ -229,6 +267,18 @@ def test_a_large_record_counts_for_as_many_as_a_shard_could_take_of_small_ones()
     marked, waits = send(events(3, 50 * 1024), rate=10)
     assert marked == [1, 1, 1]
     assert waits == [0.0, pytest.approx(5.0, abs=0.5), pytest.approx(10.0, abs=0.5)]
+
+
+def test_a_long_wait_does_not_cost_the_claim() -> None:
+    claim: Any = Held()
+    waits = list[float]()
+    stream: Any = FakeStream()
+    marks: Any = Noted()
+    slow = Sender(Puts(stream, "events"), marks, claim, 50, waits.append)
+    slow.send("rejects/x", events(2, 10 * MIB - 8), lambda _: None)
+    assert sum(waits) == pytest.approx(10 * 1024 / 50, abs=1)
+    assert max(waits) <= 30
+    assert claim.renewals == len(waits)
 
 
 def test_only_what_was_taken_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,13 @@ _DAY_SECONDS: Final = 86_400.0
 def run(schedule: Schedule, ran: Ran) -> Course:
     """What the simulated mapping does with the records that the other one was given."""
     clock = Clock(_BEGINNING)
-    stream = Stream(clock, schedule.shards, retention_seconds=2 * _DAY_SECONDS, own_numbers=True)
+    stream = Stream(
+        clock,
+        schedule.shards,
+        retention_seconds=2 * _DAY_SECONDS,
+        own_numbers=True,
+        numbers_apart=1,  # as LocalStack counts
+    )
     function = _Function()
     documents: list[bytes] = []
     mapping = EventSourceMapping(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import boto3
 import msgspec
 from botocore.config import Config
+from botocore.exceptions import ParamValidationError
 
 from infra import console
 from infra.console import UserError
@@ -40,6 +41,8 @@ def prune(function: str, keep: int, *, dry_run: bool, as_json: bool) -> None:
     try:
         published = sorted(_published(client, function))
         aliased = set(_aliased(client, function))
+    except ParamValidationError:
+        raise UserError(f"{function!r} is not the name of a function: give --function") from None
     except client.exceptions.ResourceNotFoundException:
         raise UserError(
             f"there is no function {function}: give --function, or FUNCTION_NAME as "

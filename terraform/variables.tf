@@ -171,7 +171,7 @@ variable "snap_start" {
 }
 
 variable "tracing" {
-  description = "Whether batches are traced by X-Ray, with its SDK, which AWS only maintains since February 2026 and recommends OpenTelemetry in place of. It costs a cold start some hundred milliseconds."
+  description = "Whether batches are traced by X-Ray. It adds some hundred milliseconds to a cold start. The X-Ray SDK it uses has been in maintenance mode since February 2026; AWS recommends OpenTelemetry for new work."
   type        = bool
   default     = false
   nullable    = false
@@ -238,7 +238,7 @@ variable "shadow_stream" {
 }
 
 variable "output_aggregation" {
-  description = "How predictions are packed into records: none, one each, or kpl, many in one record of the Kinesis Producer Library's."
+  description = "How predictions are packed into records: none, one each, or kpl, many in one record of the Kinesis Producer Library's. A Lambda function that reads the predictions stream with enhanced fan-out must not get packed ones: Lambda would drop those whose partition key belongs to another shard."
   type        = string
   default     = "none"
   nullable    = false

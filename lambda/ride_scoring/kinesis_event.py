@@ -48,8 +48,9 @@ def distinct_ids(records: Sequence[tuple[str, str, str]]) -> list[str]:
 
     With enhanced fan-out, Lambda takes the Kinesis Producer Library's aggregates apart itself, and
     AWS does not say whether the records that come of one share their sequence number. Readers drop
-    repeats by `event_id`, so those that do share it get a suffix made from their content, which
-    stays the same wherever a retried batch begins; identical ones are numbered.
+    repeats by `event_id`, so those that do share it get a suffix made from their content, and not
+    from their place in a batch that may begin elsewhere when it is retried; identical ones are
+    numbered. One that comes without the others cannot be told from any other record.
     """
     counted = Counter(event_id for event_id, _, _ in records)
     if len(counted) == len(records):

@@ -22,7 +22,7 @@ def run(rides: float, tfvars: Path, traffic: Traffic, out: Path, *, as_json: boo
     deployment = variables.read(tfvars)
     if traffic.aggregated and deployment.enhanced_fan_out:
         raise UserError(
-            f"{_shown(tfvars)} sets enhanced_fan_out, with which Lambda drops the rides of an "
+            f"{_shown(tfvars)} sets enhanced_fan_out, with which Lambda drops the rides of a "
             "packed record whose partition keys belong to other shards: plan for records of one "
             "ride, without --aggregate-input, or set enhanced_fan_out to false"
         )

@@ -263,6 +263,11 @@ run "the_least_of_each" {
   }
 
   assert {
+    condition     = aws_lambda_function.this.timeouts.create == "20m" && aws_lambda_function.this.timeouts.update == "20m"
+    error_message = "A snapshot takes minutes to be ready, and more than the provider waits by itself."
+  }
+
+  assert {
     condition     = aws_lambda_alias.live.function_version == "7" && output.live_version == "7" && length(aws_lambda_alias.live.routing_config) == 0
     error_message = "Back to the version before: it serves alone."
   }

@@ -109,6 +109,9 @@ def test_a_dry_run_says_what_would_go_and_nothing_does(function: "LambdaClient")
 
 
 def test_what_cannot_be_pruned_is_one_sentence(function: "LambdaClient") -> None:
+    unnamed = prune("--function", "")
+    assert unnamed.returncode == 1
+    assert unnamed.stderr == "error: '' is not the name of a function: give --function\n"
     unknown = prune(function="rides")
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert unknown.stderr.startswith("error: there is no function rides: give --function, or")

@@ -326,10 +326,11 @@ def test_an_environment_that_is_changed_keeps_its_streams_and_buckets(
             },
             True,
         ),
+        ({"enhanced_fan_out": "true"}, True),
         ({"parallelization_factor": "2", "batch_size": "7", "mapping_enabled": "false"}, False),
         ({"name": "other"}, True),
     ],
-    ids=["fan-out from a time", "settings", "name"],
+    ids=["fan-out from a time", "fan-out", "settings", "name"],
 )
 def test_what_makes_a_new_mapping_makes_no_new_stream_or_bucket_but_a_name_does(
     deployed: Deployment, changed: dict[str, str], *, replaces: bool

@@ -76,5 +76,16 @@ def test_the_image_stands_on_the_python_that_the_project_asks_for() -> None:
     assert base.rpartition("/")[2].partition("@")[0] == f"python:{wanted}"
 
 
+def test_every_module_takes_the_same_providers() -> None:
+    """One that takes fewer would keep the others from a version that they take."""
+    constraints = {
+        file: re.findall(r'"hashicorp/aws"\s+version\s*= "(.*)"', file.read_text())
+        for file in (ROOT / "terraform").rglob("versions.tf")
+        if ".terraform" not in file.parts
+    }
+    assert len(constraints) >= len(list((ROOT / "terraform" / "modules").iterdir()))
+    assert [file for file, taken in constraints.items() if taken != [">= 5.100, < 7"]] == []
+
+
 def _is_digest(option: str) -> bool:
     return re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", option) is not None

@@ -3,7 +3,7 @@
 # whose metrics never had a value, might leave the whole expression without one.
 resource "aws_cloudwatch_metric_alarm" "rides_arrive" {
   alarm_name          = "${var.name}-silence-rides-arrive"
-  alarm_description   = "No alarm by itself: rides arrive, minute after minute. Part of ${var.name}-silence."
+  alarm_description   = "Tells nobody by itself: rides arrive, minute after minute. Part of ${var.name}-silence."
   namespace           = local.events.namespace
   dimensions          = local.events.dimensions
   metric_name         = "IncomingRecords"
@@ -19,7 +19,7 @@ resource "aws_cloudwatch_metric_alarm" "rides_arrive" {
 
 resource "aws_cloudwatch_metric_alarm" "nothing_comes" {
   alarm_name          = "${var.name}-silence-nothing-comes"
-  alarm_description   = "No alarm by itself: no ride is predicted or rejected. Part of ${var.name}-silence."
+  alarm_description   = "Tells nobody by itself: no ride is predicted or rejected. Part of ${var.name}-silence."
   namespace           = local.own.namespace
   dimensions          = local.own.dimensions
   metric_name         = "Events"

@@ -57,9 +57,11 @@ class AwsError(TransientError):
 
     `code` is AWS's own error code (NoSuchKey, AccessDenied, …) where AWS answered, otherwise the
     name of what happened on the way to it (ConnectTimeoutError, …). The message names operation,
-    code and endpoint, never a payload or a credential.
+    code and endpoint, never a payload or a credential. One that is `hopeless` was answered with a
+    refusal that the same call, seconds later, would be answered with too.
     """
 
-    def __init__(self, message: str, code: str) -> None:
+    def __init__(self, message: str, code: str, *, hopeless: bool = False) -> None:
         super().__init__(message)
         self.code = code
+        self.hopeless = hopeless

@@ -35,8 +35,8 @@ def main(file_number: int) -> None:
     except RideScoringError as error:
         shadow = None
         why = str(error)
-    decoder = msgspec.msgpack.Decoder(Asked)
-    encode = msgspec.msgpack.Encoder().encode
+    decoder = msgspec.json.Decoder(Asked)
+    encode = msgspec.json.Encoder().encode
     pipe.send_bytes(encode(ShadowResult(0)))  # it has started
     while (asked := _next(pipe, decoder)) is not None:
         result = ShadowResult(0, why) if shadow is None else _scored(shadow, asked)
@@ -55,7 +55,7 @@ def _scored(shadow: Shadow, asked: Asked) -> ShadowResult:
     return shadow.score(asked.scored, asked.scored_at, lambda: ends_at - time.monotonic())
 
 
-def _next(pipe: Connection, decoder: "msgspec.msgpack.Decoder[Asked]") -> Asked | None:
+def _next(pipe: Connection, decoder: "msgspec.json.Decoder[Asked]") -> Asked | None:
     try:
         return decoder.decode(pipe.recv_bytes())
     except (EOFError, OSError):  # the function closed its end, or was killed

@@ -17,8 +17,7 @@ _LEAST_SECONDS: Final = 0.5
 """A call that could take no longer is not worth beginning."""
 _BASE_WAIT_SECONDS: Final = 0.05
 
-# https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html, and the errors that
-# all services share: https://docs.aws.amazon.com/kinesis/latest/APIReference/CommonErrors.html
+# https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
 _THROTTLES: Final = frozenset(
     {
         "KMSThrottlingException",
@@ -27,33 +26,6 @@ _THROTTLES: Final = frozenset(
         "ThrottlingException",
     }
 )
-_HOPELESS_CODES: Final = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "IncompleteSignature",
-        "InvalidArgumentException",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "KMSAccessDeniedException",
-        "KMSDisabledException",
-        "KMSInvalidStateException",
-        "KMSNotFoundException",
-        "KMSOptInRequired",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "NotAuthorized",
-        "OptInRequired",
-        "ResourceNotFoundException",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-        "ValidationError",
-        "ValidationException",
-    }
-)
-"""What waiting a minute does not mend: the batch is given back at once, and the mapping retries."""
 
 logger = logging.getLogger(__name__)
 
@@ -120,27 +92,31 @@ class PredictionSink:
             if attempt:
                 self._sleep(wait)
                 retried += len(pending)
-            refused = self._put_once([call[i] for i in pending], min(seconds, CALL_SECONDS))
+            records = [call[i] for i in pending]
+            refused, hopeless = self._put_once(records, min(seconds, CALL_SECONDS))
             throttled += sum(1 for code in refused if code in _THROTTLES)
             failure = next((code for code in refused if code), failure)
             pending = [index for index, code in zip(pending, refused, strict=True) if code]
             if not pending:
                 return Put(_held(call), retried, throttled)
-            if any(code in _HOPELESS_CODES for code in refused):
-                break
+            if hopeless:
+                break  # the batch is given back at once, and the mapping retries
             wait = full_jitter(_BASE_WAIT_SECONDS, attempt, self._jitter)
             attempt += 1
         failure = f"{self._stream_name} did not take {len(pending)} records in time: {failure}"
         return Put(_held(call[: pending[0]]), retried, throttled, failure)
 
-    def _put_once(self, records: Sequence[OutputRecord], seconds: float) -> list[str | None]:
-        """For each record None, or the code that it was refused with."""
+    def _put_once(
+        self, records: Sequence[OutputRecord], seconds: float
+    ) -> tuple[list[str | None], bool]:
+        """For each record None, or the code that it was refused with; and whether trying again
+        soon is of no use."""
         try:
             body = put_records.body(self._stream_name, records)
-            return self._kinesis.put_records(body, seconds)
+            return self._kinesis.put_records(body, seconds), False
         except AwsError as error:
             logger.warning("PutRecords to %s failed: %s", self._stream_name, error)
-            return [error.code] * len(records)
+            return [error.code] * len(records), error.hopeless
 
 
 def _held(records: Sequence[OutputRecord]) -> int:

@@ -50,11 +50,11 @@ class Door:
         self.now_running.causes.append(kind)
         return True
 
-    def fail(self, kind: FaultKind, *codes: str) -> None:
+    def fail(self, kind: FaultKind, *codes: str, hopeless: bool = False) -> None:
         """Raises `AwsError` with one of the codes where the fault strikes."""
         if (rng := self.weather.strikes(kind)) is not None:
             self.now_running.causes.append(kind)
-            raise AwsError(f"{kind} was simulated", rng.choice(codes))
+            raise AwsError(f"{kind} was simulated", rng.choice(codes), hopeless=hopeless)
 
     def slow(self, kind: FaultKind, most_seconds: float) -> None:
         """Time passes where the fault strikes. Raises `AwsError` where it is more than the most."""

@@ -69,7 +69,7 @@ class SimulatedS3:
         self._door.enter()
         self._door.slow("get-slow", CALL_SECONDS * _GET_ATTEMPTS if patient else _IMPATIENT_SECONDS)
         self._door.fail("get-error", "InternalError")
-        self._door.fail("get-denied", "AccessDenied")
+        self._door.fail("get-denied", "AccessDenied", hopeless=True)
         self._door.leave()
         return self._buckets.get(bucket, key)
 
@@ -96,7 +96,9 @@ class SimulatedKinesis:
         invocation = self._door.enter()
         call = msgspec.json.decode(body, type=_PutRecords)
         if call.stream_name != PREDICTIONS:
-            raise AwsError(f"{call.stream_name} is not there", "ResourceNotFoundException")
+            raise AwsError(
+                f"{call.stream_name} is not there", "ResourceNotFoundException", hopeless=True
+            )
         entries = [_entry(record) for record in call.records]
         self._stream.require_call(entries)
         events = [self._held(entry) for entry in entries]
@@ -104,7 +106,7 @@ class SimulatedKinesis:
         self._wait(seconds)
         self._door.fail("put-throttled", *_THROTTLES)
         self._door.fail("put-error", "InternalFailure")
-        self._door.fail("put-denied", *_DENIALS)
+        self._door.fail("put-denied", *_DENIALS, hopeless=True)
         codes = [self._put(entry) for entry in entries]
         for held, code in zip(events, codes, strict=True):
             if code is None:

@@ -111,16 +111,9 @@ MUTANTS: Final = (
         ("out of time",),
     ),
     Mutant(
-        "a key that is disabled is waited for",
+        "what is hopeless is tried again as long as there is time",
         "sink.py",
-        '        "KMSDisabledException",\n',
-        "",
-        ("called too often",),
-    ),
-    Mutant(
-        "a hopeless code is tried again as long as there is time",
-        "sink.py",
-        "if any(code in _HOPELESS_CODES for code in refused):",
+        "if hopeless:",
         "if not refused:",
         ("called too often",),
     ),

@@ -115,8 +115,7 @@ def function_scores(
     """
     shadow_stream = world.settings.get("SHADOW_STREAM_NAME")
     shadowed = _count(world, shadow_stream)
-    # moto's refusal by Kinesis has no code, and such a one is tried again while there is time.
-    others = {"TRACING": "false", "RESERVED_SECONDS": "45"}
+    others = {"TRACING": "false"}
     environment = {**world.account.environment, **world.settings, **keys, **others}
     event, log = json.dumps({"Records": records}).encode(), ""
     with invoke.started(environment) as scoring:

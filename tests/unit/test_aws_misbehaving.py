@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from botocore.loaders import Loader
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -399,6 +400,46 @@ def test_a_partition_key_may_look_like_a_key_of_the_body(server: Server) -> None
     records = [{"Data": "", "PartitionKey": '"PartitionKey":"PartitionKey":'}]
     sent = msgspec.json.encode({"Records": records})
     assert kinesis(server).put_records(sent) == [None]
+
+
+PUT_RECORDS_ERRORS = [
+    error["shape"]
+    for error in Loader().load_service_model("kinesis", "service-2")["operations"]["PutRecords"][
+        "errors"
+    ]
+]
+PASSING = {
+    "InternalFailureException",
+    "KMSThrottlingException",
+    "ProvisionedThroughputExceededException",
+}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *PUT_RECORDS_ERRORS,
+        "RequestExpired",  # a clock that is wrong
+        "SerializationException",
+        "UnknownOperationException",
+        "MalformedHttpRequestException",
+        "NotYetInventedException",
+    ],
+)
+def test_a_refusal_is_hopeless_unless_it_may_pass(server: Server, code: str) -> None:
+    server.will(answer(400, msgspec.json.encode({"__type": code})))
+    error = refused(lambda: kinesis(server).put_records(ONE_SENT))
+    assert (error.code, error.hopeless) == (code, code not in PASSING)
+
+
+@pytest.mark.parametrize(
+    "status", [400, 401, 403, 404, 408, 413, 418, 429, 499, 500, 502, 503, 504]
+)
+def test_a_refusal_without_a_code_is_hopeless_by_its_status(server: Server, status: int) -> None:
+    """As proxies give them."""
+    server.will(answer(status, b"<html>a page</html>"))
+    error = refused(lambda: kinesis(server).put_records(ONE_SENT))
+    assert (error.code, error.hopeless) == (str(status), status < 500 and status not in {408, 429})
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,27 @@
 """A shadow is a process beside the function: whatever becomes of it, the champion goes on."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from ride_scoring.predictions import ScorableEvent
 from ride_scoring.shadow import ShadowResult
 from ride_scoring.shadow_process import ShadowProcess
 from tests.factories import NOW
 from tests.unit.test_shadow import scored
 from tests.waiting import eventually
 
+STARTING = "it is still starting"
 BUSY = "it is still busy with an earlier batch"
+ENDED = "its process ended, or cannot be had"
 BEGINS = """
 import os, sys, time, msgspec
 from pathlib import Path
@@ -25,12 +31,12 @@ from ride_scoring.shadow_process import Asked
 pipe = Connection(int(sys.argv[-1]))
 Path(sys.argv[-2]).joinpath(str(os.getpid())).touch()
 def say(count):
-    pipe.send_bytes(msgspec.msgpack.encode(ShadowResult(count)))
+    pipe.send_bytes(msgspec.json.encode(ShadowResult(count)))
 """
 GOES_ON = """
 say(0)
 while True:
-    asked = msgspec.msgpack.decode(pipe.recv_bytes(), type=Asked)
+    asked = msgspec.json.decode(pipe.recv_bytes(), type=Asked)
     """
 ANSWERS = f"{BEGINS}{GOES_ON}say(len(asked.scored))"
 
@@ -61,6 +67,10 @@ def shadow_of(tmp_path: Path, clock: Clock) -> Callable[..., ShadowProcess]:
 
 def score(shadow: ShadowProcess, count: int = 3, left: float = 60.0) -> ShadowResult:
     return shadow.score(scored(count), NOW, lambda: left)
+
+
+def says(shadow: ShadowProcess, failure: str) -> bool:
+    return score(shadow).failure == failure
 
 
 def started(folder: Path) -> list[int]:
@@ -94,21 +104,59 @@ def test_it_ends_with_what_it_shadows(
     assert not runs(pid)
 
 
-def test_one_that_ended_is_started_anew(
-    shadow_of: Callable[..., ShadowProcess], tmp_path: Path
+def test_one_that_ended_is_started_anew_but_not_at_each_batch(
+    shadow_of: Callable[..., ShadowProcess], tmp_path: Path, clock: Clock
 ) -> None:
+    """A batch would pay for the start each time."""
     shadow = shadow_of(f"{BEGINS}{GOES_ON}sys.exit(3)")
-    for count in (1, 2):
-        assert score(shadow).failure == "its process ended, or cannot be had: EOFError"
+    for pause, count in ((600, 1), (1_200, 2), (2_400, 3)):
+        ended = f"{ENDED} (EOFError): for {pause:,} s there is none"
+        assert score(shadow).failure == ended
+        clock.seconds += pause - 1
+        assert score(shadow).failure == "it ended, and it is too early for another"
         assert len(started(tmp_path)) == count
+        clock.seconds += 1
+
+
+def test_one_that_ended_after_it_had_answered_is_started_as_if_it_were_the_first(
+    shadow_of: Callable[..., ShadowProcess], clock: Clock
+) -> None:
+    shadow = shadow_of(f"{BEGINS}{GOES_ON}say(len(asked.scored)); sys.exit(3)")
+    for _ in range(3):
+        assert score(shadow).predicted == 3
+        assert f"{ENDED} (" in str(score(shadow).failure)
+        clock.seconds += 600
+
+
+@pytest.mark.parametrize("ride_id", [2**63, -(2**63) - 1, 10**30, "😀", "\x00", "x" * 256])
+def test_every_ride_that_the_champion_scores_reaches_it(
+    shadow_of: Callable[..., ShadowProcess], ride_id: int | str
+) -> None:
+    shadow = shadow_of(f"{BEGINS}{GOES_ON}say(int(asked.scored[0].event.ride_id == {ride_id!r}))")
+    (item,) = scored(1)
+    event = msgspec.structs.replace(item.event, ride_id=ride_id)
+    arrival = msgspec.structs.replace(item.arrival, partition_key="\ud83d", data=b"\xff")
+    result = shadow.score([ScorableEvent(arrival, event)], NOW, lambda: 60.0)
+    assert result == ShadowResult(1)
+
+
+def test_what_cannot_be_handed_over_is_said_and_the_next_is_scored(
+    shadow_of: Callable[..., ShadowProcess],
+) -> None:
+    shadow = shadow_of(ANSWERS)
+    (item,) = scored(1)
+    arrival = msgspec.structs.replace(item.arrival, event_id="\ud83d")
+    result = shadow.score([ScorableEvent(arrival, item.event)], NOW, lambda: 60.0)
+    assert result == ShadowResult(0, "it failed with UnicodeEncodeError")
+    assert score(shadow) == ShadowResult(3)
 
 
 @pytest.mark.parametrize(
     ("script", "failure"),
     [
-        ("raise SystemExit(1)", "its process ended, or cannot be had: "),
-        (f"{BEGINS}pipe.send_bytes(b'nonsense')", "its process ended, or cannot be had: "),
-        (f"{BEGINS}{GOES_ON}pipe.send_bytes(b'nonsense')", "its process ended, or cannot be had"),
+        ("raise SystemExit(1)", ENDED),
+        (f"{BEGINS}pipe.send_bytes(b'nonsense')", ENDED),
+        (f"{BEGINS}{GOES_ON}pipe.send_bytes(b'nonsense')", ENDED),
     ],
 )
 def test_one_that_does_not_start_or_talks_nonsense_is_said(
@@ -119,7 +167,7 @@ def test_one_that_does_not_start_or_talks_nonsense_is_said(
 
 def test_where_no_process_can_be_started_there_is_no_shadow(tmp_path: Path) -> None:
     result = score(ShadowProcess(command=(str(tmp_path / "nothing"),)))
-    assert result == ShadowResult(0, "its process ended, or cannot be had: FileNotFoundError")
+    assert str(result.failure).startswith(f"{ENDED} (FileNotFoundError)")
 
 
 def test_a_batch_waits_for_its_start_no_longer_than_for_its_answer(
@@ -127,8 +175,8 @@ def test_a_batch_waits_for_its_start_no_longer_than_for_its_answer(
 ) -> None:
     shadow = shadow_of(f"{BEGINS}time.sleep(60)", wait_seconds=0.05)
     began = time.monotonic()
-    assert score(shadow).failure == "it is still starting"
-    assert score(shadow).failure == BUSY
+    assert score(shadow).failure == STARTING
+    assert score(shadow).failure == STARTING
     assert time.monotonic() - began < 20
     assert eventually(lambda: len(started(tmp_path)) == 1)
 
@@ -146,31 +194,71 @@ def test_what_it_does_not_read_holds_nobody_up(
 def test_one_that_is_slow_is_gone_without_until_it_answered(
     shadow_of: Callable[..., ShadowProcess], tmp_path: Path
 ) -> None:
-    release = tmp_path.with_suffix(".release")
-    slowly = f"\n    while not Path({str(release)!r}).exists(): time.sleep(0.01)"
+    hold = tmp_path.with_suffix(".hold")
+    slowly = f"\n    while Path({str(hold)!r}).exists(): time.sleep(0.01)"
     shadow = shadow_of(f"{BEGINS}{GOES_ON}{slowly}\n    say(len(asked.scored))", 0.2)
-    assert eventually(lambda: score(shadow).failure == "it took too long")
-    assert [score(shadow).failure for _ in range(20)] == [BUSY] * 20
-    release.touch()
+    assert eventually(lambda: score(shadow).predicted == 3)
+    hold.touch()
+    assert score(shadow).failure == "it took too long"
+    began = time.monotonic()
+    assert [score(shadow).failure for _ in range(100)] == [BUSY] * 100
+    assert time.monotonic() - began < 100 * 0.2  # none of them waits
+    hold.unlink()
     assert eventually(lambda: score(shadow).predicted == 3)
     assert len(started(tmp_path)) == 1
 
 
-def test_one_that_never_returns_is_ended_and_others_come_less_and_less_often(
+def test_one_starts_however_little_time_it_gets_between_batches(
     shadow_of: Callable[..., ShadowProcess], tmp_path: Path, clock: Clock
 ) -> None:
-    shadow = shadow_of(f"{BEGINS}{GOES_ON}\n    while True: pass", wait_seconds=2.0)
+    """A quiet function: an environment is frozen for hours between its batches, and each batch
+    gives the process no more time than it waits for it."""
+    begins = BEGINS.replace("say(0)", "")
+    shadow = shadow_of(f"{begins}time.sleep(1.5){GOES_ON}say(len(asked.scored))", 0.2)
+    frozen = False
+
+    def batch() -> bool:
+        nonlocal frozen
+        for pid in started(tmp_path) if frozen else []:
+            os.kill(pid, signal.SIGCONT)
+        predicted = score(shadow).predicted == 3
+        for pid in started(tmp_path):
+            os.kill(pid, signal.SIGSTOP)
+            frozen = True
+        clock.seconds += 3_600
+        return predicted
+
+    assert eventually(batch)
+    assert len(started(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "limit", "most"),
+    [
+        (f"{BEGINS}{GOES_ON}\n    while True: pass", "_LONGEST_CPU_SECONDS", 0.5),
+        (f"{BEGINS}time.sleep(600)", "_LONGEST_WAIT_SECONDS", 0.5),
+        (f"{BEGINS}{GOES_ON}time.sleep(600)", "_LONGEST_WAIT_SECONDS", 0.5),
+        (f"{BEGINS}{GOES_ON}time.sleep(600)", "_MOST_BATCHES", 5),
+    ],
+    ids=["burns", "never starts", "never answers", "batches"],
+)
+def test_one_that_never_returns_is_ended_and_others_come_less_and_less_often(
+    shadow_of: Callable[..., ShadowProcess],
+    tmp_path: Path,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    script: str,
+    limit: str,
+    most: float,
+) -> None:
+    monkeypatch.setattr(f"ride_scoring.shadow_process.{limit}", most)
+    shadow = shadow_of(script, wait_seconds=0.2)
     for pause, count in ((600, 1), (1_200, 2), (2_400, 3)):
-        assert eventually(lambda: score(shadow).failure == "it took too long", 60)
-        (pid,) = filter(runs, started(tmp_path))
-        clock.seconds += 59
-        assert [score(shadow).failure for _ in range(10)] == [BUSY] * 10
-        clock.seconds += 1
         ended = f"it never answered and was ended: for {pause:,} s there is none"
-        assert score(shadow).failure == ended
-        assert not runs(pid)
+        assert eventually(partial(says, shadow, ended))
+        assert not any(map(runs, started(tmp_path)))
         clock.seconds += pause - 1
-        assert "too early for another" in str(score(shadow).failure)
+        assert score(shadow).failure == "it ended, and it is too early for another"
         assert len(started(tmp_path)) == count
         clock.seconds += 1
 
@@ -179,9 +267,13 @@ def test_one_that_had_no_time_to_answer_is_not_ended(
     shadow_of: Callable[..., ShadowProcess], tmp_path: Path, clock: Clock
 ) -> None:
     """An environment that is frozen for hours between its batches."""
-    shadow = shadow_of(f"{BEGINS}{GOES_ON}\n    while True: pass", wait_seconds=2.0)
-    assert eventually(lambda: score(shadow).failure == "it took too long", 60)
-    for _ in range(10):
+    hold = tmp_path.with_suffix(".hold")
+    slowly = f"\n    while Path({str(hold)!r}).exists(): time.sleep(0.01)"
+    shadow = shadow_of(f"{BEGINS}{GOES_ON}{slowly}\n    say(len(asked.scored))")
+    assert score(shadow).predicted == 3
+    hold.touch()
+    assert score(shadow, left=2.2).failure == "it took too long"
+    for _ in range(100):
         clock.seconds += 3_600
         assert score(shadow).failure == BUSY
     assert len(list(filter(runs, started(tmp_path)))) == 1

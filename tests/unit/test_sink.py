@@ -3,7 +3,6 @@ import json
 from collections.abc import Callable, Sequence
 
 import pytest
-from botocore.loaders import Loader
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,42 +132,38 @@ def test_a_call_that_fails_is_a_call_whose_records_were_all_refused() -> None:
 
 
 class Refusing(FakeKinesis):
-    """Refuses every call with one code."""
+    """Refuses every call."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, *, hopeless: bool) -> None:
         super().__init__()
         self._code = code
+        self._hopeless = hopeless
 
     def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
         self.calls.append([])
-        raise AwsError(f"{len(body)} bytes not taken in {seconds} s", self._code)
+        said = f"{len(body)} bytes not taken in {seconds} s"
+        raise AwsError(said, self._code, hopeless=self._hopeless)
 
 
-PUT_RECORDS_ERRORS = [
-    error["shape"]
-    for error in Loader().load_service_model("kinesis", "service-2")["operations"]["PutRecords"][
-        "errors"
-    ]
-]
-THROTTLES = {"ProvisionedThroughputExceededException", "KMSThrottlingException"}
-PASSING = {"InternalFailureException", "DryRunOperationException"}
-"""Kinesis's own failure; and the answer to a dry run, which is never asked for."""
-
-
-@pytest.mark.parametrize("code", PUT_RECORDS_ERRORS)
-def test_every_error_of_put_records_is_waited_for_or_given_back_at_once(code: str) -> None:
-    kinesis, clock = Refusing(code), Clock()
-    done = put(kinesis, some(3), clock)
+@pytest.mark.parametrize(
+    ("code", "throttled"),
+    [
+        ("ProvisionedThroughputExceededException", True),
+        ("KMSThrottlingException", True),
+        ("InternalFailure", False),
+        ("503", False),
+    ],
+)
+def test_what_may_pass_is_waited_for(code: str, *, throttled: bool) -> None:
+    kinesis = Refusing(code, hopeless=False)
+    done = put(kinesis, some(3))
     assert (done.done, code in str(done.failure)) == (0, True)
-    if code in THROTTLES | PASSING:
-        assert len(kinesis.calls) > 1
-        assert bool(done.throttled) == (code in THROTTLES)
-    else:
-        assert (len(kinesis.calls), clock.left()) == (1, 60.0)
+    assert len(kinesis.calls) > 1
+    assert bool(done.throttled) == throttled
 
 
 def test_what_waiting_does_not_mend_is_given_back_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    kinesis, clock = Refusing("ResourceNotFoundException"), Clock()
+    kinesis, clock = Refusing("ResourceNotFoundException", hopeless=True), Clock()
     done = put(kinesis, some(3), clock)
     assert (done.done, done.retried) == (0, 0)
     assert "ResourceNotFoundException" in str(done.failure)

@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 _USER_AGENT: Final = "ride-scoring"
 
 _EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException"})
-# botocore.retries.standard: what it takes for a throttle or for transient, whatever the status.
+# botocore.retries.standard: what it takes for a throttle or for transient, whatever the status; and
+# Kinesis's throttles for the calls that it makes to KMS.
 _TRANSIENT_CODES: Final = frozenset(
     {
         "BandwidthLimitExceeded",
         "InternalError",
+        "InternalFailureException",
+        "KMSThrottlingException",
         "LimitExceededException",
         "PriorRequestNotComplete",
         "ProvisionedThroughputExceededException",
@@ -135,8 +138,9 @@ def _refusal(what: str, origin: Origin, reply: Reply) -> AwsError:
     if reply.status in _REDIRECTS:
         region = reply.headers.get("x-amz-bucket-region", "another region")
         message += f": the bucket lies in {region}, and redirects are not followed"
-    kind = PassingError if _is_transient(reply.status, code) else AwsError
-    return kind(message, code)
+    if _is_transient(reply.status, code):
+        return PassingError(message, code)
+    return AwsError(message, code, hopeless=True)
 
 
 def _is_transient(status: int, code: str) -> bool:

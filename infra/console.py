@@ -72,7 +72,8 @@ def run(app: Callable[[], object]) -> NoReturn:
     except (ClientError, BotoCoreError) as error:
         fail(_aws_sentence(error), 1)
     except ValueError as error:
-        if not str(error).startswith("Invalid endpoint"):  # botocore's, and it has no type for it
+        # botocore's and urllib's, and they have no type for it.
+        if not str(error).startswith(("Invalid endpoint", "Invalid IPv6 URL")):
             raise
         fail(f"{error}: AWS_ENDPOINT_URL has to be such as http://127.0.0.1:4566", 1)
     except OSError as error:

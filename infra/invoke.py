@@ -91,7 +91,7 @@ def started(environment: Mapping[str, str]) -> Iterator[Started]:
 def _event(path: Path) -> bytes:
     try:
         event = path.read_bytes()
-        json.loads(event.decode())
+        json.loads(event.decode(), parse_constant=_refuse)
     except FileNotFoundError:
         raise UserError(f"{path} is not there: name a JSON file of a Lambda event") from None
     except RecursionError as error:
@@ -99,6 +99,11 @@ def _event(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is no JSON file of a Lambda event: {error}") from error
     return event
+
+
+def _refuse(constant: str) -> None:
+    """Python reads NaN and Infinity; JSON, and Lambda's runtime, know neither."""
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _invocation(event: bytes) -> Invocation:

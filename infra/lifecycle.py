@@ -106,7 +106,7 @@ def _bring_up(
         endpoint = stack.open_endpoint(children, folder, port, steps, functions_endpoint)
     else:
         _require_same(endpoint, port)
-    # In a shell that was set up for it, a stack is called by the names that it has.
+    # Names given in this shell win over those that the stack was made with.
     endpoint = msgspec.structs.replace(endpoint, settings=endpoint.settings | names)
     deployed = Stack(children, folder, steps, endpoint, variables)
     return deployed, deployed.bring_up(rides)

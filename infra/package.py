@@ -166,7 +166,7 @@ def _install_dependencies(folder: Path, architecture: Architecture) -> None:
         *("--link-mode", "copy"),  # files are removed below: never touch the cache behind a link
         *("--requirement", REQUIREMENTS / "function.txt"),
     ]
-    code, said = _run(command, os.environ)
+    code, said = _run(command, _environment())
     if code != 0:
         raise UserError(
             f"the function's dependencies for {architecture} could not be installed: {said}"
@@ -205,9 +205,19 @@ def _compile(folder: Path) -> None:
         *("--invalidation-mode", "unchecked-hash", folder),
     ]
     # The order in a set constant is in the bytes.
-    code, said = _run(command, {**os.environ, "PYTHONHASHSEED": "0"})
+    code, said = _run(command, {**_environment(), "PYTHONHASHSEED": "0"})
     if code != 0:
         raise UserError(f"the function's sources do not compile: {said}")
+
+
+def _environment() -> dict[str, str]:
+    """The person's, with their index and their proxy, less what would change the bytes: how Python
+    compiles, and where it puts that."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "UV_COMPILE_BYTECODE"))
+    }
 
 
 def _run(command: Sequence[str | Path], environment: Mapping[str, str]) -> tuple[int, str]:

@@ -34,6 +34,7 @@ _STANDS_ALREADY: Final = re.compile(r"already exists|AlreadyExists|ResourceInUse
 _STOP_SECONDS: Final = 10.0
 _ANSWER_SECONDS: Final = 10.0
 """A busy LocalStack can take some seconds to say that it is healthy."""
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 NAMES: Final = {"MODEL_NAME": "model_name", "MODEL_ALIAS": "model_alias"}
 """What the publisher and the function must call the same: a command's variable, and Terraform's."""
 
@@ -97,6 +98,10 @@ def open_endpoint(
     functions_endpoint: str | None = None,
 ) -> Endpoint:
     """Takes the endpoint in AWS_ENDPOINT_URL, or starts a LocalStack. Raises `UserError`."""
+    registry = {}
+    # A store of its own: the model that is champion in the user's registry stays champion.
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        registry["MLFLOW_TRACKING_URI"] = surroundings.sqlite_address(folder / "mlflow.db")
     if given := os.environ.get("AWS_ENDPOINT_URL"):
         if port:
             raise UserError(
@@ -113,15 +118,12 @@ def open_endpoint(
         account = {
             name: value for name, value in emulator.TEST_ACCOUNT.items() if name not in os.environ
         }
-        settings = {**account, "AWS_ENDPOINT_URL": given}
+        settings = {**account, **registry, "AWS_ENDPOINT_URL": given}
     else:
         localstack = LocalStack(folder, port or emulator.free_port(), functions_endpoint)
         with steps.step("localstack", f"LocalStack {emulator.VERSION} on {localstack.endpoint}"):
             pid = localstack.start(children, os.environ)
-        settings = {**emulator.OWN_ACCOUNT, "AWS_ENDPOINT_URL": localstack.endpoint}
-    # A store of its own: the model that is champion in the user's registry stays champion.
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        settings["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"
+        settings = {**emulator.OWN_ACCOUNT, **registry, "AWS_ENDPOINT_URL": localstack.endpoint}
     endpoint = Endpoint(settings["AWS_ENDPOINT_URL"], pid, settings)
     _write(folder, endpoint)
     return endpoint
@@ -310,6 +312,11 @@ def names_given(environment: Mapping[str, str]) -> dict[str, str]:
             raise UserError(f"{name} and TF_VAR_{variable} name two different things: unset one")
         if values:
             given[name] = values.pop()
+            if not _NAME.fullmatch(given[name]):
+                raise UserError(
+                    f"{name}={given[name]!r} is not a name: it has up to 100 letters, digits, "
+                    "dots, underscores and hyphens"
+                )
     return given
 
 

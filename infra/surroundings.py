@@ -7,7 +7,10 @@ Whatever else the person has set, of AWS, of a proxy or of Terraform, is of othe
 import re
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
+
+from infra.console import UserError
 
 _AWS: Final = ("AWS_", "KINESIS_ENDPOINT_URL")
 """What could lead a client of a LocalStack of ours to a real account. The second one is the MLOps
@@ -18,6 +21,9 @@ _ENDPOINTS: Final = (
     "KINESIS_ENDPOINT_URL",
 )
 """What could lead some calls to another endpoint than the one that is given."""
+_GIVEN: Final = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}
+"""The person's configuration file stays, as the account may be in it. With
+`ignore_configured_endpoint_urls` there, calls would go to AWS itself."""
 _TERRAFORM: Final = ("TF_CLI_ARGS", "TF_WORKSPACE", "TF_LOG")
 """What could lead Terraform to another state, or into what it prints. Variables (TF_VAR_…) and the
 configuration of its providers are the person's to give."""
@@ -31,7 +37,8 @@ def toward(
     """The environment of a process that works with the stack at a host: `settings` are the stack's
     own, and `ours` says whether its LocalStack is.
     """
-    return _without_proxy(_without(base, _AWS if ours else _ENDPOINTS), url_host) | dict(settings)
+    kept = _without_proxy(_without(base, _AWS if ours else _ENDPOINTS), url_host)
+    return {**kept, **settings, **({} if ours else _GIVEN)}
 
 
 def for_terraform(base: Mapping[str, str]) -> dict[str, str]:
@@ -49,7 +56,8 @@ def sourced(url_host: str, settings: Mapping[str, str], *, ours: bool) -> str:
     foreign = (*(_AWS if ours else _ENDPOINTS), *_TERRAFORM)
     patterns = " ".join(rf"-e 's/^\({prefix}[A-Za-z0-9_]*\)=.*/\1/p'" for prefix in foreign)
     host, hosts = shlex.quote(url_host), '"${no_proxy:+$no_proxy,}"'
-    exports = [f"export {name}={shlex.quote(value)}" for name, value in sorted(settings.items())]
+    told = {**settings, **({} if ours else _GIVEN)}
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in sorted(told.items())]
     return "\n".join(
         [
             "# All that the project's commands and Terraform need to work with this stack.",
@@ -61,6 +69,19 @@ def sourced(url_host: str, settings: Mapping[str, str], *, ours: bool) -> str:
             "",
         ]
     )
+
+
+def sqlite_address(file: Path) -> str:
+    """Where MLflow finds its registry in that file. Raises `UserError`.
+
+    Whatever follows a question mark is a parameter to SQLAlchemy, and cannot be written otherwise.
+    """
+    if "?" in str(file):
+        raise UserError(
+            f"{file} cannot be MLflow's registry, as its path has a question mark in it: move it, "
+            "or set MLFLOW_TRACKING_URI"
+        )
+    return f"sqlite:///{file}"
 
 
 def _without(base: Mapping[str, str], prefixes: tuple[str, ...]) -> dict[str, str]:

@@ -54,7 +54,9 @@ class Terraform:
         self.state = folder / "terraform.tfstate"
         # From where Terraform is run to: so the path of the checkout, which a person may have
         # chosen freely, is in no argument.
-        state = _quoted(f"-state={os.path.relpath(self.state.resolve(), configuration.resolve())}")
+        state = shlex.quote(
+            f"-state={os.path.relpath(self.state.resolve(), configuration.resolve())}"
+        )
         self.settings = {
             "TF_DATA_DIR": str(data),
             "TF_IN_AUTOMATION": "1",
@@ -138,13 +140,6 @@ class Terraform:
             output=subprocess.PIPE,
             errors=subprocess.STDOUT,
         )
-
-
-def _quoted(argument: str) -> str:
-    """As Terraform wants an argument in TF_CLI_ARGS. It splits them much as a shell does, but takes
-    a backslash for an escape between single quotes too.
-    """
-    return shlex.quote(argument).replace("\\", "\\\\")
 
 
 def find_mirror(environment: Mapping[str, str]) -> Path | None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 FAILURES_PREFIX: Final = "aws/lambda/"
 """https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html"""
 _TO_READ: Final = "they have to list it, and to read rejects/, aws/lambda/ and redriven/"
+LONGEST_WAIT: Final = timedelta(days=1)
+"""How long a ride may have waited that is in one batch, and so in one object, with a later one: an
+object lies under its first ride's hour."""
 _LISTED_WITHIN: Final = timedelta(minutes=15)
 """S3 lists an object as soon as it is written: none comes up later that is older than this."""
 _LEAST_SERVER_ERROR: Final = 500
@@ -65,7 +68,7 @@ class SetAside:
         look_back: timedelta | None = None,
         passed_over: Callable[[str], object] = lambda _: None,
     ) -> None:
-        """Passes over rejects of rides that arrived before the hour of `since`, or longer than
+        """Passes over objects of rides that arrived a day before `since`, or longer than
         `look_back` before the latest reject. Calls `passed_over` with the key of an object of which
         something cannot be read."""
         self._bucket = bucket
@@ -133,8 +136,8 @@ class SetAside:
         self._failures = _Objects(self._bucket, FAILURES_PREFIX, self._since)
 
     def _first_reject(self) -> str:
-        """They lie under the hour in which their ride arrived."""
-        first = self._since
+        """They lie under the hour in which the first ride in them arrived."""
+        first = self._since - LONGEST_WAIT
         if self._look_back:
             first = max(first, self._rejects.new_from - self._look_back)
         return f"{REJECTS_PREFIX}{first:%Y/%m/%d/%H/}"

@@ -62,6 +62,7 @@ output "environment" {
     export REJECTS_BUCKET=${module.rejects_bucket.name}
     export MODEL_NAME=${var.model_name}
     export MODEL_ALIAS=${var.model_alias}
+    export SHADOW_ALIAS=${var.shadow_alias}
     export ENHANCED_FAN_OUT=${var.enhanced_fan_out}
     export RECORD_AGE_SECONDS=${var.record_age_seconds}
     export FUNCTION_NAME=${module.scoring_function.name}

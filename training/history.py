@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 from mlflow import MlflowClient
 
+from infra import console
 from infra.bucket import Bucket
 from training.registry import versions
 from training.store.pointers import Pointer, aliases
@@ -39,6 +40,8 @@ def history(client: MlflowClient, store: Bucket | None, name: str) -> list[Entry
 
 def _of_store(store: Bucket, name: str) -> list[Entry]:
     pointers = [(alias, Pointer(store, name, alias).named) for alias in aliases(store, name)]
+    for alias in (alias for alias, named in pointers if named is None):
+        console.err.print(f"{alias} in s3://{store.name} is damaged: its moves cannot be shown")
     return [
         Entry(move.at, "store", alias, move.before, move.version, move.why, move.by, "")
         for alias, named in pointers

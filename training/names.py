@@ -18,11 +18,15 @@ def serving_alias() -> str:
 
 def not_followed(name: str, alias: str) -> str | None:
     """What to tell somebody who moves another pointer than the deployment in the environment
-    follows; None where that one is moved, or no deployment is named."""
-    followed = os.environ.get("MODEL_NAME"), os.environ.get("MODEL_ALIAS")
-    if None in followed or "" in followed or followed == (name, alias):
+    follows, for its answers or as a shadow; None where one of these is moved, or no deployment is
+    named."""
+    followed, serving = os.environ.get("MODEL_NAME"), os.environ.get("MODEL_ALIAS")
+    if not followed or not serving:
+        return None
+    aliases = [serving, *filter(None, [os.environ.get("SHADOW_ALIAS")])]
+    if followed == name and alias in aliases:
         return None
     return (
-        f"the deployment in this environment follows {followed[1]} of {followed[0]}, and this is "
-        f"{alias} of {name}: its function does not look at it"
+        f"the deployment in this environment follows {' and '.join(aliases)} of {followed}, and "
+        f"this is {alias} of {name}: its function does not look at it"
     )

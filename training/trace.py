@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _SAME_MINUTES: Final = 1e-6
 _BYTE_ORDER_MARK: Final = "\ufeff"
-_EVENT_ID: Final = re.compile(r"[\w.-]+:\d+(:[\w-]+)?")
+_EVENT_ID: Final = re.compile(r"[\w.-]+:\d+(:[\w-]+){0,2}")
 _NOT_TOLD: Final = frozenset(
     {"AccessDeniedException", "InvalidArgumentException", "ResourceNotFoundException"}
 )
@@ -93,6 +93,8 @@ def trace(client: MlflowClient, prediction: Prediction) -> Traced:
 def given(text: str, where: Where, seconds: float) -> Prediction:
     """The prediction of a JSON text, of standard input for "-", or of an event_id in the stream."""
     if text == "-":
+        if sys.stdin is None:
+            raise UserError("standard input is closed: give a prediction, or an event_id, to trace")
         text = sys.stdin.buffer.read().decode(errors="surrogateescape")
     text = text.removeprefix(_BYTE_ORDER_MARK).strip()
     if text.startswith("{"):

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from infra.console import UserError, without_password
 from infra.paths import ROOT
+from infra.surroundings import sqlite_address
 
 EXPERIMENT: Final = "ride-duration"
 ARTIFACTS: Final = "mlruns"
@@ -35,10 +36,20 @@ def uri() -> str:
 
     A relative path is one from here on: a page or a task may be started elsewhere.
     """
-    named = os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{ROOT / 'mlflow.db'}"
-    if named.startswith(_SQLITE):
-        return f"{_SQLITE}{Path(named.removeprefix(_SQLITE)).absolute()}"
-    return named
+    named = os.environ.get("MLFLOW_TRACKING_URI")
+    if not named:
+        return sqlite_address(ROOT / "mlflow.db")
+    if not named.startswith(_SQLITE):
+        return named
+    path, mark, parameters = named.removeprefix(_SQLITE).partition("?")
+    return f"{sqlite_address(Path(path).absolute())}{mark}{parameters}"
+
+
+def _file() -> Path | None:
+    """The database, where it is one of SQLite's."""
+    if not uri().startswith(_SQLITE):
+        return None
+    return Path(uri().removeprefix(_SQLITE).partition("?")[0])
 
 
 def client() -> MlflowClient:
@@ -95,8 +106,8 @@ def _require_database() -> None:
 def _make_sqlite() -> None:
     """MLflow's tables, whole or not at all: it cannot go on with a part of them, as a Ctrl-C leaves
     it, or a second command that makes them at the same time."""
-    path = Path(uri().removeprefix(_SQLITE))
-    if not uri().startswith(_SQLITE) or path.exists():
+    path = _file()
+    if path is None or path.exists():
         return
     with path.with_name(f"{path.name}.lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -104,7 +115,7 @@ def _make_sqlite() -> None:
             return
         draft = path.with_name(f"{path.name}.new")
         draft.unlink(missing_ok=True)
-        MlflowClient(f"{_SQLITE}{draft}").search_experiments()
+        MlflowClient(sqlite_address(draft)).search_experiments()
         draft.replace(path)
 
 
@@ -115,6 +126,6 @@ def _artifacts() -> str | None:
         return None
     if named := os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"):
         return named
-    path = uri().removeprefix(_SQLITE)
-    folder = ROOT if path == uri() else Path(path).parent
+    path = _file()
+    folder = ROOT if path is None else path.parent
     return (folder / ARTIFACTS).as_uri()

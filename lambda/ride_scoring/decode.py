@@ -3,7 +3,6 @@
 import binascii
 import re
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -163,7 +162,7 @@ def _other_version(version: object) -> CannotScore:
 def _invalid(data: bytes, detail: str) -> CannotScore:
     """An event of another schema version may well have another schema: say the deeper cause."""
     try:
-        version = _version_decoder.decode(data).schema_version
+        version = _version_decoder.decode(_whole(data, _STAND_INS[0])).schema_version
     except UNREADABLE:
         return CannotScore("schema", detail)
     if type(version) is not int or version != SCHEMA_VERSION:
@@ -180,7 +179,7 @@ def _without_surrogates(data: bytes, detail: str) -> RideEvent:
     """
     events = []
     for stand_in in _STAND_INS:
-        mended = _ESCAPES.sub(partial(_mended, stand_in), data)
+        mended = _whole(data, stand_in)
         if mended == data:
             raise _malformed(data, detail)
         events.append(decode(mended))
@@ -190,8 +189,9 @@ def _without_surrogates(data: bytes, detail: str) -> RideEvent:
     return one
 
 
-def _mended(stand_in: bytes, escape: re.Match[bytes]) -> bytes:
-    return escape[1] or stand_in
+def _whole(data: bytes, stand_in: bytes) -> bytes:
+    """The JSON text with a character in the place of each half of a surrogate pair."""
+    return _ESCAPES.sub(lambda escape: escape[1] or stand_in, data)
 
 
 def _malformed(data: bytes, detail: str) -> CannotScore:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from infra.bucket import Bucket, Listed
+from ride_scoring.rejects import PREFIX as REJECTS_PREFIX
 from stream_sim.redrive import marks
-from stream_sim.redrive.options import PREFIXES
-from stream_sim.redrive.places import MARKS
+from stream_sim.redrive.places import MARKS, Place
+from stream_sim.set_aside import FAILURES_PREFIX, LONGEST_WAIT
 
 
 class Redriven:
@@ -34,7 +35,13 @@ class Redriven:
         return frozenset(self._event_ids)
 
     def _listed(self) -> Iterator[Listed]:
-        for prefix in PREFIXES.values():
-            for found in self._bucket.listed(MARKS + prefix):
+        """Marks of rejects lie as these do, by the hour; those of failures by mapping and shard, so
+        all of them are listed."""
+        first = self._since - LONGEST_WAIT
+        for place in (
+            Place(f"{MARKS}{REJECTS_PREFIX}", f"{MARKS}{REJECTS_PREFIX}{first:%Y/%m/%d/%H/}"),
+            Place(f"{MARKS}{FAILURES_PREFIX}"),
+        ):
+            for found in self._bucket.listed(*place):
                 if found.written_at >= self._since:
                     yield found

@@ -25,6 +25,7 @@ run "outputs" {
       export REJECTS_BUCKET=${output.rejects_bucket}
       export MODEL_NAME=ride-duration
       export MODEL_ALIAS=champion
+      export SHADOW_ALIAS=challenger
       export ENHANCED_FAN_OUT=true
       export RECORD_AGE_SECONDS=21600
       export FUNCTION_NAME=ride-scoring

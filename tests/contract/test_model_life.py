@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
@@ -333,15 +333,28 @@ def test_a_bucket_that_is_not_there_is_said(
         publish(registry, aws.client("s3"), "nowhere", NAME, "champion")
 
 
-def test_a_version_of_another_registry_is_not_written_over(
-    registry: mlflow.MlflowClient, aws: boto3.Session, published: Published
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda body: body.replace(b'"run_id":"', b'"run_id":"f'), "is another model's"),
+        (lambda _: b'{"another": "model"}', "is damaged, and a version is never written anew"),
+        (lambda body: body[:-9] + b"\xff", "is damaged"),
+        (lambda _: b"", "is damaged"),
+    ],
+)
+def test_a_version_of_another_registry_or_a_damaged_one_is_not_written_over(
+    registry: mlflow.MlflowClient,
+    aws: boto3.Session,
+    published: Published,
+    change: Callable[[bytes], bytes],
+    said: str,
 ) -> None:
     other = f"models/{NAME}/versions/{published.version}.json"
-    put(aws, other, b'{"another": "model"}')
+    put(aws, other, changed := change(get(aws, other)))
     pointer = get(aws, POINTER)
-    with pytest.raises(UserError, match="is another model's"):
+    with pytest.raises(UserError, match=said):
         publish(registry, aws.client("s3"), "models", NAME, "champion")
-    assert (get(aws, other), get(aws, POINTER)) == (b'{"another": "model"}', pointer)
+    assert (get(aws, other), get(aws, POINTER)) == (changed, pointer)
 
 
 def test_an_alias_that_nobody_set_is_said(

@@ -337,6 +337,12 @@ def test_a_prediction_is_read_from_standard_input_as_editors_write_it(
     assert trace.given("-", trace.Where(), 20.0) == wanted
 
 
+def test_standard_input_that_is_closed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(UserError, match="standard input is closed: give a prediction"):
+        trace.given("-", trace.Where(), 20.0)
+
+
 def test_standard_input_that_is_no_text_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"model": "\xff"}'), encoding="utf-8")

@@ -51,6 +51,11 @@ def test_it_is_the_same_bytes_in_another_checkout(
     subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, environment], check=True)
     monkeypatch.setattr(sys, "executable", str(environment / "bin" / "python"))
     monkeypatch.setattr(package, "BUILD", tmp_path / checkout / "build")
+    # Of another person, whose Python compiles otherwise and elsewhere.
+    monkeypatch.setenv("PYTHONOPTIMIZE", "2")
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    monkeypatch.setenv("UV_COMPILE_BYTECODE", "1")
     elsewhere = package.build(stack.local_architecture())
     assert elsewhere.rebuilt
     assert elsewhere.sha256 == built.sha256

@@ -214,7 +214,13 @@ def test_an_option_that_is_misspelt(option: tuple[str, ...], complaint: str) -> 
 
 
 @pytest.mark.parametrize("command", ["send", "verify", "watch", "redrive"])
-def test_an_endpoint_that_is_no_address(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("address", "wrong"),
+    [("banana", "Invalid endpoint: banana"), ("http://[::1", "Invalid IPv6 URL")],
+)
+def test_an_endpoint_that_is_no_address(
+    command: str, address: str, wrong: str, tmp_path: Path
+) -> None:
     write(tmp_path, [])
     options = {
         "send": ("--out", str(tmp_path / "run")),
@@ -222,11 +228,11 @@ def test_an_endpoint_that_is_no_address(command: str, tmp_path: Path) -> None:
         "watch": ("--events-stream", "s", "--rejects-bucket", "b"),
         "redrive": ("--from", "rejects", "--rejects-bucket", "b"),
     }
-    environment = {**CREDENTIALS, "AWS_ENDPOINT_URL": "banana"}
+    environment = {**CREDENTIALS, "AWS_ENDPOINT_URL": address}
     said = sentence(
         "stream_sim", command, "--stream", "s", *options[command], environment=environment
     )
-    assert "Invalid endpoint: banana: AWS_ENDPOINT_URL has to be such as http://" in said
+    assert f"{wrong}: AWS_ENDPOINT_URL has to be such as http://" in said
 
 
 def test_a_month_that_a_profile_is_held_against_is_not_there(tmp_path: Path) -> None:

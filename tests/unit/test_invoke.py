@@ -57,6 +57,8 @@ def test_a_test_run_prints_its_answer_alone(event: Path, model: Path) -> None:
     [
         (None, "is not there: name a JSON file"),
         ("no json", "is no JSON file"),
+        ('{"Records": NaN}', "is no JSON file of a Lambda event: NaN is not JSON"),
+        ('{"Records": [-Infinity]}', "is no JSON file of a Lambda event: -Infinity is not JSON"),
         ("[" * 200_000, "is no JSON file of a Lambda event: it nests too deeply"),
         ("\ufeff{}", "is no JSON file"),
         ('{"Records": [{"body": "x"}]}', "not an event of a Kinesis event source mapping"),

@@ -3,6 +3,7 @@ a stack speaks to the stack alone, and Terraform keeps its state where it was to
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,12 +11,14 @@ from pathlib import Path
 
 import boto3
 import pytest
+from sqlalchemy import create_engine
 
 from infra import emulator, stack, surroundings
 from infra.console import UserError
 from infra.processes import Children
 from infra.stack import Endpoint
 from infra.terraform import Terraform
+from training import tracking
 
 URL = "http://127.0.0.1:4566"
 OURS = Endpoint(URL, 7, {**emulator.OWN_ACCOUNT, "AWS_ENDPOINT_URL": URL})
@@ -137,12 +140,35 @@ def test_an_endpoint_that_is_given_keeps_its_account_and_is_the_only_one(tmp_pat
         "PATH": os.environ["PATH"],
         "AWS_PROFILE": "mine",
         "AWS_ENDPOINT_URL": URL,
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
     }
     assert GIVEN.environment(base) == wanted
     text = surroundings.sourced("127.0.0.1", GIVEN.settings, ours=False)
     assert sourced(text, base, tmp_path) == wanted
+
+
+def test_a_person_who_wants_no_configured_endpoints_does_not_end_up_at_aws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With real credentials beside it, the stack would be made, or destroyed, in a real account."""
+    config = tmp_path / "config"
+    config.write_text(
+        "[default]\nregion = eu-west-1\nignore_configured_endpoint_urls = true\n"
+        "services = mine\nendpoint_url = http://global.example\n"
+        "[services mine]\ns3 =\n  endpoint_url = http://s3.example\n",
+        encoding="utf-8",
+    )
+    base = {"PATH": os.environ["PATH"], "AWS_CONFIG_FILE": str(config), **emulator.TEST_ACCOUNT}
+    text = surroundings.sourced("127.0.0.1", GIVEN.settings, ours=False)
+    for environment in (GIVEN.environment(base), sourced(text, base, tmp_path)):
+        for name in os.environ:
+            monkeypatch.delenv(name)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        for service in ("s3", "kinesis", "lambda", "sts"):
+            assert boto3.Session().client(service).meta.endpoint_url == URL
 
 
 def sourced(text: str, base: Mapping[str, str], folder: Path) -> dict[str, str]:
@@ -174,7 +200,7 @@ def test_a_value_is_the_same_in_the_shell(tmp_path: Path) -> None:
 def test_a_folder_of_any_name_holds_its_state_and_all_of_it(name: str, tmp_path: Path) -> None:
     """In Terraform's own hands: from here, and from a shell that sourced the file."""
     checkout = tmp_path / name
-    configuration, folder = checkout / "terraform", checkout / ".localstack" / "stack"
+    configuration, folder = checkout / "terraform", checkout / ".localstack" / f"demo {name}"
     for made in (configuration, folder):
         made.mkdir(parents=True)
     (configuration / "main.tf").write_text(
@@ -195,7 +221,7 @@ def test_a_folder_of_any_name_holds_its_state_and_all_of_it(name: str, tmp_path:
         surroundings.sourced("127.0.0.1", settings, ours=True), encoding="utf-8"
     )
     script = (
-        "source .localstack/stack/env\n"
+        f"source {shlex.quote(str(folder / 'env'))}\n"
         "terraform -chdir=terraform output -raw said\n"
         'printf "\\n%s" "$MLFLOW_TRACKING_URI"\n'
         "terraform -chdir=terraform destroy -auto-approve >/dev/null"
@@ -231,6 +257,29 @@ def test_terraform_does_what_it_is_told_here_alone(
         assert terraform.outputs() == {"said": 1}
 
 
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_folder_of_any_name_holds_its_registry_or_it_is_said(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for named in (f"sqlite:///{folder}/mlflow.db", "sqlite:///mlflow.db", None):
+        monkeypatch.setattr(tracking, "ROOT", folder)
+        if named is None:
+            monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        else:
+            monkeypatch.setenv("MLFLOW_TRACKING_URI", named)
+        if "?" in name and named != f"sqlite:///{folder}/mlflow.db":
+            with pytest.raises(UserError, match="has a question mark in it"):
+                tracking.uri()
+        elif "?" not in name:
+            engine = create_engine(tracking.uri())
+            engine.connect().close()
+            engine.dispose()
+            assert sorted(tmp_path.rglob("*")) == [folder, folder / "mlflow.db"]
+
+
 def test_a_localstack_of_ours_is_configured_by_nobody_else() -> None:
     base = {"PATH": "/bin", "HOME": "/root", "LC_ALL": "C.UTF-8", "PERSISTENCE": "1"}
     base |= {"LOCALSTACK_AUTH_TOKEN": "t", "GATEWAY_LISTEN": "0.0.0.0:80", "AWS_PROFILE": "p"}
@@ -246,6 +295,12 @@ def test_a_stack_is_called_what_it_was_told_to_be() -> None:
     assert stack.names_given(both) == {"MODEL_NAME": "taxi", "MODEL_ALIAS": "best"}
     with pytest.raises(UserError, match="MODEL_NAME and TF_VAR_model_name name two"):
         stack.names_given({"MODEL_NAME": "taxi", "TF_VAR_model_name": "fare"})
+
+
+@pytest.mark.parametrize("name", ["my model", "-x", "a/b", "ü", "x" * 101, "a\nb", "$(id)"])
+def test_a_name_that_no_stack_can_have_is_refused_before_anything_is_made(name: str) -> None:
+    with pytest.raises(UserError, match="is not a name: it has up to 100 letters"):
+        stack.names_given({"TF_VAR_model_alias": name})
 
 
 def test_what_terraform_says_that_it_exports_is_what_commands_read() -> None:

@@ -52,7 +52,7 @@ variable "predictions_stream" {
 }
 
 variable "owner" {
-  description = "Something that only one deployment of a name can make, such as its role's ARN: the topic is made after it. Nothing is waited for unless set."
+  description = "ARN of something whose creation fails where a deployment of this name exists, such as its role: the topic is created after it. Not waited for unless set."
   type        = string
   default     = null
 }

@@ -31,8 +31,10 @@ class Objects(Protocol):
 class Streams(Protocol):
     """Kinesis. Raises `AwsError`."""
 
-    def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
-        """One attempt of PutRecords, of so many seconds at most; for each record None, or the code
-        that it was refused with.
+    def put_records(
+        self, body: bytes, count: int, seconds: float = CALL_SECONDS
+    ) -> list[str | None]:
+        """One attempt of PutRecords, of so many seconds at most, with a body of `count` records;
+        for each of them None, or the code that it was refused with.
         """
         ...

@@ -113,7 +113,7 @@ class PredictionSink:
         soon is of no use."""
         try:
             body = put_records.body(self._stream_name, records)
-            return self._kinesis.put_records(body, seconds), False
+            return self._kinesis.put_records(body, len(records), seconds), False
         except AwsError as error:
             logger.warning("PutRecords to %s failed: %s", self._stream_name, error)
             return [error.code] * len(records), error.hopeless

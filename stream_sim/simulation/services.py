@@ -92,7 +92,9 @@ class SimulatedKinesis:
         self._door = door
         self._stream = stream
 
-    def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
+    def put_records(
+        self, body: bytes, count: int, seconds: float = CALL_SECONDS
+    ) -> list[str | None]:
         invocation = self._door.enter()
         call = msgspec.json.decode(body, type=_PutRecords)
         if call.stream_name != PREDICTIONS:
@@ -100,6 +102,8 @@ class SimulatedKinesis:
                 f"{call.stream_name} is not there", "ResourceNotFoundException", hopeless=True
             )
         entries = [_entry(record) for record in call.records]
+        if len(entries) != count:
+            raise ValueError(f"a body of {len(entries)} records for {count}")
         self._stream.require_call(entries)
         events = [self._held(entry) for entry in entries]
         self._check_calls(invocation)

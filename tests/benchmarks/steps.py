@@ -107,11 +107,17 @@ def _take_steps(event: Mapping[str, Any], watch: Stopwatch) -> list[bytes]:
     )
     if sink._aggregate:
         outputs = watch.time("aggregate", lambda: put_records.aggregated(outputs))
+    calls = [*put_records.calls(outputs)]
     bodies = watch.time(
-        "body",
-        lambda: [put_records.body(sink._stream_name, call) for call in put_records.calls(outputs)],
+        "body", lambda: [put_records.body(sink._stream_name, call) for call in calls]
     )
-    watch.time("sign and send", lambda: [sink._kinesis.put_records(body) for body in bodies])
+    watch.time(
+        "sign and send",
+        lambda: [
+            sink._kinesis.put_records(body, len(call))
+            for body, call in zip(bodies, calls, strict=True)
+        ],
+    )
     return bodies
 
 

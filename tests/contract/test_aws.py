@@ -71,11 +71,11 @@ def test_what_is_not_there_is_told_by_awss_code(own: Aws, bucket: str, code: str
 def test_records_arrive_as_they_were_put(own: Aws, aws: boto3.Session) -> None:
     payloads = [b'{"ride_id": 1}', bytes(range(256)), "zö".encode()]
     body = put_records_body("ride-predictions", *payloads)
-    assert own.kinesis.put_records(body) == [None] * 3
+    assert own.kinesis.put_records(body, 3) == [None] * 3
     assert sorted(read_stream(aws, "ride-predictions")) == sorted(payloads)
 
 
 def test_a_stream_that_is_not_there_is_told_by_awss_code(own: Aws) -> None:
     with pytest.raises(AwsError) as refused:
-        own.kinesis.put_records(put_records_body("no-such-stream", b"x"))
+        own.kinesis.put_records(put_records_body("no-such-stream", b"x"), 1)
     assert refused.value.code == "ResourceNotFoundException"

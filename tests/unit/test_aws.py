@@ -124,7 +124,7 @@ def test_a_put_is_boto3s_to_the_last_byte(
 def test_put_records_is_boto3s_to_the_last_byte(server: Server, keys: dict[str, str]) -> None:
     server.will(answer(body=TWO_IN))
     theirs("kinesis", server.url, keys).put_records(Records=RECORDS, StreamName="predictions")
-    assert ours(server.url, keys).kinesis.put_records(server.asked[0].body) == [None, None]
+    assert ours(server.url, keys).kinesis.put_records(server.asked[0].body, 2) == [None, None]
     assert_same(server)
 
 
@@ -142,7 +142,7 @@ def test_a_configured_endpoint_is_spoken_to_as_boto3_does(
     assert_same(server)
     server.asked.clear()
     theirs("kinesis", url, KEYS).put_records(Records=RECORDS, StreamName="predictions")
-    ours(url, KEYS).kinesis.put_records(server.asked[0].body)
+    ours(url, KEYS).kinesis.put_records(server.asked[0].body, 2)
     assert_same(server)
 
 
@@ -324,7 +324,7 @@ def test_a_proxy_is_asked_for_the_whole_url_and_given_its_password(server: Serve
 def test_a_proxy_is_asked_for_a_tunnel_to_https_and_sees_no_signature(server: Server) -> None:
     server.will(answer(403))
     with pytest.raises(AwsError):
-        aws.connect(KEYS | {"HTTPS_PROXY": server.url}).kinesis.put_records(b"{}")
+        aws.connect(KEYS | {"HTTPS_PROXY": server.url}).kinesis.put_records(b"{}", 0)
     assert [(asked.method, asked.path) for asked in server.asked] == [
         ("CONNECT", "kinesis.eu-west-1.amazonaws.com:443")
     ]

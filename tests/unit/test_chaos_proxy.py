@@ -100,7 +100,7 @@ def named(name: str) -> Fault:
 
 def put(client: aws.Aws, *data: bytes) -> list[str | None]:
     records = [OutputRecord(one, f"ride-{i}") for i, one in enumerate(data)]
-    return client.kinesis.put_records(put_records.body(STREAM, records))
+    return client.kinesis.put_records(put_records.body(STREAM, records), len(records))
 
 
 @pytest.mark.parametrize("service", Service)

@@ -26,10 +26,13 @@ class FakeKinesis:
         self.data: list[bytes] = []
         self.seconds: list[float] = []
 
-    def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
+    def put_records(
+        self, body: bytes, count: int, seconds: float = CALL_SECONDS
+    ) -> list[str | None]:
         self.seconds.append(seconds)
         request = json.loads(body)
         assert request["StreamName"] == "predictions"
+        assert len(request["Records"]) == count
         self.calls.append([record["PartitionKey"] for record in request["Records"]])
         codes: list[str | None] = []
         for record in request["Records"]:
@@ -120,11 +123,13 @@ def test_no_call_is_begun_that_would_outlive_the_function() -> None:
 
 def test_a_call_that_fails_is_a_call_whose_records_were_all_refused() -> None:
     class Flaky(FakeKinesis):
-        def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
+        def put_records(
+            self, body: bytes, count: int, seconds: float = CALL_SECONDS
+        ) -> list[str | None]:
             if not self.calls:
                 self.calls.append([])
                 raise AwsError("no answer", "ConnectTimeoutError")
-            return super().put_records(body, seconds)
+            return super().put_records(body, count, seconds)
 
     kinesis = Flaky()
     assert put(kinesis, some(3)) == Put(3, retried=3)
@@ -139,9 +144,11 @@ class Refusing(FakeKinesis):
         self._code = code
         self._hopeless = hopeless
 
-    def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
+    def put_records(
+        self, body: bytes, count: int, seconds: float = CALL_SECONDS
+    ) -> list[str | None]:
         self.calls.append([])
-        said = f"{len(body)} bytes not taken in {seconds} s"
+        said = f"{count} records of {len(body)} bytes not taken in {seconds} s"
         raise AwsError(said, self._code, hopeless=self._hopeless)
 
 

@@ -136,8 +136,10 @@ class Kinesis:
         self._origin = endpoint.origin
         self._path = endpoint.path or "/"
 
-    def put_records(self, body: bytes, seconds: float = CALL_SECONDS) -> list[str | None]:
-        """Sends a PutRecords body, its keys written without blanks before their colons.
+    def put_records(
+        self, body: bytes, count: int, seconds: float = CALL_SECONDS
+    ) -> list[str | None]:
+        """Sends a PutRecords body that holds `count` records.
 
         For each record, in order: None, or the code that it was refused with. Takes `seconds`
         at most. Raises `AwsError`, and then some of the records may be in nevertheless.
@@ -145,8 +147,7 @@ class Kinesis:
         """
         request = Request("POST", self._origin, self._path, _PUT_RECORDS, body)
         reply = self._signed.send("PutRecords", request, seconds=seconds)
-        # Inside a JSON string the quotes would be escaped, so this counts keys and nothing else.
-        return _codes(reply.body, expected=body.count(b'"PartitionKey":'))
+        return _codes(reply.body, count)
 
 
 _PUT_RECORDS: Final = {
@@ -157,7 +158,7 @@ _PUT_RECORDS: Final = {
 _results_decoder = msgspec.json.Decoder(_Results)
 
 
-def _codes(body: bytes, *, expected: int) -> list[str | None]:
+def _codes(body: bytes, expected: int) -> list[str | None]:
     try:
         results = _results_decoder.decode(body).records
     except UNREADABLE as error:

@@ -10,9 +10,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import typer
 
+from infra import rides
+from infra.cli import app as whole
 from infra.paths import ROOT
+from stream_sim.cli import app as simulator
 from tests.runs import write
+from training.cli import app as training
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -381,3 +386,22 @@ def test_a_command_line_without_options_is_stopped_without_a_traceback() -> None
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (130, "error: stopped\n")
+
+
+def test_one_command_has_the_verbs_of_all_parts() -> None:
+    """`rides plan` is `python -m stream_sim plan`, and no verb hides another's."""
+    parts = {"a": simulator, "b": training, "c": whole}
+    verbs = [name for part in parts.values() for name in typer.main.get_group(part).commands]
+    assert len(set(verbs)) == len(verbs)
+    assert sorted(typer.main.get_group(rides.joined(parts)).commands) == sorted(verbs)
+    command = Path(sys.executable).with_name("rides")
+    found = subprocess.run([command, "plan", "--help"], capture_output=True, text=True, check=True)
+    assert "Price a deployment on AWS" in found.stdout
+    done = subprocess.run(
+        [command, "send", "--stream", "s", "--trips", "nowhere.parquet"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "nowhere.parquet is not there" in done.stderr

@@ -7,7 +7,7 @@ PYTHON := .venv/bin/python
 SHARED := --numprocesses 3 --dist loadscope --no-loadscope-reorder
 export KEEP RIDES PORT ARCH EVENT MINUTES HISTORIES SEED RUNS
 
-.PHONY: help setup demo soak chaos simulate fuzz up down mlflow package invoke test test-terraform test-fast lint format bench lock clean
+.PHONY: help setup demo soak chaos simulate fuzz up down mlflow package invoke test test-all test-terraform test-fast lint format bench lock clean
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -45,15 +45,18 @@ package: setup ## Build the function's zip, the same bytes each time  [ARCH=x86_
 invoke: setup ## Run the function here on one event, on AWS's runtime client  EVENT=file.json
 	@$(PYTHON) -m infra invoke
 
-test: lint ## Run every check and test
-	@$(PYTHON) -m pytest $(SHARED)
+test: lint ## Run the checks, and the tests that every change needs: six minutes on two cores
+	@$(PYTHON) -m pytest $(SHARED) -m "not thorough"
+
+test-all: test ## Run the rest too: each command of README and docs, chaos, all mutants, benchmarks
+	@$(PYTHON) -m pytest $(SHARED) -m thorough
 
 test-terraform: setup ## Check the HCL, and plan, apply, change and destroy it on moto and LocalStack
 	@$(PYTHON) -m infra check-terraform
 	@$(PYTHON) -m pytest $(SHARED) tests/terraform
 
-test-fast: setup ## Run the tests that need no LocalStack
-	@$(PYTHON) -m pytest $(SHARED) -m "not integration"
+test-fast: setup ## Run those of `make test` that start no LocalStack
+	@$(PYTHON) -m pytest $(SHARED) -m "not thorough and not localstack"
 
 lint: setup ## Check format, code, types and Terraform
 	@.venv/bin/ruff format --check .

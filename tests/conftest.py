@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import hypothesis
 import pytest
@@ -31,8 +30,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("shared")
 
 _FIRST = {"integration": 0, "terraform": 1}
-_APART = {"test_agreement.py", "test_chaos.py"}
-"""They bring up a LocalStack of their own, and nothing in the checkout's."""
+_DEMOS = ("test_run_it", "test_demo_killed.py")
+"""A checkout runs one demo at a time."""
 
 
 @pytest.fixture(scope="session")
@@ -64,9 +63,6 @@ def account(newcomer: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What waits the longest comes first."""
-    for item in items:
-        if item.path.parent.name == "integration":
-            item.add_marker(pytest.mark.integration)
     items.sort(key=lambda item: _FIRST.get(item.path.parent.name, len(_FIRST)))
 
 
@@ -75,13 +71,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> "ByFile
 
 
 class ByFile(LoadScopeScheduling):
-    """A file stays together, with its fixtures; those on the checkout's own stack take each other's
-    place, so that one process runs them one after the other.
+    """A file stays together, with its fixtures, but for the README's: each of its tests takes
+    minutes. Demos take each other's place, so one process runs them one after the other.
 
     Marks would say it in fewer words, but pytest 9.2 does not see what pytest-xdist 3.8 makes of
     them.
     """
 
     def _split_scope(self, nodeid: str) -> str:
+        if any(name in nodeid for name in _DEMOS):
+            return "demos"
         path = nodeid.partition("::")[0]
-        return "integration" if "/integration/" in path and Path(path).name not in _APART else path
+        return nodeid if path.endswith("test_readme.py") else path

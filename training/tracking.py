@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+from contextlib import AbstractContextManager, chdir, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -61,10 +62,11 @@ def client() -> MlflowClient:
     _require_database()
     try:
         mlflow.set_tracking_uri(uri())
-        found = MlflowClient()
-        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-            mlflow.create_experiment(EXPERIMENT, _artifacts())
-        mlflow.set_experiment(EXPERIMENT)
+        with _in_a_plain_folder():
+            found = MlflowClient()
+            if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+                mlflow.create_experiment(EXPERIMENT, _artifacts())
+            mlflow.set_experiment(EXPERIMENT)
     except (MlflowException, ValueError, SQLAlchemyError, CommandError) as error:
         said = without_password(str(error)).strip()
         reason = said.partition("(Caused by")[0].splitlines()[0].strip()
@@ -73,6 +75,12 @@ def client() -> MlflowClient:
             "MLFLOW_TRACKING_URI"
         ) from error
     return found
+
+
+def _in_a_plain_folder() -> AbstractContextManager[None]:
+    """MLflow notes the working directory for an experiment that nobody uses, and quotes it as Python
+    does: PostgreSQL takes one with an apostrophe in it for the name of a column."""
+    return nullcontext() if _file() or not is_database() else chdir("/")
 
 
 def shown() -> str:

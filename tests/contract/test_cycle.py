@@ -78,14 +78,13 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
         for name, value in flow_settings.SETTINGS.items():
             patch.setenv(name, value)
         patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
-        patch.setenv("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # it may be busy
         from prefect.testing.utilities import (  # noqa: PLC0415 - the settings come first
             prefect_test_harness,
         )
 
         from training import flow  # noqa: PLC0415 - likewise
 
-        with prefect_test_harness():
+        with prefect_test_harness(server_startup_timeout=600):  # the machine may be busy
             yield flow
 
 

@@ -43,7 +43,7 @@ def _account(record: KinesisRecord) -> None:
         found = arrivals(0, record)
     except CannotScore as cause:
         whole = _require_written(reject_whole(record, cause, NOW))
-        require(whole.reason in {"not_json", "kpl_damaged"}, f"a record is set aside as {cause}")
+        require(whole.reason in {"not_base64", "kpl_damaged"}, f"a record is set aside as {cause}")
         require(whole.data_base64 == record.data_base64, "a reject does not give its record back")
         _require_key(whole, record.partition_key)
         return

@@ -26,6 +26,7 @@ needs_atheris = pytest.mark.skipif(
 
 
 @needs_atheris
+@pytest.mark.thorough
 @pytest.mark.parametrize("target", TARGETS)
 def test_nothing_that_nobody_would_send_breaks_a_promise(target: str, tmp_path: Path) -> None:
     found = fuzz(target, INPUTS[target], tmp_path, seed=1)

@@ -33,6 +33,8 @@ from tests.integration.agreement.emulated import Clients, Ran
 from tests.integration.agreement.schedules import Schedule, draw
 from tests.integration.agreement.scripted import ANSWERS, ENTRIES, INSTEAD, Call
 
+pytestmark = [pytest.mark.localstack, pytest.mark.thorough]
+
 SEEDS = range(12)
 
 

@@ -10,7 +10,7 @@ from tests.benchmarks import breakdown, cold, report, sending, verifying, warm
 from tests.benchmarks.goals import GOALS
 
 # MLflow is warned by newer pandas of what is its own to mend.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.thorough]
 
 
 def test_every_goal_is_measured_and_no_prediction_is_lost(

@@ -18,6 +18,8 @@ from infra.chaos.killer import Killer, functions_of
 from infra.paths import OUT, ROOT
 from tests.waiting import eventually
 
+pytestmark = [pytest.mark.localstack, pytest.mark.thorough]
+
 MINUTES = 0.5
 FUNCTION = [sys.executable, "-c", "import time; time.sleep(60)", "awslambdaric", "handler"]
 """What a function's process looks like from outside."""

@@ -13,6 +13,8 @@ from infra import emulator
 from infra.paths import LOCALSTACK, ROOT
 from tests.waiting import eventually
 
+pytestmark = [pytest.mark.localstack, pytest.mark.thorough]
+
 
 def processes_of_the_demo() -> list[int]:
     """Processes that have the demo's folder in their environment or command line."""

@@ -16,7 +16,8 @@ from infra.paths import ROOT
 from training import tracking
 
 # MLflow is warned by newer pandas and SQLAlchemy of what is its own to mend.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.thorough]
+
 
 MARK = "RIDE_SCORING_TEST_PAGE"
 """Set for the command, and inherited by all that it starts."""

@@ -23,6 +23,8 @@ from ride_scoring import aws
 from tests.models import always_fails
 from tests.store import Publisher
 
+pytestmark = [pytest.mark.localstack, pytest.mark.thorough]
+
 RIDES = 20_000
 """More than are sent before the models have moved: then sending is stopped, as by Ctrl-C."""
 RATE = 160

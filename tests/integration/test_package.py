@@ -23,6 +23,8 @@ from ride_scoring import compiled, kpl
 from tests.factories import event_json, kinesis_event
 from tests.models import compiled_directory, write
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def built() -> package.Package:

@@ -23,6 +23,7 @@ DEMO_FAULTS = ("duplicate", "late", "out-of-order", "huge", "aggregated", "damag
 _SECTIONS = ("Run it", "Look around", "The life of a model", "On AWS")
 
 
+@pytest.mark.localstack
 def test_run_it(newcomer: dict[str, str]) -> None:
     with Shell(newcomer) as shell:
         for command in readme_commands("Run it"):
@@ -49,6 +50,8 @@ def test_run_it(newcomer: dict[str, str]) -> None:
     assert not (LOCALSTACK / "demo").exists()
 
 
+@pytest.mark.localstack
+@pytest.mark.thorough
 def test_look_around_and_live_the_life_of_a_model(newcomer: dict[str, str], tmp_path: Path) -> None:
     """In a folder with a name that scripts stumble over, as a model of another name."""
     package.build(stack.local_architecture())
@@ -136,6 +139,8 @@ def trace_a_prediction(shell: Shell, folder: Path, version: str) -> None:
     assert all(report["sha256"] for report in traced["lineage"]["train"])
 
 
+@pytest.mark.localstack
+@pytest.mark.thorough
 def test_on_aws(account: Endpoint, newcomer: dict[str, str], tmp_path: Path) -> None:
     commands = readme_commands("On AWS")
     apply = next(command for command in commands if " apply " in command)

@@ -11,6 +11,8 @@ from infra.paths import LOCALSTACK
 from infra.processes import Children
 from infra.steps import Steps
 
+pytestmark = [pytest.mark.localstack, pytest.mark.thorough]
+
 LARGE = b"x" * 2_000_000
 """More than is kept in memory."""
 

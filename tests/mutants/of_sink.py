@@ -36,14 +36,14 @@ MUTANTS: Final = (
     Mutant(
         "a call without an answer counts as taken",
         "sink.py",
-        "return [error.code] * len(records)",
-        "return [None] * len(records)",
+        "return [error.code] * len(records), error.hopeless",
+        "return [None] * len(records), False",
         ("not the first undone", "lost"),
     ),
     Mutant(
         "a call without an answer fails the batch",
         "sink.py",
-        "return [error.code] * len(records)",
+        "return [error.code] * len(records), error.hopeless",
         "raise",
         ("raised",),
     ),

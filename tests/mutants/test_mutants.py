@@ -14,6 +14,9 @@ from tests.mutants.catalogue import MUTANTS
 from tests.mutants.histories import Caught
 from tests.mutants.mutant import Mutant
 
+FEW = 10
+"""One of so many is tried by `make test`, the others by `make test-all`."""
+
 
 @functools.cache
 def what_catches(mutant: Mutant) -> Caught:
@@ -21,13 +24,20 @@ def what_catches(mutant: Mutant) -> Caught:
     return runner.search(mutant, [] if first is None else [first])
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        pytest.param(mutant, id=mutant.name, marks=[pytest.mark.thorough] * bool(index % FEW))
+        for index, mutant in enumerate(MUTANTS)
+    ],
+)
 def test_a_broken_function_is_noticed(mutant: Mutant) -> None:
     caught = what_catches(mutant)
     assert caught.seed is not None, f"{caught.histories:,} histories passed"
     assert set(caught.properties) & set(mutant.caught_by)
 
 
+@pytest.mark.thorough
 def test_the_function_itself_passes_the_histories_that_catch_its_mutants() -> None:
     seeds_that_catch = {what_catches(mutant).seed for mutant in MUTANTS} - {None}
     broken = {seed: history.run(draw(seed)).broken for seed in seeds_that_catch if seed}

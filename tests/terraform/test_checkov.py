@@ -7,7 +7,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from infra.paths import LOCALSTACK, TERRAFORM
+
+pytestmark = pytest.mark.thorough
 
 
 def checked(folder: Path) -> dict[str, Any]:

@@ -31,6 +31,8 @@ from tests.terraform.moto_account import (
 from tests.terraform.role_calls import Refused, Surroundings
 from training.cli import app as training
 
+pytestmark = pytest.mark.thorough
+
 RIGHTS: Final = (
     *(("ReadEvents", action, 0) for action in (
         "kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords",

@@ -12,6 +12,8 @@ from infra.stack import local_architecture
 from tests.terraform.deployment import Deployment, unexplained
 from tests.terraform.moto_account import MOTO_FORGETS, MotoAccount, moto_account, standing
 
+pytestmark = pytest.mark.thorough
+
 
 def another_of_its_name_takes_nothing_from_it(account: MotoAccount, folder: Path) -> None:
     """As from a second checkout, which knows nothing of what stands: it is refused, and when what

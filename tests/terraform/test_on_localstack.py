@@ -21,6 +21,8 @@ from ride_scoring import aws
 from tests.store import Publisher
 from tests.terraform.deployment import Deployment, a_changed_package, unexplained
 
+pytestmark = [pytest.mark.localstack, pytest.mark.thorough]
+
 FORGETS: Final = {
     # Tags that come with the call that makes them.
     "aws_kinesis_stream": frozenset({"tags", "tags_all"}),

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from localstack_client.session import Session
 
 from infra.paths import ROOT
@@ -12,6 +13,8 @@ from ride_scoring import aws
 from tests.shell import Shell, commands_in
 from tests.store import Publisher
 from tests.terraform.deployment import a_changed_package
+
+pytestmark = [pytest.mark.localstack, pytest.mark.thorough]
 
 PAGE = "docs/operations.md"
 CANARY_ALARMS = {f"ride-canary-{what}" for what in ("errors", "batches-not-done", "rejects")}

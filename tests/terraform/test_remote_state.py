@@ -12,6 +12,8 @@ from infra.processes import Children
 from infra.terraform import find_binary
 from tests.terraform.moto_account import MotoAccount, moto_account
 
+pytestmark = pytest.mark.thorough
+
 KEY = "ride-prod/terraform.tfstate"
 
 

@@ -175,7 +175,9 @@ def sourced(text: str, base: Mapping[str, str], folder: Path) -> dict[str, str]:
     """What a shell has in its environment that sources the text twice, where an unset name is
     an error."""
     (folder / "env").write_text(text, encoding="utf-8")
-    show = f"{sys.executable} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+    show = (
+        f"{shlex.quote(sys.executable)} -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+    )
     done = subprocess.run(
         ["bash", "--norc", "--noprofile", "-eu", "-c", f"source ./env; . ./env; {show}"],
         cwd=folder,

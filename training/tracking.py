@@ -78,8 +78,8 @@ def client() -> MlflowClient:
 
 
 def _in_a_plain_folder() -> AbstractContextManager[None]:
-    """MLflow notes the working directory for an experiment that nobody uses, and quotes it as Python
-    does: PostgreSQL takes one with an apostrophe in it for the name of a column."""
+    """MLflow notes the working directory for an experiment that nobody uses, quoted as Python does:
+    PostgreSQL takes one with an apostrophe in it for the name of a column."""
     return nullcontext() if _file() or not is_database() else chdir("/")
 
 

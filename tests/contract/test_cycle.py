@@ -31,7 +31,7 @@ from training.store.pointers import Pointer
 from training.train import TrainedModel
 
 # MLflow and Prefect are warned by newer libraries of what is their own to mend.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.thorough]
 
 
 def month(number: int) -> bytes:

@@ -15,7 +15,7 @@ from training.models.boosted import Hyperparameters
 from training.search import Budget
 
 # MLflow is warned by newer pandas and SQLAlchemy of what is its own to mend.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.thorough]
 
 
 @pytest.fixture(scope="module")

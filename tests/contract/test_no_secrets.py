@@ -28,6 +28,8 @@ from tests.factories import event_json, kinesis_event
 from tests.models import always_fails
 from tests.store import Publisher
 
+pytestmark = pytest.mark.thorough
+
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIACANARYCANARY2345",
     "AWS_SECRET_ACCESS_KEY": "canary/secret+key",

@@ -18,7 +18,7 @@ from training import cli, tracking
 from training.registry import carried, versions
 
 # MLflow is warned by newer pandas and SQLAlchemy of what is its own to mend.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.thorough]
 
 JANUARY = "green_tripdata_2023-01.parquet"
 

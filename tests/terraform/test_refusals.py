@@ -12,6 +12,8 @@ from infra.paths import FUNCTION_SOURCES, REQUIREMENTS, ROOT, TERRAFORM
 from infra.terraform import Terraform
 from tests.terraform.planning import PACKAGE, empty_account, initialised, plan, refused
 
+pytestmark = pytest.mark.thorough
+
 MISTAKES: Final[dict[str, tuple[dict[str, Any], tuple[str, ...]]]] = {
     "name": ({"name": "Ride"}, ("name has 2 to 20 characters, lower case letters",)),
     "settings": (

@@ -19,6 +19,8 @@ from tests.terraform.planning import (
 )
 from tests.terraform.reaches import LIFECYCLE, PLANS, PROFILES, REACHES, TAGS, TOLD
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[dict[str, str]]:

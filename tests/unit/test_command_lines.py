@@ -19,6 +19,8 @@ from stream_sim.cli import app as simulator
 from tests.runs import write
 from training.cli import app as training
 
+pytestmark = pytest.mark.thorough
+
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",

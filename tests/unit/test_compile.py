@@ -79,6 +79,7 @@ def standing(ridden: Trips) -> Pipeline:
     return boosted.fit(taken, minutes, boosted.FEATURES, boosted.Hyperparameters(), seed=0)
 
 
+@pytest.mark.thorough
 def test_the_standing_model_compiles_and_every_split_is_tried() -> None:
     report = checked(standing(trips()), boosted.FEATURES)
 
@@ -355,6 +356,7 @@ def test_the_function_refuses_a_file_sorted_by_a_feature_that_it_does_not_take()
         CompiledModel(stamp(proto, facts | {"sorted_by": '["hour", "tip"]'}))
 
 
+@pytest.mark.thorough
 def test_a_model_of_real_rides_gives_the_next_months_rides_the_same_minutes() -> None:
     january = read(shared("tlc/green_tripdata_2023-01.parquet")).where(slice(0, 20_000))
     february = read(shared("tlc/green_tripdata_2023-02.parquet"))

@@ -45,7 +45,7 @@ package: setup ## Build the function's zip, the same bytes each time  [ARCH=x86_
 invoke: setup ## Run the function here on one event, on AWS's runtime client  EVENT=file.json
 	@$(PYTHON) -m infra invoke
 
-test: lint ## Run the checks, and the tests that every change needs: six minutes on two cores
+test: lint ## Run the checks, and the tests that every change needs
 	@$(PYTHON) -m pytest $(SHARED) -m "not thorough"
 
 test-all: test ## Run the rest too: each command of README and docs, chaos, all mutants, benchmarks

@@ -145,6 +145,7 @@ def refuse(*_: object) -> None:
     raise NotCompilable("it has a step that nobody knows")
 
 
+@pytest.mark.thorough
 def test_a_model_that_does_not_compile_is_published_and_says_why(
     registry: mlflow.MlflowClient, aws: boto3.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,6 +247,7 @@ def test_publishing_again_changes_nothing_but_the_time(
     assert after.previous is None
 
 
+@pytest.mark.thorough
 def test_a_pointer_knows_what_it_named_before(
     registry: mlflow.MlflowClient, aws: boto3.Session, published: Published
 ) -> None:
@@ -262,6 +264,7 @@ class CutShort(Exception):
     """The publisher's process ends here."""
 
 
+@pytest.mark.thorough
 def test_a_publish_that_was_cut_short_anywhere_is_repeated_safely(
     registry: mlflow.MlflowClient, aws: boto3.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

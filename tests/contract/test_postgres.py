@@ -19,7 +19,7 @@ from training.registry import versions
 from training.train import TrainedModel
 
 # MLflow is warned by newer pandas and SQLAlchemy of what is its own to mend.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.thorough]
 
 
 @pytest.fixture(scope="module")

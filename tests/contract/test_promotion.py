@@ -28,7 +28,7 @@ from training.store.rollback import follow, roll_back
 from training.train import TrainedModel, train
 
 # MLflow is warned by newer pandas and SQLAlchemy of what is its own to mend.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.thorough]
 
 Client = mlflow.MlflowClient
 PREDICTIONS = trace.Where("ride-predictions")

@@ -192,6 +192,7 @@ def test_shards_that_moto_splits_are_read_while_they_are_split(aws: boto3.Sessio
         assert data_of(found + read(reader, 50)) == numbered(range(100))
 
 
+@pytest.mark.thorough
 def test_reads_that_are_throttled_are_tried_again(kinesis: KinesisServer) -> None:
     kinesis.put(0, b"one")
     kinesis.will_complain("GetShardIterator", THROTTLED, Complaint("InternalFailure", 500))
@@ -317,6 +318,7 @@ def test_a_reader_that_ended_is_remembered_nowhere(kinesis: KinesisServer) -> No
     assert before == ShardReader._INSTANCES
 
 
+@pytest.mark.thorough
 def test_a_shard_is_read_more_often_while_there_is_more_to_be_read(kinesis: KinesisServer) -> None:
     def reads_a_second() -> float:
         first, began = kinesis.asked["GetRecords"], time.monotonic()

@@ -262,6 +262,7 @@ def test_a_dry_run_says_the_same_and_sends_and_writes_nothing(
     assert redrive(capsys, dry_run=True) == Counts(sent_before=4)
 
 
+@pytest.mark.thorough
 def test_the_command_says_what_it_did(aws: boto3.Session) -> None:
     assert "nothing to send: no other rejects" in shell("--from", "rejects").stdout
     set_aside(a_reject(1), a_reject(2, "model_output"))
@@ -446,6 +447,7 @@ def test_a_damaged_mark_is_named_and_nothing_is_sent(
     assert taken(aws) == rides(1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
@@ -480,6 +482,7 @@ def somebody_who_may(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
 
 
+@pytest.mark.thorough
 def test_the_rights_that_a_redrive_needs_are_enough(
     aws: boto3.Session, moto_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -141,6 +141,7 @@ def test_predictions_in_aggregated_records_are_counted_one_by_one(tmp_path: Path
     assert (code, account["rides"]["predicted"], account["rides"]["repeated"]) == (0, 3, 0)
 
 
+@pytest.mark.thorough
 def test_a_verify_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
     runs.write(tmp_path, sent(900))
     put([a_prediction(number) for number in range(400)])
@@ -168,6 +169,7 @@ def test_a_verify_that_is_stopped_says_so_and_leaves_what_it_read(tmp_path: Path
     assert counted(tmp_path) == 4
 
 
+@pytest.mark.thorough
 def test_what_was_verified_is_verified_again_without_reading_anything(tmp_path: Path) -> None:
     runs.write(tmp_path, sent(10))
     put([a_prediction(number) for number in range(10)])
@@ -176,6 +178,7 @@ def test_what_was_verified_is_verified_again_without_reading_anything(tmp_path: 
     assert counted(tmp_path) == 10
 
 
+@pytest.mark.thorough
 def test_rides_that_came_to_nothing_are_lost_and_named(tmp_path: Path) -> None:
     runs.write(tmp_path, sent(30))
     put([a_prediction(0)])
@@ -187,6 +190,7 @@ def test_rides_that_came_to_nothing_are_lost_and_named(tmp_path: Path) -> None:
     assert "report: " in out
 
 
+@pytest.mark.thorough
 def test_an_endpoint_that_is_away_for_a_while_loses_no_ride(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +211,7 @@ def test_an_endpoint_that_is_away_for_a_while_loses_no_ride(
     door.close()
 
 
+@pytest.mark.thorough
 def test_of_an_endpoint_that_stays_away_nothing_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,6 +269,7 @@ def test_what_cannot_be_read_in_the_rejects_bucket_is_named_once(tmp_path: Path)
     assert sorted(line.rpartition(" ")[2] for line in errors.splitlines()) == sorted(foreign)
 
 
+@pytest.mark.thorough
 def test_no_ride_is_lost_while_pages_are_empty_and_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

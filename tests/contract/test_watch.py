@@ -145,6 +145,7 @@ def test_lines_say_what_the_streams_and_the_bucket_hold(aws: boto3.Session) -> N
     assert (process.returncode, errors) == (0, "")
 
 
+@pytest.mark.thorough
 def test_json_lines_are_for_programs(aws: boto3.Session) -> None:
     deployment = Deployment(aws)
     with started(watch(*STREAMS, "--json", *OFTEN)) as process:
@@ -200,6 +201,7 @@ def test_no_credentials_are_one_sentence(
     assert "no AWS credentials" in errors
 
 
+@pytest.mark.thorough
 def test_an_endpoint_that_goes_away_is_said_until_it_is_back(
     aws: boto3.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,6 +299,7 @@ def test_a_page_on_a_terminal_opens_counts_and_leaves_the_terminal_as_it_was(
         assert terminal.settings() == terminal.before
 
 
+@pytest.mark.thorough
 def test_a_page_whose_stream_is_deleted_ends_with_a_sentence(aws: boto3.Session) -> None:
     with Terminal(watch(*STREAMS)) as terminal:
         terminal.until("backlog")

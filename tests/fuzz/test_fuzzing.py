@@ -35,6 +35,7 @@ def test_nothing_that_nobody_would_send_breaks_a_promise(target: str, tmp_path: 
     assert found.edges > 0
 
 
+@pytest.mark.thorough
 @needs_atheris
 def test_a_function_that_breaks_a_promise_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -86,6 +86,7 @@ def test_without_a_shape_gaps_are_even() -> None:
     assert arrivals(0.1, count=2).tolist() == pytest.approx([5.0, 15.0])
 
 
+@pytest.mark.thorough
 def test_even_gaps_are_still_even_after_a_day() -> None:
     every = Arrivals(1.0, [], EVEN)
     (late,) = list(itertools.islice(until(every.blocks(np.random.default_rng(1))), 86_400, 86_401))

@@ -49,6 +49,7 @@ def test_a_child_that_is_let_go_lives_on() -> None:
     child.wait()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("command", [SLEEP, STUBBORN], ids=["meek", "stubborn"])
 def test_children_of_a_process_that_is_killed_end_too(command: list[str]) -> None:
     code = (

@@ -108,6 +108,7 @@ def test_a_history_breaks_nothing_because_it_cannot_be_shown(
     assert [line.replace("...", "…") for line in said] == replayed
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(
     not str(ROOT).isascii(),
     reason="where files are taken for ASCII, msgspec cannot be imported from such a folder",
@@ -120,6 +121,7 @@ def test_commands_work_in_a_terminal_that_is_not_utf_8(command: Sequence[str]) -
     assert done.stdout
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("command", [REPLAY, PLAN, HELP], ids=lambda c: c[1].strip("-"))
 def test_a_standard_output_that_takes_no_more_is_one_sentence(command: Sequence[str]) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
@@ -150,6 +152,7 @@ def test_without_a_standard_output_nothing_is_begun() -> None:
     assert done.stderr == b"error: there is no standard output to print to: it is closed\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
 def test_a_run_does_not_end_because_nobody_hears_of_it(redirection: str, tmp_path: Path) -> None:
     done = closed((*PLAN, "--out", str(tmp_path)), redirection)

@@ -115,6 +115,7 @@ def test_bad_input_is_one_sentence_and_exit_code_1(
     assert said in done.stderr
 
 
+@pytest.mark.thorough
 def test_packed_rides_are_not_planned_where_fan_out_would_drop_them(tmp_path: Path) -> None:
     tfvars = written(tmp_path, "enhanced_fan_out = true")
     options = "--tfvars", tfvars, "--out", str(tmp_path)

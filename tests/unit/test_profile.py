@@ -151,6 +151,7 @@ def test_a_profile_that_cannot_be_written_is_named() -> None:
         file.write(profile.load().statistics, Path("/dev/full"))
 
 
+@pytest.mark.thorough
 def test_no_change_to_the_archives_directory_brings_a_traceback(tmp_path: Path) -> None:
     file.write(profile.load().statistics, path := tmp_path / "changed.npz")
     whole = path.read_bytes()

@@ -139,6 +139,7 @@ def test_a_version_that_was_never_registered_is_named(client: MlflowClient) -> N
         versions.by_number(client, "another", "1")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("uri", "complaint"),
     [
@@ -186,6 +187,7 @@ def test_a_password_is_taken_out_of_what_is_told(text: str, told: str) -> None:
 _OPEN = "from training import tracking; tracking.client(); print('open')"
 
 
+@pytest.mark.thorough
 def test_a_database_whose_making_was_stopped_is_made_again(tmp_path: Path) -> None:
     """At any moment: MLflow itself cannot go on with some of its tables."""
     environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
@@ -198,6 +200,7 @@ def test_a_database_whose_making_was_stopped_is_made_again(tmp_path: Path) -> No
     assert said == "open\n"
 
 
+@pytest.mark.thorough
 def test_two_commands_at_once_make_one_database(tmp_path: Path) -> None:
     environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
     both = [subprocess.Popen([sys.executable, "-c", _OPEN], env=environment) for _ in range(2)]

@@ -288,6 +288,7 @@ def test_where_no_time_is_left_there_is_no_shadow(
     assert started(tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_it_ends_with_a_function_that_is_killed(tmp_path: Path) -> None:
     ends_with_it = "\nfrom ride_scoring.shadow_worker import _end_with_the_function as f; f()\n"
     script = f"{ends_with_it}{BEGINS}{GOES_ON}\n    while True: pass"

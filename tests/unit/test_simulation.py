@@ -122,7 +122,7 @@ def test_what_lambda_cannot_set_aside_is_dropped_and_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("histories", "seed"), [(50, 1), pytest.param(250, 51, marks=pytest.mark.thorough)]
+    ("histories", "seed"), [(30, 1), pytest.param(270, 31, marks=pytest.mark.thorough)]
 )
 def test_no_history_breaks_a_property(histories: int, seed: int) -> None:
     said = command("simulate", "--histories", str(histories), "--seed", str(seed)).stdout

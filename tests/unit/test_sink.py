@@ -206,6 +206,7 @@ def test_aggregated_predictions_come_out_one_by_one_and_in_order() -> None:
     assert len(kinesis.data) == 12
 
 
+@pytest.mark.thorough
 @given(
     st.lists(st.tuples(st.text(min_size=1, max_size=20), st.integers(0, 40_000)), min_size=1)
     | st.lists(st.tuples(st.just("a"), st.integers(1, 60)), min_size=1_000, max_size=1_200)

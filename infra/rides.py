@@ -15,9 +15,9 @@ def main() -> NoReturn:
 
 def _run() -> None:
     # A Ctrl-C while they are imported is one too.
-    from infra.cli import app as whole  # noqa: PLC0415
-    from stream_sim.cli import app as simulator  # noqa: PLC0415
-    from training.cli import app as training  # noqa: PLC0415
+    from infra.cli import app as whole  # noqa: PLC0415 - as above
+    from stream_sim.cli import app as simulator  # noqa: PLC0415 - as above
+    from training.cli import app as training  # noqa: PLC0415 - as above
 
     joined({"Rides": simulator, "Models": training, "The whole": whole})()
 

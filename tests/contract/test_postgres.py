@@ -28,8 +28,10 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def client(artifacts: Path) -> Iterator[MlflowClient]:
+def client(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowClient]:
+    """From a folder whose name MLflow quotes in its tables as PostgreSQL does not."""
     with postgres() as uri, registered.registry(artifacts) as patch:
+        patch.chdir(tmp_path_factory.mktemp("it's (R&D)"))
         patch.setenv("MLFLOW_TRACKING_URI", uri)
         patch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", artifacts.as_uri())
         yield tracking.client()

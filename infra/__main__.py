@@ -1,6 +1,6 @@
 """python -m infra"""
 
-from infra import console
+from infra.common import console
 
 
 def main() -> None:

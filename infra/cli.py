@@ -6,22 +6,13 @@ from typing import Annotated
 
 import typer
 
-from infra import (
-    bill_of_materials,
-    console,
-    demo,
-    invoke,
-    lifecycle,
-    package,
-    soak,
-    stack,
-    versions,
-)
+from infra import bill_of_materials, demo, invoke, lifecycle, package, soak, stack, versions
 from infra.chaos import command as chaos
-from infra.console import UserError
+from infra.common import console
+from infra.common.console import UserError
+from infra.common.paths import LOCALSTACK
+from infra.common.processes import Children
 from infra.package import Architecture
-from infra.paths import LOCALSTACK
-from infra.processes import Children
 from infra.terraform import Terraform
 
 app = console.new_app("Runs, packs and takes down the system.")

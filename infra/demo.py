@@ -8,11 +8,12 @@ from typing import Any, Final
 import msgspec
 from rich.table import Table
 
-from infra import console, lifecycle
-from infra.console import UserError
-from infra.paths import LOCALSTACK, OUT
+from infra import lifecycle
+from infra.common import console
+from infra.common.console import UserError
+from infra.common.paths import LOCALSTACK, OUT
+from infra.common.steps import Steps
 from infra.stack import TrainedModel
-from infra.steps import Steps
 from infra.traffic import Account, sent, verified, watched, write_summary
 
 _OUT: Final = OUT / "demo"
@@ -51,7 +52,7 @@ def demo(port: int | None, *, keep: bool) -> None:
             sent(deployed, _OUT, *_DAY, *_FAULTS)
             before = verified(deployed, _OUT, _DEADLINE_SECONDS)
         with steps.step("redrive", "rejects sent again, and counted") as step:
-            deployed.command("stream_sim", "redrive", "--from", "rejects")
+            deployed.command("operations", "redrive", "--from", "rejects")
             account = verified(deployed, _OUT, _DEADLINE_SECONDS)
             step.line += f": {account.rides['redriven']}"
     summary = _summary(account, model, steps)

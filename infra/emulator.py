@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from infra import surroundings
-from infra.console import UserError
-from infra.paths import LOCALSTACK_PYTHON, ROOT, RUNTIME_PYTHON
-from infra.processes import Children
+from infra.common import surroundings
+from infra.common.console import UserError
+from infra.common.paths import LOCALSTACK_PYTHON, ROOT, RUNTIME_PYTHON
+from infra.common.processes import Children
 
 HOST: Final = "127.0.0.1"  # and not localhost, for which S3 clients go to virtual hosts
 VERSION: Final = "4.14.0"  # pinned in infra/localstack/pyproject.toml

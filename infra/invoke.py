@@ -16,9 +16,9 @@ from typing import Final
 
 import msgspec
 
-from infra import console
-from infra.console import UserError
-from infra.paths import ROOT
+from infra.common import console
+from infra.common.console import UserError
+from infra.common.paths import ROOT
 from localstack_processes.runtime_api import Invocation
 from localstack_processes.runtime_process import Outcome, RuntimeProcess, StartFailed
 from ride_scoring.errors import (

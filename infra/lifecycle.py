@@ -9,12 +9,13 @@ from pathlib import Path
 
 import msgspec
 
-from infra import console, emulator, stack
-from infra.console import UserError
-from infra.paths import LOCALSTACK, ROOT
-from infra.processes import Children
+from infra import emulator, stack
+from infra.common import console
+from infra.common.console import UserError
+from infra.common.paths import LOCALSTACK, ROOT
+from infra.common.processes import Children
+from infra.common.steps import Steps
 from infra.stack import Endpoint, Stack, TrainedModel
-from infra.steps import Steps
 from infra.terraform import find_binary
 
 

@@ -23,9 +23,9 @@ from typing import Final, Literal
 import msgspec
 
 from infra import bill_of_materials
-from infra.console import UserError
-from infra.paths import BUILD, FUNCTION_SOURCES, REQUIREMENTS, ROOT, UV
-from infra.processes import Children
+from infra.common.console import UserError
+from infra.common.paths import BUILD, FUNCTION_SOURCES, REQUIREMENTS, ROOT, UV
+from infra.common.processes import Children
 
 Architecture = Literal["x86_64", "arm64"]
 

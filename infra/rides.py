@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, NoReturn
 
-from infra import console
+from infra.common import console
 
 if TYPE_CHECKING:
     import typer
@@ -16,10 +16,11 @@ def main() -> NoReturn:
 def _run() -> None:
     # A Ctrl-C while they are imported is one too.
     from infra.cli import app as whole  # noqa: PLC0415 - as above
+    from operations.cli import app as operations  # noqa: PLC0415 - as above
     from stream_sim.cli import app as simulator  # noqa: PLC0415 - as above
     from training.cli import app as training  # noqa: PLC0415 - as above
 
-    joined({"Rides": simulator, "Models": training, "The whole": whole})()
+    joined({"Rides": simulator, "Models": training, "Operations": operations, "The whole": whole})()
 
 
 def joined(parts: "dict[str, typer.Typer]") -> "typer.Typer":
@@ -27,6 +28,8 @@ def joined(parts: "dict[str, typer.Typer]") -> "typer.Typer":
     app = console.new_app("Sends rides, makes and moves models, runs and takes down the system.")
     for title, part in parts.items():
         for verb in part.registered_commands:
+            if verb.hidden:  # an old name, whose verb is another part's by now
+                continue
             verb.rich_help_panel = title
             app.registered_commands.append(verb)
         for group in part.registered_groups:

@@ -7,11 +7,12 @@ from typing import Final
 import msgspec
 from rich.table import Table
 
-from infra import console, lifecycle
-from infra.console import UserError
-from infra.paths import OUT
+from infra import lifecycle
+from infra.common import console
+from infra.common.console import UserError
+from infra.common.paths import OUT
+from infra.common.steps import Steps
 from infra.stack import Stack
-from infra.steps import Steps
 from infra.traffic import FAULTS, sent, verified, watched, write_summary
 
 _OUT: Final = OUT / "soak"

@@ -17,13 +17,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from infra import console, emulator, package, reaper, surroundings
-from infra.console import UserError
+from infra import emulator, package
+from infra.common import console, reaper, surroundings
+from infra.common.console import UserError
+from infra.common.paths import LOCALSTACK
+from infra.common.processes import Children
+from infra.common.steps import Steps
 from infra.emulator import LocalStack
 from infra.package import Architecture
-from infra.paths import LOCALSTACK
-from infra.processes import Children
-from infra.steps import Steps
 from infra.terraform import Terraform
 from ride_scoring.errors import UNREADABLE
 

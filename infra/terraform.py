@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from packaging.version import InvalidVersion, Version
 
-from infra import surroundings
-from infra.console import UserError, err
-from infra.paths import LOCALSTACK, TERRAFORM
-from infra.processes import Children
+from infra.common import surroundings
+from infra.common.console import UserError, err
+from infra.common.paths import LOCALSTACK, TERRAFORM
+from infra.common.processes import Children
 
 MIRROR_VARIABLE: Final = "TERRAFORM_PROVIDER_MIRROR"
 _DATA: Final = LOCALSTACK / "terraform"

@@ -82,7 +82,7 @@ def write_summary(folder: Path, summary: msgspec.Struct) -> None:
 @contextmanager
 def watched(deployed: Stack) -> Iterator[None]:
     """A context in which a line is printed every other second of what goes on."""
-    watch = deployed.start("stream_sim", "watch", "--plain", "--every", str(_WATCH_SECONDS))
+    watch = deployed.start("operations", "watch", "--plain", "--every", str(_WATCH_SECONDS))
     try:
         yield
     finally:

@@ -12,8 +12,8 @@ import msgspec
 from botocore.config import Config
 from botocore.exceptions import ParamValidationError
 
-from infra import console
-from infra.console import UserError
+from infra.common import console
+from infra.common.console import UserError
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient

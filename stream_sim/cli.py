@@ -4,11 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from infra import console
-from infra.paths import OUT, TERRAFORM
-from stream_sim.redrive.options import MOST_RECORD_AGE_SECONDS, Source
+from infra.common import console
 
 app = console.new_app(
     "Sends taxi rides to the events stream, watches them, and accounts for what became of each."
@@ -129,7 +126,7 @@ def send(
     --fault duplicate=0.01 --fault damaged-kpl=0.001
     """
     from stream_sim.send import command
-    from stream_sim.send.request import Request
+    from stream_sim.send.options import Request
 
     command.run(
         Request(
@@ -151,7 +148,7 @@ def send(
             out=out,
             as_json=as_json,
         ),
-        _progress(),
+        console.progress(),
     )
 
 
@@ -177,136 +174,7 @@ def verify(
     """
     from stream_sim.verify import command
 
-    command.run(command.Request(stream, rejects_bucket, out, deadline, as_json), _progress())
-
-
-@app.command()
-def watch(
-    events_stream: Annotated[
-        str, typer.Option(envvar="EVENTS_STREAM_NAME", help="The events stream.")
-    ],
-    stream: PredictionsStream,
-    rejects_bucket: RejectsBucket,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="Lines in place of a page; so it is in a pipe.")
-    ] = False,
-    every: Annotated[
-        float, typer.Option(min=0.1, max=86_400, help="Seconds from one line to the next.")
-    ] = 5.0,
-    duration: Annotated[
-        float | None,
-        typer.Option(
-            min=0.1, max=86_400, help="Seconds to watch for; until q or Ctrl-C unless set."
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the lines as JSON.")] = False,
-) -> None:
-    """Watch what goes in and what comes out, as it does: a live page, or lines.
-
-    It reads both streams from now on, as one more consumer of each: two of the five reads a second
-    that a shard allows, four while it is behind.
-
-    Example: python -m stream_sim watch
-
-    Example: python -m stream_sim watch --plain --every 10
-    """
-    from stream_sim.watch import command
-
-    command.run(
-        command.Request(
-            events_stream=events_stream,
-            stream=stream,
-            rejects_bucket=rejects_bucket,
-            plain=plain,
-            as_json=as_json,
-            every=every,
-            duration=duration,
-        )
-    )
-
-
-@app.command()
-def redrive(
-    source: Annotated[Source, typer.Option("--from", help="What to send again.")],
-    stream: Annotated[str, typer.Option(envvar="EVENTS_STREAM_NAME", help="The events stream.")],
-    rejects_bucket: Annotated[
-        str, typer.Option(envvar="REJECTS_BUCKET", help="Bucket of rejected and failed rides.")
-    ],
-    reasons: Annotated[
-        list[str] | None,
-        typer.Option("--reason", help="Rejects of this reason alone; may be repeated."),
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option(help="Set aside since then: 2023-01-14T08:31:00Z, 90m, 2h or 3d.")
-    ] = None,
-    record_age: Annotated[
-        int,
-        typer.Option(
-            envvar="RECORD_AGE_SECONDS",
-            min=60,
-            max=MOST_RECORD_AGE_SECONDS,
-            help="Seconds that a ride may wait before it is set aside, Terraform's "
-            "record_age_seconds: --since looks as much further back.",
-        ),
-    ] = MOST_RECORD_AGE_SECONDS,
-    rate: Annotated[
-        float, typer.Option(min=0.1, max=1e6, help="Records of up to 1 KiB a second.")
-    ] = 500.0,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be sent; send and write nothing.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
-) -> None:
-    """Send what was set aside to the events stream again, once, however often this is run.
-
-    Only records whose answer could not be written down are sent again by the next run: those of the
-    one call that a killed run was at, and those whose answer the network lost.
-
-    Example: python -m stream_sim redrive --from rejects --reason model_output --since 2h
-    """
-    from stream_sim.redrive import command
-
-    command.run(
-        command.Request(
-            *(source, stream, rejects_bucket, reasons or [], since),
-            *(record_age, rate, dry_run, as_json),
-        ),
-        _progress(),
-    )
-
-
-@app.command()
-def plan(
-    rides_per_second: Annotated[
-        float, typer.Option(help="Rate to plan for, up to 1,000,000, all month long.")
-    ] = 100.0,
-    tfvars: Annotated[
-        Path,
-        typer.Option(
-            help="Terraform's variables of the deployment.",
-            show_default="terraform/envs/prod.tfvars",
-        ),
-    ] = TERRAFORM / "envs" / "prod.tfvars",
-    rejects: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of rides that can never be scored.")
-    ] = 0.01,
-    aggregate_input: Annotated[
-        bool, typer.Option("--aggregate-input", help="Producers pack many rides in a record.")
-    ] = False,
-    out: Annotated[
-        Path, typer.Option(help="Folder for the drawing.", show_default="out/plan")
-    ] = OUT / "plan",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
-) -> None:
-    """Price a deployment on AWS, and say what it needs and which limit it reaches first.
-
-    Example: python -m stream_sim plan --rides-per-second 4000 --tfvars terraform/envs/prod.tfvars
-    """
-    from stream_sim.plan import command
-    from stream_sim.plan.basis import Traffic
-
-    traffic = Traffic(rejects, aggregate_input)
-    command.run(rides_per_second, tfvars, traffic, out, as_json=as_json)
+    command.run(command.Request(stream, rejects_bucket, out, deadline, as_json), console.progress())
 
 
 @app.command()
@@ -356,7 +224,7 @@ def fit_profile(
 
     Example: python -m stream_sim profile fit green_tripdata_2023-01.parquet --out green.npz
     """
-    from stream_sim.profile import command
+    from trips.profile import command
 
     command.fit(files, out, as_json=as_json)
 
@@ -377,19 +245,29 @@ def show_profile(
     Example: python -m stream_sim profile show green_tripdata_2023-01.parquet
     green_tripdata_2023-02.parquet
     """
-    from stream_sim.profile import command
+    from trips.profile import command
 
     command.show(real, neighbour, profile_file, seed, as_json=as_json)
 
 
-def _progress() -> Progress:
-    """A bar on a terminal; nothing where the output goes to a file or a pipe."""
-    return Progress(
-        TextColumn("  {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console.err,
-        transient=True,
-        disable=not console.err.is_terminal,
+def _moved(command: str) -> None:
+    """Keeps the command's old name working: it says its new one, and runs it."""
+
+    @app.command(
+        command,
+        hidden=True,
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )
+    def run_where_it_went(context: typer.Context) -> None:
+        from operations.cli import app as operations
+
+        console.err.print(
+            f"`python -m stream_sim {command}` is now `python -m operations {command}`",
+            markup=False,
+        )
+        operations([command, *context.args])
+
+
+for _command in ("plan", "redrive", "watch"):
+    _moved(_command)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from infra.paths import BUILD, LOCALSTACK, ROOT
+from infra.common.paths import BUILD, LOCALSTACK, ROOT
 
 STRANGE: Final = "it's (R&D) ü"
 _AUTHOR: Final = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.com")

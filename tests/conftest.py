@@ -9,10 +9,10 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from infra import stack
-from infra.paths import LOCALSTACK
-from infra.processes import Children
+from infra.common.paths import LOCALSTACK
+from infra.common.processes import Children
+from infra.common.steps import Steps
 from infra.stack import Endpoint
-from infra.steps import Steps
 from infra.terraform import Terraform
 from tests.person import without_aws
 

@@ -13,10 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from ride_scoring.aws import StoredObject
+from ride_scoring.domain.events import KinesisRecord, Reject, Ride
 from ride_scoring.errors import AwsError, StoreUnavailable
-from ride_scoring.events import KinesisRecord, Reject, Ride
 from ride_scoring.predictions import OutputRecord, ServedModel
-from ride_scoring.sink import Put
+from ride_scoring.streams.sink import Put
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NOW = datetime(2023, 1, 14, 13, 31, 5, tzinfo=UTC)

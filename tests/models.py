@@ -13,7 +13,7 @@ import skops.io
 import yaml
 from sklearn.linear_model import LinearRegression
 
-from ride_scoring import compiled
+from ride_scoring.models import compiled
 from training.compiler import compile_model
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from stream_sim.plan import basis as real
-from stream_sim.plan import variables
-from stream_sim.plan.basis import Basis, Traffic
-from stream_sim.plan.emitted import Emitted, Metric
-from stream_sim.plan.measured import Assumed, Cpu, Measured
-from stream_sim.plan.prices import (
+from operations.plan import basis as real
+from operations.plan import variables
+from operations.plan.basis import Basis, Traffic
+from operations.plan.emitted import Emitted, Metric
+from operations.plan.measured import Assumed, Cpu, Measured
+from operations.plan.prices import (
     CloudWatchPrices,
     FunctionPrices,
     KinesisPrices,
@@ -24,8 +24,8 @@ from stream_sim.plan.prices import (
     Tier,
     XRayPrices,
 )
-from stream_sim.plan.sizes import Packed, Sizes
-from stream_sim.plan.variables import Deployment
+from operations.plan.sizes import Packed, Sizes
+from operations.plan.variables import Deployment
 
 PAGE = "https://aws.amazon.com/x"
 MONTH_SECONDS = 2_628_000

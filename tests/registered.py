@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from sklearn.base import BaseEstimator
 
-from infra.steps import Steps
+from infra.common.steps import Steps
 from training import datasets
 from training.compiler import ParityReport, compile_checked
 from training.models.boosted import Hyperparameters

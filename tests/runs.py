@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ride_scoring.events import Prediction, Reject, RejectReason, Ride, RideDuration, Role
-from stream_sim import ledger
-from stream_sim.ledger import Entry, Intended, Ledger, Run, Taken, TakenRecord
+from ride_scoring.domain.events import Prediction, Reject, RejectReason, Ride, RideDuration, Role
+from stream_sim.send import ledger
+from stream_sim.send.ledger import Entry, Intended, Ledger, Run, Taken, TakenRecord
 
 RUN = "0123abcd"
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from infra.paths import ROOT
+from infra.common.paths import ROOT
 
 _DONE = "__done__"
 

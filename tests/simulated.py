@@ -5,14 +5,14 @@ from typing import Any
 
 import msgspec
 
-from ride_scoring import kpl
-from stream_sim import set_aside
-from stream_sim.set_aside import FailedRecord
-from stream_sim.simulation.clock import Clock
-from stream_sim.simulation.lambda_service import Answered, Result
-from stream_sim.simulation.mapping import EventSourceMapping
+from ride_scoring.streams import kpl
+from stream_sim.kinesis import dead_letters
+from stream_sim.kinesis.dead_letters import FailedRecord
+from stream_sim.simulation.mapping.mapping import EventSourceMapping
 from stream_sim.simulation.schedule import MappingSettings
-from stream_sim.simulation.stream import HASH_KEYS, USUAL_RECORD_BYTES, Entry, Stream
+from stream_sim.simulation.world.clock import Clock
+from stream_sim.simulation.world.lambda_service import Answered, Result
+from stream_sim.simulation.world.stream import HASH_KEYS, USUAL_RECORD_BYTES, Entry, Stream
 
 BEGINNING = 1_000_000.0
 DAY = 86_400.0
@@ -93,7 +93,7 @@ class Simulated:
 
     def failed(self) -> list[Sequence[FailedRecord]]:
         """What was set aside, document by document, as the simulator's own commands read it."""
-        return [list(set_aside.failed_records(body)) for body in self.documents]
+        return [list(dead_letters.failed_records(body)) for body in self.documents]
 
     def conditions(self) -> list[tuple[str, int]]:
         """Why, and after how many tries that count."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from ride_scoring import model_store
-from ride_scoring.events import Ride
-from ride_scoring.model_store import AliasPointer, GoldenRow, Manifest
+from ride_scoring.domain.events import Ride
+from ride_scoring.models import store
+from ride_scoring.models.store import AliasPointer, GoldenRow, Manifest
 from ride_scoring.ports import Objects
 from tests.factories import NOW
 from tests.models import compiled_directory
@@ -53,15 +53,15 @@ class Publisher:
         if change is not None:
             change(manifest)
         for path, body in held.items():
-            self.put(model_store.file_key(self._name, version, path), body)
+            self.put(store.file_key(self._name, version, path), body)
         body = msgspec.json.encode(manifest)
-        self.put(model_store.manifest_key(self._name, version), body)
+        self.put(store.manifest_key(self._name, version), body)
         self._manifests[version] = hashlib.sha256(body).hexdigest()
         self.point(alias, version)
 
     def point(self, alias: str, version: str) -> None:
         pointer = AliasPointer(version, self._manifests[version], None, NOW)
-        self.put(model_store.pointer_key(self._name, alias), msgspec.json.encode(pointer))
+        self.put(store.pointer_key(self._name, alias), msgspec.json.encode(pointer))
 
     def put(self, key: str, body: bytes) -> None:
         self._s3.put(self._bucket, key, body, "application/octet-stream")

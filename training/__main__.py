@@ -1,6 +1,6 @@
 """python -m training"""
 
-from infra import console
+from infra.common import console
 
 
 def main() -> None:

@@ -11,14 +11,14 @@ from mlflow import MlflowClient
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from stream_sim.trips import Trips
 from training.datasets import Validation
 from training.evaluation.evaluation import Evaluation, evaluate
 from training.evaluation.figures import figures
 from training.evaluation.importance import Importance, importance
 from training.evaluation.metrics import Minutes
 from training.models.catalogue import Fitted, feature_matrix
-from training.registry import carried
+from training.registry import artifacts
+from trips.columns import Trips
 
 _FROM_BOTH: Final = frozenset({"detour"})
 _DISTANCE: Final = frozenset({"trip_distance"}) | _FROM_BOTH
@@ -61,11 +61,11 @@ def log(client: MlflowClient, run_id: str, assessment: Assessment) -> None:
     """Into the run: each metric, each interval's ends, the whole as JSON, and the figures."""
     for name, value in metrics_of(assessment.evaluation).items():
         client.log_metric(run_id, name, value)
-    client.log_dict(run_id, msgspec.to_builtins(assessment.evaluation), carried.EVALUATION)
+    client.log_dict(run_id, msgspec.to_builtins(assessment.evaluation), artifacts.EVALUATION)
     if assessment.importance is not None:
-        client.log_dict(run_id, msgspec.to_builtins(assessment.importance), carried.IMPORTANCE)
+        client.log_dict(run_id, msgspec.to_builtins(assessment.importance), artifacts.IMPORTANCE)
     for name, figure in assessment.figures.items():
-        client.log_figure(run_id, figure, f"{carried.FIGURES}/{name}.png")
+        client.log_figure(run_id, figure, f"{artifacts.FIGURES}/{name}.png")
 
 
 def metrics_of(evaluation: Evaluation) -> dict[str, float]:

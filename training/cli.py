@@ -6,9 +6,9 @@ from typing import Annotated
 import boto3
 import typer
 
-from infra import console
-from infra.paths import OUT
-from infra.steps import Steps
+from infra.common import console
+from infra.common.paths import OUT
+from infra.common.steps import Steps
 from training.names import CHALLENGER, CHAMPION, MODEL, not_followed, serving_alias
 
 app = console.new_app("Takes a model of ride durations from trip records to champion, and back.")
@@ -52,9 +52,9 @@ def fetch_data(
 
     Example: python -m training data fetch 2023-01 2023-02
     """
-    from training.data import cache
-    from training.data.fetch import fetch, progress_bar
-    from training.data.months import Month
+    from trips.data import cache
+    from trips.data.fetch import fetch, progress_bar
+    from trips.data.months import Month
 
     for month in [Month.parse(text) for text in months]:
         with progress_bar(str(month)) as progress:
@@ -73,8 +73,8 @@ def report_data(
 
     Example: python -m training data report 2023-01
     """
-    from training import data
-    from training.data.report import table
+    from trips import data
+    from trips.data.report import table
 
     reports = data.reports_on(sources, course=course)
     if as_json:

@@ -11,7 +11,7 @@ import numpy as np
 import sklearn
 from rich.table import Table
 
-from infra.steps import Steps
+from infra.common.steps import Steps
 from training import assess
 from training.datasets import Datasets
 from training.evaluation.evaluation import Data

@@ -13,21 +13,22 @@ import msgspec
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from infra.console import UserError
-from infra.steps import Steps
-from training import data, datasets, names, tracking
-from training.data.months import Month
-from training.data.report import DataReport
-from training.data.source import open_source
+from infra.common.console import UserError
+from infra.common.steps import Steps
+from training import datasets, names, tracking
 from training.datasets import Rules
 from training.evaluate import EvaluatedVersion, evaluate
 from training.models.boosted import Hyperparameters
 from training.promote import Promotion, promote
-from training.registry import carried, versions
+from training.registry import artifacts, versions
 from training.store.bucket import store_bucket
 from training.store.pointers import Pointer
 from training.store.publish import Published, publish
 from training.train import TrainedModel, train
+from trips import data
+from trips.data.months import Month
+from trips.data.report import DataReport
+from trips.data.source import open_source
 
 _PUBLISHED_AFTER_MONTHS = 2
 """TLC publishes a month's trips about two months after its end."""
@@ -179,7 +180,7 @@ def _store_is_behind(client: MlflowClient, pointer: Pointer, plan: Plan) -> bool
 
 def _last_promotion(version: ModelVersion, alias: str) -> Promotion | None:
     with TemporaryDirectory() as folder:
-        names = carried.take_files(tracking.client(), version, carried.PROMOTIONS, Path(folder))
+        names = artifacts.take_files(tracking.client(), version, artifacts.PROMOTIONS, Path(folder))
         files = [(Path(folder) / name).read_bytes() for name in sorted(names)]
     promotions = [msgspec.json.decode(file, type=Promotion) for file in files]
     return next(

@@ -10,12 +10,12 @@ from typing import Final, Literal
 
 import msgspec
 
-from infra.console import UserError
-from stream_sim.trips import Trips
-from training import data
-from training.data.report import DataReport
-from training.data.source import require_sensible
+from infra.common.console import UserError
 from training.evaluation.evaluation import Data
+from trips import data
+from trips.columns import Trips
+from trips.data.report import DataReport
+from trips.data.source import require_sensible
 
 HELD_OUT_SHARE: Final = 0.2
 SYNTHETIC: Final = "synthetic:40000:0"

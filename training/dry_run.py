@@ -12,12 +12,13 @@ from typing import Any, Final
 
 import msgspec
 
-from infra import invoke, surroundings
-from infra.console import UserError
+from infra import invoke
+from infra.common import surroundings
+from infra.common.console import UserError
+from ride_scoring.domain.events import Ride, RideEvent
 from ride_scoring.errors import UNREADABLE
-from ride_scoring.events import Ride, RideEvent
-from ride_scoring.model_store import GOLDEN_TOLERANCE_MINUTES, GoldenRow
-from ride_scoring.sklearn_flavor import ALLOW_PICKLE_VARIABLE
+from ride_scoring.models.sklearn_flavor import ALLOW_PICKLE_VARIABLE
+from ride_scoring.models.store import GOLDEN_TOLERANCE_MINUTES, GoldenRow
 
 _ARRIVED_AT: Final = 1_700_000_000.0
 """Any time: a golden row's ride has its own."""

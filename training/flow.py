@@ -30,15 +30,16 @@ from prefect.tasks import Task
 from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
-from infra import console, emulator
-from infra.console import UserError
-from infra.paths import OUT
+from infra import emulator
+from infra.common import console
+from infra.common.console import UserError
+from infra.common.paths import OUT
 from training import cycle, local_server, tracking
 from training.cycle import Cycle, Plan
-from training.data.download import Unreachable
 from training.datasets import Rules
 from training.provenance import provenance
 from training.train import TrainedModel
+from trips.data.download import Unreachable
 
 _PAUSES_SECONDS: Final = (10.0, 60.0, 300.0)
 _KEPT: Final = dt.timedelta(days=1)

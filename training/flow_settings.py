@@ -4,8 +4,8 @@ import os
 from importlib.util import find_spec
 from typing import Final
 
-from infra.console import UserError
-from infra.paths import OUT
+from infra.common.console import UserError
+from infra.common.paths import OUT
 
 SETTINGS: Final = {
     # Its database and the results of tasks, which it would keep in the home folder.

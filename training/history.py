@@ -6,8 +6,8 @@ from typing import Literal
 import msgspec
 from mlflow import MlflowClient
 
-from infra import console
-from infra.bucket import Bucket
+from infra.common import console
+from infra.common.bucket import Bucket
 from training.registry import versions
 from training.store.pointers import Pointer, aliases
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from infra import console
-from infra.console import UserError
-from infra.processes import Children
-from infra.reaper import end
+from infra.common import console
+from infra.common.console import UserError
+from infra.common.processes import Children
+from infra.common.reaper import end
 
 _START_SECONDS: Final = 120.0
 _STOP_SECONDS: Final = 6.0

@@ -5,10 +5,11 @@ import sys
 import webbrowser
 from typing import Final, NoReturn
 
-from infra import console, emulator
-from infra.console import UserError
+from infra import emulator
+from infra.common import console
+from infra.common.console import UserError
+from infra.common.paths import OUT
 from infra.emulator import HOST
-from infra.paths import OUT
 from training import local_server, tracking
 
 _SETTINGS: Final = {

@@ -9,14 +9,14 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from infra.console import UserError
-from infra.steps import Steps
+from infra.common.console import UserError
+from infra.common.steps import Steps
 from training import datasets
 from training.datasets import Validation
 from training.dry_run import dry_run
 from training.evaluation import metrics
 from training.evaluation.comparison import Verdict, compare
-from training.registry import carried, versions
+from training.registry import artifacts, versions
 from training.registry.loaded import LoadedVersion, loaded
 
 
@@ -149,7 +149,7 @@ def _verdict(
 def _unfit(challenger: LoadedVersion, steps: Steps) -> list[str]:
     """Why the function could not serve it."""
     with steps.step("dry run", "dry run of the function on the golden rows"):
-        fault = dry_run(challenger.directory.path, carried.golden_rows(challenger.version))
+        fault = dry_run(challenger.directory.path, artifacts.golden_rows(challenger.version))
     uncompiled = f"it is not compiled: {challenger.directory.parity}"
     return [
         *([] if challenger.directory.compiled else [uncompiled]),
@@ -172,5 +172,5 @@ def note(promotion: Promotion) -> str:
 
 def _keep(client: MlflowClient, version: ModelVersion, promotion: Promotion) -> None:
     """Beside the model, whatever came of it."""
-    name = f"{carried.PROMOTIONS}/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.json"
+    name = f"{artifacts.PROMOTIONS}/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.json"
     client.log_dict(str(version.run_id), msgspec.to_builtins(promotion), name)

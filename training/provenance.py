@@ -11,10 +11,10 @@ from typing import Final
 
 import msgspec
 
-from infra.paths import ROOT
+from infra.common.paths import ROOT
 
 UNKNOWN: Final = "unknown"
-_MADE_OF: Final = ("infra", "lambda", "stream_sim", "training", "pyproject.toml")
+_MADE_OF: Final = ("infra", "lambda", "stream_sim", "training", "trips", "pyproject.toml")
 """Where the code and the pins lie that a model is made of. What else lies in a checkout, such as a
 registry, data and reports, makes no difference to it."""
 

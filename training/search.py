@@ -15,7 +15,7 @@ import optuna
 from optuna import Study, Trial
 from optuna.trial import FrozenTrial
 
-from infra.console import UserError
+from infra.common.console import UserError
 from ride_scoring.errors import UNREADABLE
 from training import tracking
 from training.datasets import Datasets

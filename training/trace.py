@@ -15,13 +15,13 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from rich.table import Table
 
-from infra.console import UserError
-from ride_scoring import model
+from infra.common.console import UserError
+from ride_scoring.domain.events import Prediction
 from ride_scoring.errors import UNREADABLE
-from ride_scoring.events import Prediction
-from ride_scoring.model_files import Directory
+from ride_scoring.models import model
+from ride_scoring.models.files import Directory
 from training.datasets import Lineage
-from training.registry import carried, model_directory, versions
+from training.registry import artifacts, model_directory, versions
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -82,7 +82,7 @@ def trace(client: MlflowClient, prediction: Prediction) -> Traced:
         run_id=prediction.run_id,
         run_by=_tag(run, "mlflow.user"),
         metrics=dict(run.data.metrics),
-        lineage=msgspec.json.decode(carried.text(version, carried.LINEAGE), type=Lineage),
+        lineage=msgspec.json.decode(artifacts.text(version, artifacts.LINEAGE), type=Lineage),
         git_commit=version.tags.get("git_commit", ""),
         environment_sha256=version.tags.get("environment_sha256", ""),
         scored_again_minutes=minutes,
@@ -206,8 +206,8 @@ def _predictions(
     """The predictions in the stream since a time, or all of them, as they come, until the deadline;
     what is no prediction, or damaged, is passed over."""
     # Most traces read no stream.
-    from stream_sim.predictions import predictions  # noqa: PLC0415
-    from stream_sim.reader import Place, StreamReader  # noqa: PLC0415
+    from stream_sim.kinesis.predictions import predictions  # noqa: PLC0415
+    from stream_sim.kinesis.reader import Place, StreamReader  # noqa: PLC0415
 
     # A prediction comes after its event, by the clock that both times are of.
     place = Place(since and since - _ROUNDING)

@@ -14,9 +14,9 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from infra.console import UserError, without_password
-from infra.paths import ROOT
-from infra.surroundings import sqlite_address
+from infra.common.console import UserError, without_password
+from infra.common.paths import ROOT
+from infra.common.surroundings import sqlite_address
 
 EXPERIMENT: Final = "ride-duration"
 ARTIFACTS: Final = "mlruns"

@@ -4,7 +4,7 @@ import time
 
 import msgspec
 
-from infra.steps import Steps
+from infra.common.steps import Steps
 from training import assess, tracking
 from training.datasets import Datasets
 from training.evaluation.slices import pairs, seen_pairs

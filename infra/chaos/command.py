@@ -7,15 +7,16 @@ from typing import Final
 import msgspec
 from rich.table import Table
 
-from infra import console, emulator, lifecycle
+from infra import emulator, lifecycle
 from infra.chaos.faults import Deck
 from infra.chaos.killer import Killer
 from infra.chaos.moves import Moves
 from infra.chaos.proxy import Proxy
-from infra.console import UserError
-from infra.paths import OUT
+from infra.common import console
+from infra.common.console import UserError
+from infra.common.paths import OUT
+from infra.common.steps import Steps
 from infra.stack import Stack, StepFailed
-from infra.steps import Steps
 from infra.traffic import FAULTS, Account, sending, verified, watched, write_summary
 
 _OUT: Final = OUT / "chaos"
@@ -92,7 +93,7 @@ def chaos(port: int | None, minutes: float, seed: int) -> None:
             before = _verified_before_redrive(deployed)
             step.line += f", {before.rides['failed']:,} of them given up on"
         with steps.step("redrive", "what was given up on sent again, and counted") as step:
-            deployed.command("stream_sim", "redrive", "--from", "failures")
+            deployed.command("operations", "redrive", "--from", "failures")
             account = verified(deployed, _OUT, _DEADLINE_SECONDS)
             step.line += f": {account.rides['redriven']:,}"
         summary = Summary(

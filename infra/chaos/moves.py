@@ -10,7 +10,7 @@ import msgspec
 
 from infra.stack import Stack, TrainedModel
 from ride_scoring import aws
-from ride_scoring.model_store import pointer_key
+from ride_scoring.models.store import pointer_key
 
 _TRIPS: Final = "synthetic:5000:1"
 _JSON: Final = "application/json"

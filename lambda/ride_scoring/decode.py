@@ -7,9 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ride_scoring import kpl
-from ride_scoring.errors import UNREADABLE
-from ride_scoring.events import (
+from ride_scoring.domain.events import (
     FIRST_ZONE,
     LAST_ZONE,
     MAX_DISTANCE_MILES,
@@ -22,6 +20,8 @@ from ride_scoring.events import (
     RejectReason,
     RideEvent,
 )
+from ride_scoring.errors import UNREADABLE
+from ride_scoring.streams import kpl
 
 _LEAST_EVENT_BYTES: Final = 16
 """No event is as small. A record that holds very many empty ones would fill the memory with what is

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ride_scoring.events import KinesisRecord, Prediction
+from ride_scoring.domain.events import KinesisRecord, Prediction
 from ride_scoring.predictions import ServedModel
 from ride_scoring.scoring import Batch
 

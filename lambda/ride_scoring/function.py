@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from ride_scoring import direct, kinesis_event
+from ride_scoring import direct
 from ride_scoring.predictions import ScorableEvent
 from ride_scoring.scoring import Models, Scorer
-from ride_scoring.shadow import ShadowResult
+from ride_scoring.shadow.scorer import ShadowResult
+from ride_scoring.streams import kinesis_event
 from ride_scoring.telemetry import Telemetry
 
 if TYPE_CHECKING:

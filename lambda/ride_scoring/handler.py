@@ -47,7 +47,7 @@ def _wired() -> Function:
 
 def _shadow(config: Settings) -> ShadowScorer:
     # Imported here: a function without a shadow does not pay for it.
-    from ride_scoring.shadow_process import ShadowProcess  # noqa: PLC0415
+    from ride_scoring.shadow.process import ShadowProcess  # noqa: PLC0415
 
     return ShadowProcess(reserved_seconds=config.reserved_seconds)
 

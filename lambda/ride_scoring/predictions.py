@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ride_scoring.decode import CannotScore
-from ride_scoring.events import Arrival, Prediction, Ride, RideDuration, RideEvent, Role
+from ride_scoring.domain.events import Arrival, Prediction, Ride, RideDuration, RideEvent, Role
 
 MAX_RECORD_BYTES: Final = 1024 * 1024 - 1024
 """Data and partition key of one record of a stream, unless the stream was made for larger ones,

@@ -13,10 +13,10 @@ import msgspec
 
 from ride_scoring import predictions
 from ride_scoring.decode import CannotScore, arrivals, decode, reject, reject_whole
+from ride_scoring.domain.events import KinesisRecord, Reject
 from ride_scoring.errors import ModelRefused, StoreUnavailable, TransientError
-from ride_scoring.events import KinesisRecord, Reject
 from ride_scoring.predictions import OutputRecord, ScorableEvent, ServedModel
-from ride_scoring.sink import Put
+from ride_scoring.streams.sink import Put
 
 UNTRIED: Final = "the model fails on events of this record, and too slowly to try each of them"
 """The detail of a reject that there was no time to look into."""

@@ -3,18 +3,18 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from ride_scoring.domain.events import Role
 from ride_scoring.errors import SettingsError
-from ride_scoring.events import Role
 from ride_scoring.function import FollowedModels, Function, ShadowScorer
-from ride_scoring.model_files import Directory, ModelFiles, S3Directory
-from ride_scoring.model_store import ModelStore
+from ride_scoring.models.files import Directory, ModelFiles, S3Directory
+from ride_scoring.models.serving import AliasedModel, ModelWatch, PinnedModel, Unwatched
+from ride_scoring.models.store import ModelStore
 from ride_scoring.ports import CALL_SECONDS, Objects, Streams
-from ride_scoring.rejects import RejectStore
 from ride_scoring.scoring import Models, Scorer
-from ride_scoring.serving import AliasedModel, ModelWatch, PinnedModel, Unwatched
 from ride_scoring.settings import Settings
-from ride_scoring.shadow import Shadow
-from ride_scoring.sink import PredictionSink
+from ride_scoring.shadow.scorer import Shadow
+from ride_scoring.streams.rejects import RejectStore
+from ride_scoring.streams.sink import PredictionSink
 from ride_scoring.telemetry import Telemetry
 from ride_scoring.timing import Timing
 

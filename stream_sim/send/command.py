@@ -15,15 +15,15 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.progress import Progress
 
-from infra import console
-from infra.console import UserError
-from infra.paths import OUT
-from stream_sim import ledger, streams
-from stream_sim.ledger import Run
-from stream_sim.send import part, parts, plan
+from infra.common import console
+from infra.common.console import UserError
+from infra.common.paths import OUT
+from stream_sim.kinesis import streams
+from stream_sim.send import ledger, part, parts, plan
+from stream_sim.send.ledger import Run
+from stream_sim.send.options import Job, Request, encoded
 from stream_sim.send.part import Said
 from stream_sim.send.plan import Plan
-from stream_sim.send.request import Job, Request, encoded
 
 __all__ = ["Request", "Summary", "run"]
 

@@ -13,15 +13,15 @@ import msgspec
 import numpy as np
 from botocore.config import Config
 
-from infra import console
-from stream_sim.ledger import Ledger
-from stream_sim.pace import Pace
-from stream_sim.producer import CALLS_AT_ONCE, Producer
-from stream_sim.puts import Puts
-from stream_sim.riders import Riders
+from infra.common import console
+from stream_sim.kinesis.puts import Puts
 from stream_sim.send import plan
+from stream_sim.send.ledger import Ledger
+from stream_sim.send.options import Job, decoded_job
+from stream_sim.send.pace import Pace
 from stream_sim.send.plan import Plan
-from stream_sim.send.request import Job, decoded_job
+from stream_sim.send.producer import CALLS_AT_ONCE, Producer
+from stream_sim.traffic.riders import Riders
 
 _CLIENT: Final = Config(
     connect_timeout=5,

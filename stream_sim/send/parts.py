@@ -12,11 +12,11 @@ from typing import Final
 
 import msgspec
 
-from infra.console import UserError
-from infra.processes import Children
+from infra.common.console import UserError
+from infra.common.processes import Children
 from ride_scoring.errors import UNREADABLE
+from stream_sim.send.options import Job, encoded
 from stream_sim.send.part import Said
-from stream_sim.send.request import Job, encoded
 
 _ERROR: Final = "error: "
 _said_decoder: Final = msgspec.json.Decoder(Said)

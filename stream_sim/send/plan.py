@@ -8,16 +8,18 @@ from typing import Final
 
 import numpy as np
 
-from infra.console import UserError
-from stream_sim import faults, profile, shapes, spec, trips
-from stream_sim.arrivals import Arrivals, Times, in_blocks, until
-from stream_sim.drift import DRIFTS, Drift
-from stream_sim.faults import Rates
-from stream_sim.profile import Profile
-from stream_sim.send.request import Request
-from stream_sim.shapes import Diurnal, Shape
-from stream_sim.sources import Replay, RideSource, Synthetic, event_times
-from stream_sim.trips import Trips
+from infra.common import spec
+from infra.common.console import UserError
+from stream_sim.send.options import Request
+from stream_sim.traffic import faults, shapes
+from stream_sim.traffic.arrivals import Arrivals, Times, in_blocks, until
+from stream_sim.traffic.faults import Rates
+from stream_sim.traffic.shapes import Diurnal, Shape
+from stream_sim.traffic.sources import Replay, RideSource, Synthetic, event_times
+from trips import profile, tlc
+from trips.columns import Trips
+from trips.drift import DRIFTS, Drift
+from trips.profile import Profile
 
 _COUNT: Final = 5_000
 _RATE: Final = 500.0
@@ -76,7 +78,7 @@ def made(request: Request) -> Plan:
     rates = faults.parse(request.faults, request.malformed)
     _require_whole_aggregates(request, rates)
     drifts = [spec.parse(text, DRIFTS, "--drift") for text in request.drifts]
-    ridden = trips.read(request.trips) if request.trips else None
+    ridden = tlc.read(request.trips) if request.trips else None
     return Plan(
         count=_count(request, ridden),
         duration=request.duration,

@@ -16,15 +16,15 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from infra import console
-from infra.console import UserError
-from infra.paths import OUT
+from infra.common import console
+from infra.common.console import UserError
+from infra.common.paths import OUT
 from ride_scoring.errors import UNREADABLE
-from stream_sim.simulation import history
-from stream_sim.simulation.draw import draw
-from stream_sim.simulation.history import Outcome
+from stream_sim.simulation.checks import history
+from stream_sim.simulation.checks.draw import draw
+from stream_sim.simulation.checks.history import Outcome
+from stream_sim.simulation.checks.shrink import shrunk
 from stream_sim.simulation.schedule import Schedule
-from stream_sim.simulation.shrink import shrunk
 
 _FOLDER: Final = OUT / "simulation"
 _CHUNK: Final = 10

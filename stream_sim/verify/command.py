@@ -12,17 +12,17 @@ import numpy as np
 from rich.progress import Progress
 from rich.table import Table
 
-from infra import console
-from infra.console import UserError
-from infra.paths import OUT
-from stream_sim import ledger
-from stream_sim.ledger import Run, Taken
-from stream_sim.report import page as report
+from infra.common import console
+from infra.common.console import UserError
+from infra.common.paths import OUT
+from stream_sim.send import ledger
+from stream_sim.send.ledger import Run, Taken
 from stream_sim.verify import explained
 from stream_sim.verify.account import Account, Findings
 from stream_sim.verify.journal import Journal
 from stream_sim.verify.reading import Outcomes
 from stream_sim.verify.reconciliation import Reconciliation
+from stream_sim.verify.report import page as report
 from stream_sim.verify.rides import Rides
 from stream_sim.verify.timeline import Timeline
 

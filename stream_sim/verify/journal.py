@@ -12,7 +12,7 @@ from typing import IO, Final, Self
 
 import msgspec
 
-from infra.console import UserError
+from infra.common.console import UserError
 from ride_scoring.errors import UNREADABLE
 from stream_sim.verify.reconciliation import Seen
 

@@ -9,11 +9,11 @@ from typing import Final
 import boto3
 from botocore.config import Config
 
-from infra import console
-from infra.console import UserError
-from stream_sim.predictions import predictions
-from stream_sim.reader import Page, Place, StreamReader
-from stream_sim.set_aside import SetAside, rejects_bucket
+from infra.common import console
+from infra.common.console import UserError
+from stream_sim.kinesis.dead_letters import SetAside, rejects_bucket
+from stream_sim.kinesis.predictions import predictions
+from stream_sim.kinesis.reader import Page, Place, StreamReader
 from stream_sim.verify import journal
 from stream_sim.verify.journal import Journal
 from stream_sim.verify.reconciliation import Reconciliation, seen

@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from ride_scoring.events import Prediction, Reject
-from stream_sim import ledger
-from stream_sim.set_aside import FailedRecord, unpacked
+from ride_scoring.domain.events import Prediction, Reject
+from stream_sim.kinesis.dead_letters import FailedRecord, unpacked
+from stream_sim.send import ledger
 from stream_sim.verify.accuracy import Errors
 from stream_sim.verify.rides import (
     ANSWERED_AS_ANOTHER,

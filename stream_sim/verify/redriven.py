@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from infra.bucket import Bucket, Listed
-from ride_scoring.rejects import PREFIX as REJECTS_PREFIX
-from stream_sim.redrive import marks
-from stream_sim.redrive.places import MARKS, Place
-from stream_sim.set_aside import FAILURES_PREFIX, LONGEST_WAIT
+from infra.common.bucket import Bucket, Listed
+from operations.redrive import marks
+from operations.redrive.places import MARKS, Place
+from ride_scoring.streams.rejects import PREFIX as REJECTS_PREFIX
+from stream_sim.kinesis.dead_letters import FAILURES_PREFIX, LONGEST_WAIT
 
 
 class Redriven:

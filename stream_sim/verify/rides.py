@@ -17,9 +17,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from infra.console import UserError
-from ride_scoring.events import RejectReason
-from stream_sim.ledger import Entry, Intended, PutRecord, Taken, TakenRecord, Unanswered
+from infra.common.console import UserError
+from ride_scoring.domain.events import RejectReason
+from stream_sim.send.ledger import Entry, Intended, PutRecord, Taken, TakenRecord, Unanswered
 
 REASONS: Final[tuple[RejectReason, ...]] = get_args(RejectReason)
 _REASON_CODES: Final = {reason: code for code, reason in enumerate(REASONS, start=1)}

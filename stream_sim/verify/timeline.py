@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_sim.latency import CLASSES, classes, percentile, upper_ms
+from infra.common.latency import CLASSES, classes, percentile, upper_ms
 
 BINS: Final = 600
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from infra import console
+from infra.common import console
 from tests.benchmarks import (
     breakdown,
     cold,

@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 from rich.progress import track
 
-from infra import console
-from infra.paths import ROOT
+from infra.common import console
+from infra.common.paths import ROOT
 from tests.benchmarks import cores
 from tests.benchmarks.measured import Function, NotMeasured, environment_of
 from tests.benchmarks.report import Section, spread

@@ -10,8 +10,9 @@ from typing import Final
 import msgspec
 from rich.progress import track
 
-from infra import console, package
-from infra.paths import FUNCTION_SOURCES
+from infra import package
+from infra.common import console
+from infra.common.paths import FUNCTION_SOURCES
 from tests.benchmarks import measured, published
 from tests.benchmarks.measured import NAIVE, NAIVE_PICKLE, Function, Measurement, Worker
 from tests.benchmarks.report import Figures, Section, spread

@@ -16,7 +16,7 @@ from typing import Final, Self
 
 import msgspec
 
-from infra.paths import FUNCTION_SOURCES, ROOT
+from infra.common.paths import FUNCTION_SOURCES, ROOT
 from ride_scoring.errors import PermanentError
 from tests.benchmarks import cores, published
 from tests.benchmarks.servers import Server

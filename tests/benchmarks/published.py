@@ -20,10 +20,11 @@ from mlflow.models import infer_signature
 from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
 
-from ride_scoring import compiled as compiled_model
-from ride_scoring import features, mlmodel
-from ride_scoring.events import Ride
-from ride_scoring.model_store import (
+from ride_scoring.domain import features
+from ride_scoring.domain.events import Ride
+from ride_scoring.models import compiled as compiled_model
+from ride_scoring.models import mlmodel
+from ride_scoring.models.store import (
     AliasPointer,
     GoldenRow,
     Manifest,
@@ -31,12 +32,12 @@ from ride_scoring.model_store import (
     manifest_key,
     pointer_key,
 )
-from stream_sim import trips
-from stream_sim.trips import Trips
 from tests.benchmarks.stub import SEQUENCE_NUMBER
 from tests.factories import ARRIVED_AT, event_json
 from training.compiler import compile_checked
 from training.models import boosted
+from trips.columns import Trips
+from trips.profile import drawn
 
 MODELS: Final = "models"
 REJECTS: Final = "rejects"
@@ -57,7 +58,7 @@ _SEED: Final = 1
 
 def lay_out(folder: Path) -> None:
     """Fits and publishes the models: one folder for each bucket."""
-    ridden = trips.synthetic(_TRAINED_RIDES, _SEED)
+    ridden = drawn.synthetic(_TRAINED_RIDES, _SEED)
     (folder / REJECTS).mkdir(parents=True)
     matrix = _matrix(LINEAR_FEATURES, ridden)
     linear = LinearRegression().fit(matrix, ridden.duration_minutes)
@@ -79,7 +80,7 @@ def lay_out(folder: Path) -> None:
 
 def write_event(path: Path, rides: int) -> Path:
     """A Lambda event of so many rides that carry their pickup times."""
-    ridden = trips.synthetic(rides, _SEED + 1).rides()
+    ridden = drawn.synthetic(rides, _SEED + 1).rides()
     records = [_record(ride, ride_id) for ride_id, ride in enumerate(ridden, start=1)]
     path.write_text(json.dumps({"Records": records}), encoding="utf-8")
     return path

@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 from rich.table import Table
 
-from infra import console
-from infra.paths import OUT
+from infra.common import console
+from infra.common.paths import OUT
 
 FOLDER: Final = OUT / "bench"
 _PACKAGES: Final = (

@@ -12,10 +12,10 @@ from typing import Final
 
 import msgspec
 
-from infra.paths import ROOT
-from stream_sim.ledger import Run
+from infra.common.paths import ROOT
+from stream_sim.send.ledger import Run
+from stream_sim.send.options import Job, Request, encoded
 from stream_sim.send.part import Said
-from stream_sim.send.request import Job, Request, encoded
 from tests.benchmarks import cores, published
 from tests.benchmarks.measured import NotMeasured
 from tests.benchmarks.report import Section, spread

@@ -19,8 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from infra.common.paths import ROOT
 from infra.emulator import TEST_ACCOUNT
-from infra.paths import ROOT
 from tests.benchmarks import cores, stub
 from tests.benchmarks.published import STREAM
 

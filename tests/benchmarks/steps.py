@@ -22,9 +22,11 @@ from urllib.parse import urlsplit
 import msgspec
 import numpy as np
 
-from ride_scoring import decode, features, handler, kinesis_event, predictions, put_records
-from ride_scoring.events import Arrival, KinesisRecord, Prediction, RideEvent
+from ride_scoring import decode, handler, predictions
+from ride_scoring.domain import features
+from ride_scoring.domain.events import Arrival, KinesisRecord, Prediction, RideEvent
 from ride_scoring.predictions import ScorableEvent
+from ride_scoring.streams import kinesis_event, put_records
 from tests.benchmarks import stub
 from tests.benchmarks.worker import Context
 

@@ -20,7 +20,7 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from ride_scoring import kpl
+from ride_scoring.streams import kpl
 
 HOST: Final = "127.0.0.1"
 TAKEN_PATH: Final = "/_taken"

@@ -5,7 +5,7 @@ import sys
 
 import msgspec
 
-from infra.paths import ROOT
+from infra.common.paths import ROOT
 from tests.benchmarks.accounting import Measured
 from tests.benchmarks.measured import NotMeasured
 from tests.benchmarks.report import Section

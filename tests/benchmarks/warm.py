@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from rich.progress import track
 
-from infra import console
+from infra.common import console
 from tests.benchmarks import measured, published
 from tests.benchmarks.measured import NAIVE, Function, NotMeasured, Worker
 from tests.benchmarks.report import Figures, Section, spread

@@ -15,20 +15,20 @@ import msgspec
 import numpy as np
 import pytest
 
-from infra.console import UserError
-from infra.paths import ROOT
-from ride_scoring.model_store import AliasPointer, pointer_key
-from stream_sim import trips
+from infra.common.console import UserError
+from infra.common.paths import ROOT
+from ride_scoring.models.store import AliasPointer, pointer_key
 from tests import registered, trip_files
 from tests.registered import NAME
 from tests.trip_server import HOST, TripServer
 from training import cli, cycle, flow_settings, tracking
 from training.cycle import Cycle, Plan
-from training.data import download
 from training.provenance import provenance
 from training.store.bucket import store_bucket
 from training.store.pointers import Pointer
 from training.train import TrainedModel
+from trips.data import download
+from trips.profile import drawn
 
 # MLflow and Prefect are warned by newer libraries of what is their own to mend.
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.thorough]
@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.thorough]
 
 def month(number: int) -> bytes:
     """A parquet file of what a made-up city rode in a month of 2023."""
-    made = trips.synthetic(2_000, seed=number)
+    made = drawn.synthetic(2_000, seed=number)
     pickup = made.pickup - made.pickup.min() + np.datetime64(f"2023-{number:02}-01")
     table = {
         "lpep_pickup_datetime": pickup.astype("datetime64[us]"),

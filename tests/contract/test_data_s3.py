@@ -8,10 +8,10 @@ from pathlib import Path
 import boto3
 import pytest
 
-from infra.console import UserError
+from infra.common.console import UserError
 from tests import trip_files
-from training.data import read, s3
-from training.data.source import open_source
+from trips.data import read, s3
+from trips.data.source import open_source
 
 BUCKET = "models"
 KEY = "trips/green 2023-01 ä.parquet"

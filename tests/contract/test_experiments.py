@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from infra.console import UserError
-from infra.steps import Steps
+from infra.common.console import UserError
+from infra.common.steps import Steps
 from tests import registered, trip_files
 from training import compare, datasets, search, tracking
 from training.models.boosted import Hyperparameters

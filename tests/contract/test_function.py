@@ -25,8 +25,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 
 from ride_scoring import aws as own_aws
-from ride_scoring import handler, kpl
+from ride_scoring import handler
 from ride_scoring.errors import ModelRefused, NotAKinesisEvent
+from ride_scoring.streams import kpl
 from tests.contract.conftest import moto_settings
 from tests.factories import ARRIVED_AT, event_json, kinesis_event, shared
 from tests.models import always_fails, compiled_directory, mlmodel, skops_flavor

@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from infra import emulator
-from infra.paths import ROOT
+from infra.common.paths import ROOT
 from localstack_processes.runtime_api import Invocation
 from localstack_processes.runtime_process import Outcome, RuntimeProcess
 from ride_scoring import aws as own_aws

@@ -12,14 +12,15 @@ import msgspec
 import pandas as pd
 import pytest
 
-from infra.bucket import Bucket
-from infra.console import UserError
-from ride_scoring import compiled, features
+from infra.common.bucket import Bucket
+from infra.common.console import UserError
 from ride_scoring.aws import connect
+from ride_scoring.domain import features
 from ride_scoring.errors import ModelRefused, ModelUnavailable
-from ride_scoring.model import RideModel
-from ride_scoring.model_store import AliasPointer, Manifest, ModelStore
-from ride_scoring.serving import AliasedModel, Unwatched
+from ride_scoring.models import compiled
+from ride_scoring.models.model import RideModel
+from ride_scoring.models.serving import AliasedModel, Unwatched
+from ride_scoring.models.store import AliasPointer, Manifest, ModelStore
 from tests import registered
 from tests.registered import NAME
 from training import datasets, tracking

@@ -18,9 +18,10 @@ from typing import Any
 import boto3
 import pytest
 
-from infra.paths import ROOT
-from ride_scoring import compiled, kpl, model_store
+from infra.common.paths import ROOT
 from ride_scoring.aws import connect
+from ride_scoring.models import compiled, store
+from ride_scoring.streams import kpl
 from tests import runs
 from tests.aws_servers import Asked, Behaviour, Server, answer
 from tests.contract.test_redrive import a_reject, set_aside
@@ -152,7 +153,7 @@ def refuses_a_lie(scene: Scene) -> None:
 
 def refuses_damage(scene: Scene) -> None:
     scene.store.publish("1", 2.0)
-    scene.store.put(model_store.file_key("ride-duration", "1", compiled.FILE), b"damaged")
+    scene.store.put(store.file_key("ride-duration", "1", compiled.FILE), b"damaged")
 
 
 def fails_on_each_ride(scene: Scene) -> None:
@@ -355,7 +356,8 @@ def simulated(command: str, folder: Path, **settings: str) -> str:
     words = COMMANDS[command].split()
     if command in {"send", "verify"}:
         words += ["--out", str(folder)]
-    return said_by(["-m", "stream_sim", *words], {**KEYS, **NAMES, **settings})
+    part = "stream_sim" if command in {"send", "verify"} else "operations"
+    return said_by(["-m", part, *words], {**KEYS, **NAMES, **settings})
 
 
 @pytest.mark.usefixtures("aws")

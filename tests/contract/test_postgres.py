@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from infra.console import UserError
-from infra.steps import Steps
+from infra.common.console import UserError
+from infra.common.steps import Steps
 from tests import registered
 from tests.postgres import postgres
 from tests.registered import NAME, WORSE

@@ -11,17 +11,17 @@ import mlflow
 import msgspec
 import pytest
 
-from infra.console import UserError
-from infra.steps import Steps
-from ride_scoring import kpl
-from ride_scoring.events import Prediction, RideDuration
+from infra.common.console import UserError
+from infra.common.steps import Steps
+from ride_scoring.domain.events import Prediction, RideDuration
+from ride_scoring.streams import kpl
 from tests import registered, trip_files
 from tests.registered import NAME, WORSE
 from training import datasets, history, trace, tracking
 from training.compiler import NotCompilable
 from training.evaluate import evaluate
 from training.promote import Promotion, promote
-from training.registry import carried, versions
+from training.registry import artifacts, versions
 from training.store.bucket import store_bucket
 from training.store.publish import publish
 from training.store.rollback import follow, roll_back
@@ -80,8 +80,8 @@ def test_a_worse_challenger_is_refused_and_it_is_kept_why(client: Client) -> Non
     assert any("worse on" in reason or "miles" in reason for reason in refused.reasons[1:])
     assert champion(client) == "1"
     version = versions.by_alias(client, NAME, "challenger")
-    (kept, *_) = client.list_artifacts(str(version.run_id), carried.PROMOTIONS)
-    found = msgspec.json.decode(carried.text(version, kept.path), type=Promotion)
+    (kept, *_) = client.list_artifacts(str(version.run_id), artifacts.PROMOTIONS)
+    found = msgspec.json.decode(artifacts.text(version, kept.path), type=Promotion)
     assert found.reasons == refused.reasons
 
 
@@ -162,9 +162,9 @@ def test_what_does_not_compile_is_refused(client: Client, monkeypatch: pytest.Mo
 def test_what_the_function_scores_otherwise_is_refused(client: Client) -> None:
     client.delete_registered_model_alias(NAME, "champion")
     lying = registered.trained("synthetic:3000:3", alias="lying")
-    rows = carried.golden_rows(versions.by_number(client, NAME, lying.version))
+    rows = artifacts.golden_rows(versions.by_number(client, NAME, lying.version))
     rows[3] = msgspec.structs.replace(rows[3], ride_duration=rows[3].ride_duration + 1)
-    client.log_text(lying.run_id, msgspec.json.encode(rows).decode(), carried.GOLDEN_ROWS)
+    client.log_text(lying.run_id, msgspec.json.encode(rows).decode(), artifacts.GOLDEN_ROWS)
     (reason,) = promoted(client, lying.version).reasons
     assert "for the golden row 3, where the model gave" in reason
 
@@ -228,7 +228,7 @@ def test_a_registry_that_has_another_version_of_the_number_does_not_follow(
 def prediction(model: TrainedModel, minutes: float | None = None) -> Prediction:
     """As the function writes it, of a golden row."""
     version = versions.by_number(tracking.client(), NAME, model.version)
-    row = carried.golden_rows(version)[5]
+    row = artifacts.golden_rows(version)[5]
     said = max(row.ride_duration, 0.0) if minutes is None else minutes
     now = datetime.now(UTC)
     return Prediction(

@@ -20,14 +20,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra import emulator
-from infra.console import UserError
-from infra.paths import ROOT
-from ride_scoring import kpl
+from infra.common.console import UserError
+from infra.common.paths import ROOT
 from ride_scoring.aws import connect
 from ride_scoring.predictions import OutputRecord
-from ride_scoring.sink import PredictionSink
-from stream_sim.reader import Page, Place, StreamReader, StreamRecord
-from stream_sim.shard_reader import ShardReader
+from ride_scoring.streams import kpl
+from ride_scoring.streams.sink import PredictionSink
+from stream_sim.kinesis.reader import Page, Place, StreamReader, StreamRecord
+from stream_sim.kinesis.shard_reader import ShardReader
 from tests.kinesis_server import Complaint, KinesisServer
 from tests.person import forget_aws
 from tests.waiting import eventually
@@ -335,7 +335,7 @@ def test_a_shard_is_read_more_often_while_there_is_more_to_be_read(kinesis: Kine
 
 READS_UNTIL_IT_IS_KILLED = """
 import boto3
-from stream_sim.reader import StreamReader
+from stream_sim.kinesis.reader import StreamReader
 with StreamReader("predictions", boto3.Session()) as reader:
     print(*(shard.process.pid for shard in reader._consumer.shards.values()), flush=True)
     try:

@@ -17,17 +17,17 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from moto.s3.models import s3_backends
 from rich.progress import Progress
 
-from infra.console import UserError
-from infra.paths import ROOT
-from ride_scoring import kpl
+from infra.common.console import UserError
+from infra.common.paths import ROOT
+from operations.redrive import claim as claims
+from operations.redrive import command
+from operations.redrive.claim import Claim
+from operations.redrive.run import Counts
 from ride_scoring.aws import connect
-from ride_scoring.events import Reject, RejectReason
-from ride_scoring.rejects import RejectStore
-from stream_sim.redrive import claim as claims
-from stream_sim.redrive import command
-from stream_sim.redrive.claim import Claim
-from stream_sim.redrive.run import Counts
-from stream_sim.set_aside import rejects_bucket
+from ride_scoring.domain.events import Reject, RejectReason
+from ride_scoring.streams import kpl
+from ride_scoring.streams.rejects import RejectStore
+from stream_sim.kinesis.dead_letters import rejects_bucket
 from tests.contract.conftest import moto_settings
 from tests.contract.test_data_s3 import credentials_checked
 
@@ -123,7 +123,7 @@ def redrive(capsys: pytest.CaptureFixture[str], **changes: Any) -> Counts:
     return msgspec.json.decode(capsys.readouterr().out, type=Counts)
 
 
-def shell(*arguments: str, program: Sequence[str] = ("-m", "stream_sim")) -> Any:
+def shell(*arguments: str, program: Sequence[str] = ("-m", "operations")) -> Any:
     """Runs the command in a process of its own; it is told what the environment says of moto."""
     options = ("--stream", "ride-events", "--rejects-bucket", "rejects")
     return subprocess.run(
@@ -361,7 +361,7 @@ def test_what_the_stream_refuses_for_too_long_is_left_for_the_next_run(
             code = "ProvisionedThroughputExceededException"
             raise ClientError({"Error": {"Code": code, "Message": "slow down"}}, "PutRecords")
 
-    monkeypatch.setattr("stream_sim.puts._PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("stream_sim.kinesis.puts._PATIENCE_SECONDS", 0.1)
     set_aside(*(a_reject(number) for number in range(700)))
     mend = hook(aws, "before-call.kinesis.PutRecords", busy)
     with pytest.raises(UserError, match=r"ride-events refused rides .* slow down"):

@@ -19,27 +19,28 @@ import msgspec
 import pytest
 from rich.progress import Progress
 
-from infra import emulator, reaper
-from infra.console import UserError
-from infra.paths import ROOT
-from ride_scoring import kpl
+from infra import emulator
+from infra.common import reaper
+from infra.common.console import UserError
+from infra.common.paths import ROOT
 from ride_scoring.decode import decode
-from stream_sim import ledger, payloads, trips
-from stream_sim.ledger import Intended, Run, Taken, Unanswered
-from stream_sim.send import command, parts
+from ride_scoring.streams import kpl
+from stream_sim.send import command, ledger, parts
 from stream_sim.send.command import Request, Summary
+from stream_sim.send.ledger import Intended, Run, Taken, Unanswered
+from stream_sim.send.options import Job
 from stream_sim.send.part import Said
-from stream_sim.send.request import Job
-from stream_sim.sources import event_times
+from stream_sim.traffic.sources import event_times
 from tests import trip_files
 from tests.contract.conftest import moto_settings
 from tests.contract.door import Door
+from trips import payloads, tlc
 
 PROGRAM = """
 import json, sys
 from pathlib import Path
 from rich.progress import Progress
-from infra import console
+from infra.common import console
 from stream_sim.send import command
 options = json.loads(sys.argv[1])
 request = command.Request(**options | {"out": Path(options["out"])})
@@ -382,7 +383,7 @@ def test_a_replay_by_event_time_sends_the_file_in_its_own_time(
     aws: boto3.Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = trip_files.write(tmp_path / "trips.parquet", trip_files.columns(40))
-    ridden = trips.read(path)
+    ridden = tlc.read(path)
     request = asked(
         tmp_path / "run", trips=path, speed_up=2e6, rate=None, malformed=0.0, as_json=True
     )

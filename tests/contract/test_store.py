@@ -6,9 +6,9 @@ import boto3
 import msgspec
 import pytest
 
-from infra.bucket import Bucket
-from infra.console import UserError
-from ride_scoring.model_store import AliasPointer, Manifest, manifest_key, pointer_key
+from infra.common.bucket import Bucket
+from infra.common.console import UserError
+from ride_scoring.models.store import AliasPointer, Manifest, manifest_key, pointer_key
 from training.store.bucket import store_bucket
 from training.store.pointers import MovedPointer, Pointer, aliases
 from training.store.rollback import roll_back

@@ -15,13 +15,13 @@ from botocore.config import Config
 from moto.s3.models import s3_backends
 
 from infra import emulator
-from infra.console import UserError
+from infra.common.console import UserError
+from operations.redrive.marks import Mark
 from ride_scoring.aws import connect
+from ride_scoring.domain.events import Reject
 from ride_scoring.errors import StoreUnavailable
-from ride_scoring.events import Reject
-from ride_scoring.rejects import RejectStore
-from stream_sim.redrive.marks import Mark
-from stream_sim.set_aside import SetAside, rejects_bucket
+from ride_scoring.streams.rejects import RejectStore
+from stream_sim.kinesis.dead_letters import SetAside, rejects_bucket
 from stream_sim.verify.redriven import Redriven
 from tests.contract.door import Door
 

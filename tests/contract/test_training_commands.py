@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from infra.console import UserError
-from ride_scoring.events import Prediction, RideDuration
+from infra.common.console import UserError
+from ride_scoring.domain.events import Prediction, RideDuration
 from tests import registered, trip_files
 from tests.trip_server import HOST, TripServer
 from training import cli, tracking
-from training.registry import carried, versions
+from training.registry import artifacts, versions
 
 # MLflow is warned by newer pandas and SQLAlchemy of what is its own to mend.
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.thorough]
@@ -124,7 +124,7 @@ def test_a_model_lives(tmp_path: Path) -> None:
 def of_version(number: str) -> str:
     """A prediction as the function writes it."""
     version = versions.by_number(tracking.client(), registered.NAME, number)
-    row = carried.golden_rows(version)[0]
+    row = artifacts.golden_rows(version)[0]
     now = datetime.now(UTC)
     prediction = Prediction(
         model=registered.NAME,

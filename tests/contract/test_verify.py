@@ -15,16 +15,16 @@ import msgspec
 import pytest
 
 from infra import emulator
-from infra.paths import ROOT
-from ride_scoring import kpl
+from infra.common.paths import ROOT
+from operations.redrive.marks import Mark
 from ride_scoring.aws import connect
-from ride_scoring.events import Prediction, Reject
-from ride_scoring.rejects import RejectStore
-from stream_sim import ledger
-from stream_sim.redrive.marks import Mark
-from stream_sim.set_aside import FailedRecord
-from stream_sim.simulation import documents
-from stream_sim.simulation.stream import StoredRecord
+from ride_scoring.domain.events import Prediction, Reject
+from ride_scoring.streams import kpl
+from ride_scoring.streams.rejects import RejectStore
+from stream_sim.kinesis.dead_letters import FailedRecord
+from stream_sim.send import ledger
+from stream_sim.simulation.mapping import documents
+from stream_sim.simulation.world.stream import StoredRecord
 from stream_sim.verify.journal import FILE_NAME, Head, Journal, Page
 from stream_sim.verify.reading import Outcomes
 from stream_sim.verify.reconciliation import Reconciliation, Seen, seen

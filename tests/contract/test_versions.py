@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from infra.paths import ROOT
+from infra.common.paths import ROOT
 from tests.contract.conftest import moto_settings
 
 if TYPE_CHECKING:

@@ -21,12 +21,12 @@ import boto3
 import msgspec
 import pytest
 
-from infra.paths import ROOT
-from ride_scoring import kpl
+from infra.common.paths import ROOT
+from operations.watch.plain import Line
 from ride_scoring.aws import connect
-from ride_scoring.events import Prediction, Reject, Ride, RideDuration, Role
-from ride_scoring.rejects import RejectStore
-from stream_sim.watch.plain import Line
+from ride_scoring.domain.events import Prediction, Reject, Ride, RideDuration, Role
+from ride_scoring.streams import kpl
+from ride_scoring.streams.rejects import RejectStore
 from tests.factories import event_json
 from tests.kinesis_server import KinesisServer
 
@@ -38,7 +38,7 @@ STREAMS = ("ride-events", "ride-predictions", "rejects")
 
 def watch(events: str, predictions: str, bucket: str, *options: str) -> list[str]:
     names = ("--events-stream", events, "--stream", predictions, "--rejects-bucket", bucket)
-    return [sys.executable, "-m", "stream_sim", "watch", *names, *options]
+    return [sys.executable, "-m", "operations", "watch", *names, *options]
 
 
 @contextlib.contextmanager

@@ -10,9 +10,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from infra import console
-from infra.console import UserError
-from infra.paths import OUT
+from infra.common import console
+from infra.common.console import UserError
+from infra.common.paths import OUT
 from tests.fuzz import runs as fuzzing
 from tests.fuzz.runs import Outcome
 from tests.fuzz.targets import TARGETS

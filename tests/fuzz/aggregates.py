@@ -7,8 +7,8 @@ from typing import Any, Final
 from aws_kinesis_agg import deaggregator
 from google.protobuf.message import DecodeError
 
-from ride_scoring import kpl
-from ride_scoring.kpl import DamagedAggregate, UserRecord
+from ride_scoring.streams import kpl
+from ride_scoring.streams.kpl import DamagedAggregate, UserRecord
 from tests.fuzz.finding import Finding, require
 
 _LONGEST_KEY: Final = 256

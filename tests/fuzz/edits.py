@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any, Final
 
-from ride_scoring import kpl
+from ride_scoring.streams import kpl
 from tests.fuzz import aggregates
 
 Bytewise = Callable[[bytes], bytes]

@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from ride_scoring import kpl
 from ride_scoring.decode import CannotScore, arrivals, decode, reject, reject_whole
-from ride_scoring.events import Arrival, KinesisRecord, Reject, RideEvent
+from ride_scoring.domain.events import Arrival, KinesisRecord, Reject, RideEvent
+from ride_scoring.streams import kpl
 from tests.factories import ARRIVED_AT, NOW, record
 from tests.fuzz.finding import require
 

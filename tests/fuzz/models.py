@@ -13,15 +13,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from ride_scoring import compiled, mlmodel, model, model_store, pyfunc, sklearn_flavor
 from ride_scoring.errors import ModelRefused, ModelUnavailable
-from ride_scoring.model import RideModel
-from ride_scoring.model_files import Directory
-from ride_scoring.model_store import AliasPointer, ModelStore
-from tests import models, store
+from ride_scoring.models import compiled, mlmodel, model, pyfunc, sklearn_flavor, store
+from ride_scoring.models.files import Directory
+from ride_scoring.models.model import RideModel
+from ride_scoring.models.store import AliasPointer, ModelStore
+from tests import models
 from tests.factories import NOW, MemoryS3
 from tests.fuzz import guard
 from tests.fuzz.finding import require
+from tests.store import Publisher
 
 _NAME: Final = "ride-duration"
 _OWN: Final = f"models/{_NAME}/"
@@ -38,10 +39,10 @@ _IMPORTED_LATE: Final = pyfunc
 def pointer(data: bytes) -> None:
     """An alias's pointer; `@manifest@` in it is the digest of the manifest of version 1."""
     objects = _published()
-    key = model_store.manifest_key(_NAME, "1")
+    key = store.manifest_key(_NAME, "1")
     body = data.replace(b"@manifest@", _sha256(objects["models", key]))
     with contextlib.suppress(ModelRefused):
-        _load(objects, model_store.decode_pointer(body))
+        _load(objects, store.decode_pointer(body))
 
 
 def manifest(data: bytes) -> None:
@@ -49,7 +50,7 @@ def manifest(data: bytes) -> None:
     body = data
     for path, content in models.compiled_directory(2.0).items():
         body = body.replace(f"@{path}@".encode(), _sha256(content))
-    key = model_store.manifest_key(_NAME, "1")
+    key = store.manifest_key(_NAME, "1")
     digest = _sha256(body).decode()
     _load(_published() | {("models", key): body}, AliasPointer("1", digest, None, NOW))
 
@@ -74,7 +75,7 @@ def _is_own(key: str) -> bool:
 @functools.cache
 def _published() -> dict[tuple[str, str], bytes]:
     s3 = MemoryS3()
-    store.Publisher(s3).publish("1", 2.0)
+    Publisher(s3).publish("1", 2.0)
     return s3.objects
 
 

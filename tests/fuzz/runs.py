@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
-from infra.console import UserError
-from infra.processes import Children
+from infra.common.console import UserError
+from infra.common.processes import Children
 from tests.fuzz.targets import CORPUS
 
 HANG_SECONDS: Final = 30

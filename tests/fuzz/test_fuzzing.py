@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.console import UserError
-from infra.paths import FUNCTION_SOURCES
+from infra.common.console import UserError
+from infra.common.paths import FUNCTION_SOURCES
 from ride_scoring.decode import CannotScore, decode
 from ride_scoring.errors import ModelRefused
 from tests.fuzz import guard, runs

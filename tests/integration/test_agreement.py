@@ -24,9 +24,9 @@ from pathlib import Path
 import pytest
 
 from infra import stack
-from infra.paths import LOCALSTACK
-from infra.processes import Children
-from infra.steps import Steps
+from infra.common.paths import LOCALSTACK
+from infra.common.processes import Children
+from infra.common.steps import Steps
 from tests.integration.agreement import emulated, simulated
 from tests.integration.agreement.course import Course, differences
 from tests.integration.agreement.emulated import Clients, Ran

@@ -15,7 +15,7 @@ import pytest
 
 from infra.chaos.command import RATE, Summary
 from infra.chaos.killer import Killer, functions_of
-from infra.paths import OUT, ROOT
+from infra.common.paths import OUT, ROOT
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.localstack, pytest.mark.thorough]

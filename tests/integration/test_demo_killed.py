@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra import emulator
-from infra.paths import LOCALSTACK, ROOT
+from infra.common.paths import LOCALSTACK, ROOT
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.localstack, pytest.mark.thorough]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.paths import ROOT
+from infra.common.paths import ROOT
 from training import tracking
 
 # MLflow is warned by newer pandas and SQLAlchemy of what is its own to mend.

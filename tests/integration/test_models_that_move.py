@@ -14,10 +14,10 @@ import pytest
 from localstack_client.session import Session
 
 from infra import package, stack
-from infra.paths import LOCALSTACK, ROOT
-from infra.processes import Children
+from infra.common.paths import LOCALSTACK, ROOT
+from infra.common.processes import Children
+from infra.common.steps import Steps
 from infra.stack import Endpoint
-from infra.steps import Steps
 from infra.terraform import Terraform
 from ride_scoring import aws
 from tests.models import always_fails

@@ -17,9 +17,10 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from infra import bill_of_materials, package, stack
-from infra.console import UserError
-from infra.paths import FUNCTION_SOURCES, REQUIREMENTS, ROOT, RUNTIME_PYTHON, UV
-from ride_scoring import compiled, kpl
+from infra.common.console import UserError
+from infra.common.paths import FUNCTION_SOURCES, REQUIREMENTS, ROOT, RUNTIME_PYTHON, UV
+from ride_scoring.models import compiled
+from ride_scoring.streams import kpl
 from tests.factories import event_json, kinesis_event
 from tests.models import compiled_directory, write
 

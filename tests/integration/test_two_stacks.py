@@ -7,9 +7,9 @@ import pytest
 from localstack_client.session import Session
 
 from infra import stack
-from infra.paths import LOCALSTACK
-from infra.processes import Children
-from infra.steps import Steps
+from infra.common.paths import LOCALSTACK
+from infra.common.processes import Children
+from infra.common.steps import Steps
 
 pytestmark = [pytest.mark.localstack, pytest.mark.thorough]
 

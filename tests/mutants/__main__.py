@@ -11,8 +11,8 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from infra import console
-from infra.console import UserError
+from infra.common import console
+from infra.common.console import UserError
 from tests.mutants import runner, seeds
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.histories import Caught

@@ -11,10 +11,10 @@ from typing import Final
 import msgspec
 
 import ride_scoring
-from stream_sim.simulation import history
-from stream_sim.simulation.clock import OutOfTime
-from stream_sim.simulation.draw import draw
-from stream_sim.simulation.history import Outcome
+from stream_sim.simulation.checks import history
+from stream_sim.simulation.checks.draw import draw
+from stream_sim.simulation.checks.history import Outcome
+from stream_sim.simulation.world.clock import OutOfTime
 
 _MOST_STEPS: Final = 10_000
 """Three times as many as the longest of a thousand histories has. What goes on is without end."""

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from infra.paths import FUNCTION_SOURCES, ROOT
+from infra.common.paths import FUNCTION_SOURCES, ROOT
 from tests.mutants.histories import Caught
 from tests.mutants.mutant import Mutant
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.paths import FUNCTION_SOURCES
-from stream_sim.simulation import history
-from stream_sim.simulation.draw import draw
+from infra.common.paths import FUNCTION_SOURCES
+from stream_sim.simulation.checks import history
+from stream_sim.simulation.checks.draw import draw
 from tests.mutants import runner, seeds
 from tests.mutants.catalogue import MUTANTS
 from tests.mutants.histories import Caught
@@ -51,5 +51,7 @@ def test_no_two_mutants_have_one_name() -> None:
 @pytest.mark.parametrize("text", ["no such line", "self"])
 def test_a_mutant_that_the_code_has_left_behind_says_so(text: str, tmp_path: Path) -> None:
     copy = shutil.copytree(FUNCTION_SOURCES, tmp_path / "copy")
-    with pytest.raises(ValueError, match=r"'a mutant': sink.py holds .* times, and not once"):
-        Mutant("a mutant", "sink.py", text, "", ("lost",)).apply(copy)
+    with pytest.raises(
+        ValueError, match=r"'a mutant': streams/sink.py holds .* times, and not once"
+    ):
+        Mutant("a mutant", "streams/sink.py", text, "", ("lost",)).apply(copy)

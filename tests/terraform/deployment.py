@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from infra import package
-from infra.paths import TERRAFORM
-from infra.processes import Children
+from infra.common.paths import TERRAFORM
+from infra.common.processes import Children
 from infra.stack import local_architecture
 from infra.terraform import Terraform
 

@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 from moto.server import ThreadedMotoServer
 
 from infra import emulator, terraform
-from infra.paths import TERRAFORM
-from infra.processes import Children
+from infra.common.paths import TERRAFORM
+from infra.common.processes import Children
 from infra.terraform import Terraform
 
 PACKAGE: Final = TERRAFORM / "tests" / "fixtures" / "package.zip"

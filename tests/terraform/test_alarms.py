@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import pytest
 
-from infra.paths import TERRAFORM
-from ride_scoring import kpl
+from infra.common.paths import TERRAFORM
 from ride_scoring.scoring import Scorer
+from ride_scoring.streams import kpl
 from ride_scoring.telemetry import PACKAGE, Telemetry
 from tests.factories import FakeModels, FakeRejects, FakeSink, event_json, records
 from tests.terraform.cloudwatch import Alarms, Expression, Metrics, Missing

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra.paths import LOCALSTACK, TERRAFORM
+from infra.common.paths import LOCALSTACK, TERRAFORM
 
 pytestmark = pytest.mark.thorough
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from infra import package
-from infra.console import UserError
-from infra.paths import TERRAFORM
+from infra.common.console import UserError
+from infra.common.paths import TERRAFORM
 from infra.stack import local_architecture
 from tests.terraform.deployment import Deployment, unexplained
 from tests.terraform.moto_account import MOTO_FORGETS, MotoAccount, moto_account, standing

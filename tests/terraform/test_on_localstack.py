@@ -13,9 +13,10 @@ from typing import Any, Final
 import pytest
 from localstack_client.session import Session
 
-from infra import emulator, package, surroundings
-from infra.paths import TERRAFORM
-from infra.processes import Children
+from infra import emulator, package
+from infra.common import surroundings
+from infra.common.paths import TERRAFORM
+from infra.common.processes import Children
 from infra.stack import local_architecture
 from ride_scoring import aws
 from tests.store import Publisher

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from localstack_client.session import Session
 
-from infra.paths import ROOT
+from infra.common.paths import ROOT
 from infra.stack import Endpoint
 from ride_scoring import aws
 from tests.shell import Shell, commands_in

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.paths import TERRAFORM
+from infra.common.paths import TERRAFORM
 from infra.terraform import Terraform
 from tests.terraform.planning import initialised
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from infra import package
-from infra.paths import FUNCTION_SOURCES, REQUIREMENTS, ROOT, TERRAFORM
+from infra.common.paths import FUNCTION_SOURCES, REQUIREMENTS, ROOT, TERRAFORM
 from infra.terraform import Terraform
 from tests.terraform.planning import PACKAGE, empty_account, initialised, plan, refused
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.paths import TERRAFORM
-from infra.processes import Children
+from infra.common.paths import TERRAFORM
+from infra.common.processes import Children
 from infra.terraform import find_binary
 from tests.terraform.moto_account import MotoAccount, moto_account
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.console import UserError
-from stream_sim import shapes
-from stream_sim.arrivals import Arrivals, Times, in_blocks, until
+from infra.common.console import UserError
+from stream_sim.traffic import shapes
+from stream_sim.traffic.arrivals import Arrivals, Times, in_blocks, until
 
 EVEN = np.full(24, 1 / 24)
 BY_HOUR = np.array([1.0, *[2.0] * 11, *[6.0] * 12]) / 95.0

@@ -14,7 +14,8 @@ import typer
 
 from infra import rides
 from infra.cli import app as whole
-from infra.paths import ROOT
+from infra.common.paths import ROOT
+from operations.cli import app as operations
 from stream_sim.cli import app as simulator
 from tests.runs import write
 from training.cli import app as training
@@ -236,9 +237,8 @@ def test_an_endpoint_that_is_no_address(
         "redrive": ("--from", "rejects", "--rejects-bucket", "b"),
     }
     environment = {**CREDENTIALS, "AWS_ENDPOINT_URL": address}
-    said = sentence(
-        "stream_sim", command, "--stream", "s", *options[command], environment=environment
-    )
+    part = "stream_sim" if command in {"send", "verify"} else "operations"
+    said = sentence(part, command, "--stream", "s", *options[command], environment=environment)
     assert f"{wrong}: AWS_ENDPOINT_URL has to be such as http://" in said
 
 
@@ -279,7 +279,7 @@ NO_TEXT = b"x\xff"
         ("stream_sim", "send", "--stream", "s", "--trips", NO_TEXT),
         ("stream_sim", "send", "--stream", "s", "--shape", NO_TEXT),
         ("stream_sim", "replay-seed", "3", "--schedule", NO_TEXT),
-        ("stream_sim", "plan", "--tfvars", NO_TEXT),
+        ("operations", "plan", "--tfvars", NO_TEXT),
         ("infra", "invoke", NO_TEXT),
     ],
     ids=lambda arguments: "-".join(map(str, arguments[:-1])),
@@ -310,7 +310,7 @@ def test_an_argument_that_is_no_text(arguments: tuple[str | bytes, ...]) -> None
 )
 def test_a_file_that_the_system_does_not_give_is_one_sentence(error: str, said: str) -> None:
     main = f"def main() -> None:\n    raise {error}\n"
-    program = f"from infra import console\n{main}console.run(main)"
+    program = f"from infra.common import console\n{main}console.run(main)"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -325,7 +325,7 @@ def test_a_folder_for_reports_that_cannot_be_written_is_said_before_the_work(
     (tmp_path / "out").touch()
     program = (
         "from pathlib import Path\n"
-        "from infra import console\n"
+        "from infra.common import console\n"
         "from training import flow_settings, local_server\n"
         "def main() -> None:\n"
         "    log = Path('out/prefect/server.log')\n"
@@ -379,7 +379,7 @@ def test_an_architecture_that_lambda_does_not_have() -> None:
 
 def test_a_command_line_without_options_is_stopped_without_a_traceback() -> None:
     program = (
-        "from infra import console\n"
+        "from infra.common import console\n"
         "def main() -> None:\n"
         "    raise KeyboardInterrupt\n"
         "console.run(main)"
@@ -391,9 +391,14 @@ def test_a_command_line_without_options_is_stopped_without_a_traceback() -> None
 
 
 def test_one_command_has_the_verbs_of_all_parts() -> None:
-    """`rides plan` is `python -m stream_sim plan`, and no verb hides another's."""
-    parts = {"a": simulator, "b": training, "c": whole}
-    verbs = [name for part in parts.values() for name in typer.main.get_group(part).commands]
+    """`rides plan` is `python -m operations plan`, and no verb hides another's."""
+    parts = {"a": simulator, "b": training, "c": operations, "d": whole}
+    verbs = [
+        name
+        for part in parts.values()
+        for name, verb in typer.main.get_group(part).commands.items()
+        if not verb.hidden
+    ]
     assert len(set(verbs)) == len(verbs)
     assert sorted(typer.main.get_group(rides.joined(parts)).commands) == sorted(verbs)
     command = Path(sys.executable).with_name("rides")
@@ -407,3 +412,26 @@ def test_one_command_has_the_verbs_of_all_parts() -> None:
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert "nowhere.parquet is not there" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["plan", "redrive", "watch"])
+def test_a_command_under_its_old_name(command: str) -> None:
+    """It says where the command went, and runs it with its options."""
+    done = subprocess.run(
+        [sys.executable, "-m", "stream_sim", command, "--banana"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"is now `python -m operations {command}`" in done.stderr
+    assert "No such option: --banana" in done.stderr
+    helped = subprocess.run(
+        [sys.executable, "-m", "stream_sim", command, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"python -m operations {command}" in helped.stdout

@@ -26,16 +26,19 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler, TargetEncoder
 from sklearn.tree import DecisionTreeRegressor
 
-from ride_scoring import compiled, features
-from ride_scoring.compiled import CompiledModel
+from ride_scoring.domain import features
 from ride_scoring.errors import ModelRefused
-from ride_scoring.model_files import Directory
-from stream_sim.trips import Trips, read, synthetic
+from ride_scoring.models import compiled
+from ride_scoring.models.compiled import CompiledModel
+from ride_scoring.models.files import Directory
 from tests.factories import shared
 from training.compiler import NotCompilable, ParityReport, compile_checked, compile_model
 from training.compiler.graph import stamp
 from training.models import boosted
 from training.models.catalogue import feature_matrix
+from trips.columns import Trips
+from trips.profile.drawn import synthetic
+from trips.tlc import read
 
 FEATURES = ("PU_DO", "PULocationID", "DOLocationID", "trip_distance", "hour", "weekday")
 SOURCES = {"MLmodel": "0" * 64, "model.skops": "1" * 64}

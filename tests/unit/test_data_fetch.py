@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from infra.console import UserError
+from infra.common.console import UserError
 from tests import trip_files
 from tests.trip_server import HOST, TripServer
-from training.data import cache
-from training.data.download import Unreachable
-from training.data.fetch import Fetched, fetch, progress_bar
-from training.data.months import Month
+from trips.data import cache
+from trips.data.download import Unreachable
+from trips.data.fetch import Fetched, fetch, progress_bar
+from trips.data.months import Month
 
 MONTH = Month("green", 2023, 1)
 CONTENT = trip_files.parquet(trip_files.columns(40_000))

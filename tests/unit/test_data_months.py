@@ -2,8 +2,8 @@ import datetime as dt
 
 import pytest
 
-from infra.console import UserError
-from training.data.months import BASE_URL, Month, is_like_a_month
+from infra.common.console import UserError
+from trips.data.months import BASE_URL, Month, is_like_a_month
 
 TODAY = dt.date(2024, 3, 15)
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from infra.console import UserError
+from infra.common.console import UserError
 from tests import trip_files
 from tests.factories import shared
-from training.data import TrainingData, read
-from training.data.report import DataReport, table
+from trips.data import TrainingData, read
+from trips.data.report import DataReport, table
 
 
 def printed(report: DataReport) -> str:

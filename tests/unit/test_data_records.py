@@ -5,10 +5,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from infra.console import UserError
-from stream_sim import trip_records, trips
+from infra.common.console import UserError
 from tests import trip_files
 from tests.factories import shared
+from trips import tlc, trip_records
 
 AT = trip_files.JANUARY
 
@@ -41,7 +41,7 @@ def test_what_is_missing_is_kept_as_missing(tmp_path: Path) -> None:
         "trip_distance": "double",
     }
     with pytest.raises(UserError, match="holds no trips with times, zones and a distance"):
-        trips.read(path)
+        tlc.read(path)
 
 
 @pytest.mark.parametrize(

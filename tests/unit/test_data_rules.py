@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from ride_scoring.decode import CannotScore, decode
-from ride_scoring.events import PICKUP_YEARS
-from stream_sim import trip_records
-from stream_sim.trip_records import TripRecords
+from ride_scoring.domain.events import PICKUP_YEARS
 from tests import trip_files
 from tests.factories import event_json, shared
-from training.data.rules import COURSE_RULES, FUNCTION_RULES, apply
+from trips import trip_records
+from trips.rules import COURSE_RULES, FUNCTION_RULES, apply
+from trips.trip_records import TripRecords
 
 AT = trip_files.JANUARY
 TYPES = {"these": "types", "are": "read", "by": "no", "one": "of", "our": "rules"}

@@ -4,13 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infra.console import UserError
-from stream_sim import trips
+from infra.common.console import UserError
 from tests import trip_files
 from tests.trip_server import HOST, TripServer
-from training.data import cache
-from training.data.months import Month
-from training.data.source import open_source
+from trips.data import cache
+from trips.data.months import Month
+from trips.data.source import open_source
+from trips.profile import drawn
 
 
 def test_a_month_is_fetched_once_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +38,7 @@ def test_a_path_is_named_from_the_root_on(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_synthetic_trips_are_those_of_the_simulator() -> None:
     source = open_source("synthetic:500:7")
-    made = trips.synthetic(500, 7)
+    made = drawn.synthetic(500, 7)
     np.testing.assert_array_equal(source.records.pickup, made.pickup)
     np.testing.assert_array_equal(source.records.pickup_zone, made.pickup_zone)
     np.testing.assert_allclose(

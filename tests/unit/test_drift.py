@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
-from infra.console import UserError
-from ride_scoring import zones
-from stream_sim import profile, spec, trips
-from stream_sim.drift import DRIFTS, Drift
-from stream_sim.profile.week import hour_of_week
-from stream_sim.trips import Trips
+from infra.common import spec
+from infra.common.console import UserError
+from ride_scoring.domain import zones
+from trips import profile
+from trips.columns import Trips
+from trips.drift import DRIFTS, Drift
+from trips.profile import drawn
+from trips.profile.week import hour_of_week
 
 ARRIVALS = np.linspace(0, 599, 600)
 
@@ -21,7 +23,7 @@ def applied(text: str, before: Trips) -> Trips:
 
 @pytest.fixture
 def before() -> Trips:
-    return trips.synthetic(600, 1)
+    return drawn.synthetic(600, 1)
 
 
 def in_borough(ridden: Trips, name: str) -> np.ndarray:
@@ -47,7 +49,7 @@ def test_the_world_is_as_before_until_a_drift_begins(kind: str, before: Trips) -
 @pytest.mark.parametrize("kind", sorted(DRIFTS))
 def test_the_trips_that_are_given_are_left_alone(kind: str, before: Trips) -> None:
     applied(kind, before)
-    again = trips.synthetic(600, 1)
+    again = drawn.synthetic(600, 1)
     assert before.rides() == again.rides()
     assert np.array_equal(before.duration_minutes, again.duration_minutes)
 

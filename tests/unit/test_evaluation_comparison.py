@@ -2,9 +2,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from ride_scoring import features
-from stream_sim import trips
-from stream_sim.trips import Trips
+from ride_scoring.domain import features
 from training.evaluation import slices
 from training.evaluation.bootstrap import Mask
 from training.evaluation.comparison import Verdict, compare
@@ -12,12 +10,14 @@ from training.evaluation.evaluation import Data, Evaluation, evaluate
 from training.evaluation.importance import importance
 from training.evaluation.metrics import Minutes
 from training.evaluation.profile import Categories, Deciles, Profile, population_stability, profile
+from trips.columns import Trips
+from trips.profile import drawn
 
 DATA = Data("green_tripdata_2023-02.parquet", "5c" * 32)
 
 
 def _trips(count: int = 12_000) -> Trips:
-    return trips.synthetic(count, 7)
+    return drawn.synthetic(count, 7)
 
 
 def _predicted(ridden: Trips, error_minutes: float, seed: int) -> Minutes:
@@ -151,7 +151,7 @@ def _profile(ridden: Trips) -> tuple[Profile, dict[str, Minutes]]:
 
 def test_a_profile_is_stable_on_its_own_data_and_on_more_of_the_kind() -> None:
     found, columns = _profile(_trips(6_000))
-    _, others = _profile(trips.synthetic(6_000, 8))
+    _, others = _profile(drawn.synthetic(6_000, 8))
     for name, part in found.features.items():
         assert population_stability(part, columns[name]) == pytest.approx(0, abs=1e-9)
         assert population_stability(part, others[name]) < 0.05

@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from stream_sim import trips
-from stream_sim.trips import Trips
 from training.evaluation import bootstrap, slices
 from training.evaluation.interval import student_quantile
 from training.evaluation.metrics import Minutes, measure
+from trips.columns import Trips
+from trips.profile import drawn
 
 
 def _trips(count: int = 5_000, seed: int = 3) -> Trips:
-    return trips.synthetic(count, seed)
+    return drawn.synthetic(count, seed)
 
 
 def _everything(ridden: Trips) -> bootstrap.Mask:

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from stream_sim import trips
-from stream_sim.trips import Trips
 from training.evaluation.card import CardFacts, card
 from training.evaluation.comparison import compare
 from training.evaluation.evaluation import Data, Evaluation, evaluate
@@ -18,6 +16,8 @@ from training.evaluation.figures import figures, models_compared, png
 from training.evaluation.importance import Importance, Increase
 from training.evaluation.metrics import Minutes
 from training.evaluation.report import ReportFacts, Row, report
+from trips.columns import Trips
+from trips.profile import drawn
 
 DATA = Data("green_tripdata_2023-02.parquet", "5c" * 32)
 IMPORTANCE = Importance({"hour": Increase(0.5, 0.1)}, {"pickup time": Increase(0.5, 0.1)})
@@ -26,7 +26,7 @@ HOSTILE = "<script>alert('$x_1$')</script> | \" {{ 7 * 7 }}"
 
 @pytest.fixture(scope="module")
 def ridden() -> Trips:
-    return trips.synthetic(3_000, 5)
+    return drawn.synthetic(3_000, 5)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_every_figure_can_be_drawn_and_names_its_units(
 
 
 def test_figures_can_be_drawn_of_few_rides_that_are_all_alike() -> None:
-    ridden = trips.synthetic(3, 1)
+    ridden = drawn.synthetic(3, 1)
     same = np.full(3, 6.0)
     found = evaluate(ridden, same, np.ones(3, dtype=np.bool_), DATA, 1)
     for figure in figures(same, same, found).values():

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.console import UserError
-from ride_scoring import kpl
+from infra.common.console import UserError
 from ride_scoring.decode import CannotScore, decode
-from stream_sim import faults
+from ride_scoring.streams import kpl
+from stream_sim.traffic import faults
 
 
 @pytest.mark.parametrize("kind", sorted(faults.MALFORMED))

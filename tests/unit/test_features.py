@@ -4,14 +4,16 @@ import msgspec
 import numpy as np
 import pytest
 
-from ride_scoring import decode, features
+from ride_scoring import decode
+from ride_scoring.domain import features
+from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE, Ride, RideEvent
+from ride_scoring.domain.zones import BOROUGHS
 from ride_scoring.errors import ModelRefused
-from ride_scoring.events import FIRST_ZONE, LAST_ZONE, Ride, RideEvent
-from ride_scoring.zones import BOROUGHS
-from stream_sim import trips
 from tests.factories import ARRIVED_AT, shared
-from training import data
 from training.models.catalogue import feature_matrix
+from trips import data
+from trips.columns import Trips
+from trips.profile import drawn
 
 QUEENS, MANHATTAN = BOROUGHS.index("Queens"), BOROUGHS.index("Manhattan")
 SATURDAY_MORNING = datetime(2023, 1, 14, 8, 31)  # noqa: DTZ001 - New York, as events carry it
@@ -109,7 +111,7 @@ def test_a_feature_that_is_not_in_the_catalogue_is_refused() -> None:
         features.require_known(["hour", "passengers"])
 
 
-def same_bits(ridden: trips.Trips) -> bool:
+def same_bits(ridden: Trips) -> bool:
     """Training's features against those of the same rides as events that the function decodes."""
     names = tuple(features.CATALOGUE)
     events = [msgspec.json.encode(RideEvent(0, ride)) for ride in ridden.rides()]
@@ -119,7 +121,7 @@ def same_bits(ridden: trips.Trips) -> bool:
 
 
 def test_training_and_serving_compute_the_same_bits() -> None:
-    assert same_bits(trips.synthetic(3_000, seed=2))
+    assert same_bits(drawn.synthetic(3_000, seed=2))
 
 
 def test_training_and_serving_compute_the_same_bits_of_real_rides() -> None:

@@ -21,10 +21,10 @@ import skops.io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ride_scoring import compiled, model, model_store
 from ride_scoring.errors import ModelRefused
-from ride_scoring.model_files import Directory
-from ride_scoring.model_store import AliasPointer, ModelStore
+from ride_scoring.models import compiled, model, store
+from ride_scoring.models.files import Directory
+from ride_scoring.models.store import AliasPointer, ModelStore
 from tests.factories import NOW, MemoryS3
 from tests.fuzz import guard
 from tests.models import compiled_directory, linear, mlmodel, skops_flavor, write
@@ -88,8 +88,8 @@ def test_a_file_that_nests_without_end_does_not_end_the_process(directory: Path,
     """In a process of its own: a stack that overflows takes it along."""
     (directory / "MLmodel").write_text(nest * ENOUGH_TO_OVERFLOW)
     program = (
-        "import sys; from pathlib import Path; from ride_scoring import mlmodel;"
-        "from ride_scoring.model_files import Directory;"
+        "import sys; from pathlib import Path; from ride_scoring.models import mlmodel;"
+        "from ride_scoring.models.files import Directory;"
         "mlmodel.read(Directory(Path(sys.argv[1])))"
     )
     done = subprocess.run(
@@ -330,9 +330,9 @@ def test_weights_that_say_to_be_huge_are_refused(directory: Path, dimensions: li
 @pytest.mark.parametrize("version", ["../../../other/versions/1", "..", ".", "", "1/2", "/1"])
 def test_a_version_that_is_no_step_of_a_key_is_refused_and_not_asked_for(version: str) -> None:
     s3 = MemoryS3()
-    store = ModelStore(s3, "models", "ride-duration")
+    published = ModelStore(s3, "models", "ride-duration")
     with pytest.raises(ModelRefused, match="no step of a key"):
-        store.load(AliasPointer(version, "0" * 64, None, NOW), allow_pickle=False)
+        published.load(AliasPointer(version, "0" * 64, None, NOW), allow_pickle=False)
     assert s3.asked == []
 
 
@@ -342,13 +342,13 @@ def test_a_file_outside_that_a_manifest_lists_is_refused_and_not_asked_for(path:
     files = {"MLmodel": mlmodel(None, skops_flavor(pickled_model=path)), path: b"x"}
     s3 = MemoryS3()
     Publisher(s3).publish("1", 2.0, files=files)
-    store = ModelStore(s3, "models", "ride-duration")
-    pointer = store.pointer("champion")
+    published = ModelStore(s3, "models", "ride-duration")
+    pointer = published.pointer("champion")
     assert pointer is not None
     s3.asked.clear()
     with pytest.raises(ModelRefused, match="outside"):
-        store.load(model_store.decode_pointer(pointer.body), allow_pickle=False)
+        published.load(store.decode_pointer(pointer.body), allow_pickle=False)
     assert s3.asked == [
-        model_store.manifest_key("ride-duration", "1"),
-        model_store.file_key("ride-duration", "1", "MLmodel"),
+        store.manifest_key("ride-duration", "1"),
+        store.file_key("ride-duration", "1", "MLmodel"),
     ]

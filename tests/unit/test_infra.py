@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from infra import emulator, lifecycle, reaper, stack, terraform
-from infra.console import UserError
-from infra.paths import ROOT
-from infra.processes import Children
+from infra import emulator, lifecycle, stack, terraform
+from infra.common import reaper
+from infra.common.console import UserError
+from infra.common.paths import ROOT
+from infra.common.processes import Children
+from infra.common.steps import Steps
 from infra.stack import Endpoint
-from infra.steps import Steps
 from tests.waiting import eventually
 
 SLEEP = ["sleep", "60"]
@@ -54,7 +55,7 @@ def test_a_child_that_is_let_go_lives_on() -> None:
 def test_children_of_a_process_that_is_killed_end_too(command: list[str]) -> None:
     code = (
         "import os, sys, time\n"
-        "from infra.processes import Children\n"
+        "from infra.common.processes import Children\n"
         "with Children() as children:\n"
         f"    print(children.start({command!r}, os.environ).pid, flush=True)\n"
         "    time.sleep(60)\n"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra.paths import ROOT
+from infra.common.paths import ROOT
 from tests.factories import event_json, kinesis_event
 from tests.models import compiled_directory, write
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.console import UserError
+from infra.common.console import UserError
 from stream_sim.verify.journal import FILE_NAME, Journal, Page
 from stream_sim.verify.reconciliation import Seen
 

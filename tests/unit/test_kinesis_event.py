@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ride_scoring import kinesis_event
 from ride_scoring.errors import NotAKinesisEvent
+from ride_scoring.streams import kinesis_event
 from tests.factories import event_json, shared
 from tests.factories import kinesis_event as made
 

@@ -11,8 +11,8 @@ from aws_kinesis_agg import aggregator, deaggregator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ride_scoring import kpl
-from ride_scoring.kpl import DamagedAggregate, UserRecord
+from ride_scoring.streams import kpl
+from ride_scoring.streams.kpl import DamagedAggregate, UserRecord
 from tests.factories import shared
 
 HASH_KEY = "170141183460469231731687303715884105728"
@@ -311,7 +311,7 @@ def test_whatever_its_producer_wrote_a_whole_message_comes_apart_or_is_damaged(b
 
 def test_telling_and_packing_aggregates_imports_no_protobuf() -> None:
     program = (
-        "import sys; from ride_scoring import kpl; "
+        "import sys; from ride_scoring.streams import kpl; "
         "assert kpl.is_aggregated(kpl.pack([('a', b'data')], '0')); "
         "sys.exit(any(name.startswith('google') for name in sys.modules))"
     )

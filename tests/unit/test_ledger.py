@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from infra.console import UserError
-from stream_sim import ledger
-from stream_sim.ledger import Entry, Intended, Ledger, PutRecord, Taken, TakenRecord, Unanswered
+from infra.common.console import UserError
+from stream_sim.send import ledger
+from stream_sim.send.ledger import (
+    Entry,
+    Intended,
+    Ledger,
+    PutRecord,
+    Taken,
+    TakenRecord,
+    Unanswered,
+)
 from tests.runs import a_run, sent, write
 
 ENTRIES: list[Entry] = [

@@ -26,12 +26,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 
-from ride_scoring import compiled, model
+from ride_scoring.domain.events import Ride
 from ride_scoring.errors import ModelRefused
-from ride_scoring.events import Ride
-from ride_scoring.model import RideModel
-from ride_scoring.model_files import Directory
-from ride_scoring.model_store import ModelStore, decode_pointer
+from ride_scoring.models import compiled, model
+from ride_scoring.models.files import Directory
+from ride_scoring.models.model import RideModel
+from ride_scoring.models.store import ModelStore, decode_pointer
 from tests.factories import MemoryS3, shared
 from tests.models import compiled_directory, linear, mlmodel, skops_flavor, write
 from tests.store import Publisher

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from ride_scoring import features
-from stream_sim.trips import Trips, read, synthetic
+from ride_scoring.domain import features
 from tests.factories import shared
 from training.compiler import compile_checked
 from training.models import boosted, encodings
@@ -24,6 +23,9 @@ from training.models.catalogue import (
     Model,
     feature_matrix,
 )
+from trips.columns import Trips
+from trips.profile.drawn import synthetic
+from trips.tlc import read
 
 SMALL = boosted.Hyperparameters(trees=15, leaves=15, folds=5)
 

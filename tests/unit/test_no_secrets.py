@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra import console
+from infra.common import console
 
 KEY = "ASIACANARYCANARY2345"
 SIGNATURE = "0123456789abcdef" * 4

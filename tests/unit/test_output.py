@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra import output
-from infra.paths import ROOT
+from infra.common import output
+from infra.common.paths import ROOT
 
 ENCODINGS = (
     *("utf-8", "ascii", "latin-1", "iso8859-15", "cp1252", "cp437", "cp850", "mac_roman"),
     *("koi8-r", "shift_jis", "gbk", "utf-16"),
 )
 REPLAY = ("stream_sim", "replay-seed", "3")
-PLAN = ("stream_sim", "plan", "--rides-per-second", "3000")
+PLAN = ("operations", "plan", "--rides-per-second", "3000")
 COMPARE = (
     *("training", "compare", "--train", "synthetic:600:1", "--validate", "synthetic:400:2"),
     *("--page", "out/test/report.html"),
@@ -157,5 +157,5 @@ def test_without_a_standard_output_nothing_is_begun() -> None:
 def test_a_run_does_not_end_because_nobody_hears_of_it(redirection: str, tmp_path: Path) -> None:
     done = closed((*PLAN, "--out", str(tmp_path)), redirection)
     assert (done.returncode, b"a month" in done.stdout) == (0, True)
-    failed = closed(("stream_sim", "plan", "--tfvars", "nowhere.tfvars"), redirection)
+    failed = closed(("operations", "plan", "--tfvars", "nowhere.tfvars"), redirection)
     assert (failed.returncode, failed.stdout) == (1, b"")

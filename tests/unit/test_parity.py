@@ -16,10 +16,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import TargetEncoder
 
-from stream_sim.trips import synthetic
 from training.compiler import NotCompilable, compile_model
 from training.compiler.parity import ParityReport, check
 from training.models.catalogue import feature_matrix
+from trips.profile.drawn import synthetic
 
 FEATURES = ("PU_DO", "PULocationID", "DOLocationID", "trip_distance", "hour", "weekday")
 SOURCES = {"MLmodel": "0" * 64}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from infra.paths import FUNCTION_SOURCES, REQUIREMENTS, ROOT
+from infra.common.paths import FUNCTION_SOURCES, REQUIREMENTS, ROOT
 
 FILES = sorted(REQUIREMENTS.glob("*.txt"))
 DOCKERFILE = FUNCTION_SOURCES.parent / "Dockerfile"

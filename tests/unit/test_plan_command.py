@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from infra.console import UserError
-from infra.paths import ROOT
-from stream_sim.plan import command, drawing
-from stream_sim.plan.basis import Traffic
-from stream_sim.plan.plan import plan
+from infra.common.console import UserError
+from infra.common.paths import ROOT
+from operations.plan import command, drawing
+from operations.plan.basis import Traffic
+from operations.plan.plan import plan
 from tests.plans import basis, deployment
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -19,7 +19,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "stream_sim", "plan", *arguments],
+        [sys.executable, "-W", "error", "-m", "operations", "plan", *arguments],
         cwd=ROOT,
         env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         capture_output=True,
@@ -55,7 +55,7 @@ def test_a_plan_is_a_bill_a_sentence_and_a_picture(tmp_path: Path) -> None:
 
 def test_the_readme_shows_what_a_plan_says(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    command, *shown = readme.partition("$ python -m stream_sim plan ")[2].splitlines()
+    command, *shown = readme.partition("$ python -m operations plan ")[2].splitlines()
     done = run(*command.split(), "--out", str(tmp_path))
     said = [line.rstrip() for line in done.stdout.splitlines()]
     lines = shown[: shown.index("```")]

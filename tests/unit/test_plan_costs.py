@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_sim.plan import costs
-from stream_sim.plan.basis import Basis
-from stream_sim.plan.variables import Deployment
-from stream_sim.plan.workload import workload
+from operations.plan import costs
+from operations.plan.basis import Basis
+from operations.plan.variables import Deployment
+from operations.plan.workload import workload
 from tests.plans import MONTH_SECONDS, basis, deployment, real_basis
 
 GB = 1024**3

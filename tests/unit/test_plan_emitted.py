@@ -7,13 +7,13 @@ from typing import Any, cast, get_args
 import hcl2
 import pytest
 
-from infra.paths import TERRAFORM
-from ride_scoring.events import RejectReason
+from infra.common.paths import TERRAFORM
+from operations.plan import emitted, measured
+from operations.plan.emitted import Emitted, Metric
+from ride_scoring.domain.events import RejectReason
 from ride_scoring.scoring import Scorer
-from ride_scoring.shadow import ShadowResult
+from ride_scoring.shadow.scorer import ShadowResult
 from ride_scoring.telemetry import Telemetry
-from stream_sim.plan import emitted, measured
-from stream_sim.plan.emitted import Emitted, Metric
 from tests.factories import NOW, FakeModels, FakeRejects, FakeSink, event_json, records
 
 

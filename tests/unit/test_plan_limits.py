@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_sim.plan.basis import Basis
-from stream_sim.plan.limits import carried, limits
-from stream_sim.plan.needs import Used, above_headroom, changes, needs
-from stream_sim.plan.variables import Deployment
-from stream_sim.plan.workload import workload
+from operations.plan.basis import Basis
+from operations.plan.limits import carried, limits
+from operations.plan.needs import Used, above_headroom, changes, needs
+from operations.plan.variables import Deployment
+from operations.plan.workload import workload
 from tests.plans import basis, deployment, real_basis
 from tests.unit.test_plan_costs import DEPLOYMENTS, RATES
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from infra.console import UserError
-from stream_sim.plan import measured, prices
-from stream_sim.plan.prices import Tier, tiered
+from infra.common.console import UserError
+from operations.plan import measured, prices
+from operations.plan.prices import Tier, tiered
 
 TIERS = (Tier(0.30, 10.0), Tier(0.10, 20.0), Tier(0.05))
 

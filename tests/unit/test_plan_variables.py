@@ -4,11 +4,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from infra.console import UserError
-from infra.paths import TERRAFORM
-from stream_sim.plan import variables
-from stream_sim.plan.limits import limits
-from stream_sim.plan.plan import plan
+from infra.common.console import UserError
+from infra.common.paths import TERRAFORM
+from operations.plan import variables
+from operations.plan.limits import limits
+from operations.plan.plan import plan
 from tests.plans import real_basis
 
 

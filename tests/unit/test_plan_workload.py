@@ -5,17 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from infra.paths import ROOT
-from ride_scoring import kpl, put_records
+from infra.common.paths import ROOT
+from operations.plan import sizes
+from operations.plan.sizes import payload_units
+from operations.plan.workload import Load, most_records_a_batch, workload
 from ride_scoring.predictions import OutputRecord
-from stream_sim import profile
-from stream_sim.plan import sizes
-from stream_sim.plan.sizes import payload_units
-from stream_sim.plan.workload import Load, most_records_a_batch, workload
-from stream_sim.riders import Riders
-from stream_sim.sources import Synthetic
+from ride_scoring.streams import kpl, put_records
+from stream_sim.traffic.riders import Riders
+from stream_sim.traffic.sources import Synthetic
 from tests import runs
 from tests.plans import basis, deployment
+from trips import profile
 
 
 @pytest.mark.parametrize(

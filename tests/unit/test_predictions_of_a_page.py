@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from ride_scoring import kpl
-from stream_sim.pages import Page, StreamRecord
-from stream_sim.predictions import predictions
+from ride_scoring.streams import kpl
+from stream_sim.kinesis.pages import Page, StreamRecord
+from stream_sim.kinesis.predictions import predictions
 from tests.runs import a_prediction
 
 AT = datetime(2023, 1, 14, 13, 31, tzinfo=UTC)

@@ -16,14 +16,14 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from infra.console import UserError
-from ride_scoring import kpl
-from stream_sim import ledger
-from stream_sim.ledger import Intended, Ledger, PutRecord, Run, Taken, TakenRecord, Unanswered
-from stream_sim.outgoing import OutgoingRecord, SentRide
-from stream_sim.pace import Pace
-from stream_sim.producer import Producer, calls
-from stream_sim.puts import Puts
+from infra.common.console import UserError
+from ride_scoring.streams import kpl
+from stream_sim.kinesis.outgoing import OutgoingRecord, SentRide
+from stream_sim.kinesis.puts import Puts
+from stream_sim.send import ledger
+from stream_sim.send.ledger import Intended, Ledger, PutRecord, Run, Taken, TakenRecord, Unanswered
+from stream_sim.send.pace import Pace
+from stream_sim.send.producer import Producer, calls
 
 RUN = Run("0123abcd", 0, 1, 1_673_703_060.0, "events", {}, {})
 

@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from infra.console import UserError
-from ride_scoring import zones
-from stream_sim import profile
-from stream_sim.profile import file
-from stream_sim.profile.statistics import ARRAYS
-from stream_sim.profile.week import hour_of_week
-from stream_sim.trips import Trips
+from infra.common.console import UserError
+from ride_scoring.domain import zones
+from trips import profile
+from trips.columns import Trips
+from trips.profile import file
+from trips.profile.statistics import ARRAYS
+from trips.profile.week import hour_of_week
 
 
 def drawn(count: int, seed: int = 1) -> Trips:

@@ -4,19 +4,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infra.console import UserError
-from stream_sim import trips
-from stream_sim.profile import Profile, command, likeness, read
-from stream_sim.profile.fit import fit
-from stream_sim.profile.ridden import usual
-from stream_sim.profile.statistics import ARRAYS, Statistics
-from stream_sim.trips import Trips
+from infra.common.console import UserError
 from tests import trip_files
 from tests.factories import shared
+from trips import tlc
+from trips.columns import Trips
+from trips.profile import Profile, command, drawn, likeness, read
+from trips.profile.fit import fit
+from trips.profile.ridden import usual
+from trips.profile.statistics import ARRAYS, Statistics
 
 
 def month(name: str) -> Trips:
-    return usual(trips.read(shared(f"tlc/green_tripdata_{name}.parquet")))
+    return usual(tlc.read(shared(f"tlc/green_tripdata_{name}.parquet")))
 
 
 def sample(profile: Profile, count: int, seed: int = 1) -> Trips:
@@ -55,7 +55,7 @@ def test_a_profile_of_another_month_is_not_near() -> None:
 
 
 def test_pairs_with_few_rides_have_no_values_of_their_own() -> None:
-    ridden = trips.synthetic(20_000, 1)
+    ridden = drawn.synthetic(20_000, 1)
     statistics = fit(ridden, "made up")
     pairs, counts = np.unique(
         np.column_stack([ridden.pickup_zone, ridden.dropoff_zone]), axis=0, return_counts=True
@@ -68,7 +68,7 @@ def test_pairs_with_few_rides_have_no_values_of_their_own() -> None:
 
 def test_what_the_only_ride_between_two_zones_was_cannot_be_told() -> None:
     def statistics(miles: float, minutes: float) -> Statistics:
-        ridden = trips.synthetic(20_000, 1)
+        ridden = drawn.synthetic(20_000, 1)
         ridden.pickup_zone[0], ridden.dropoff_zone[0] = 1, 206  # Newark's airport, Staten Island
         ridden.distance_miles[0], ridden.duration_minutes[0] = miles, minutes
         return fit(ridden, "made up")

@@ -45,7 +45,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def commit(checkout: Path) -> str:
-    names = (SOURCE, "lambda/ride_scoring/features.py", "pyproject.toml", "README.md")
+    names = (SOURCE, "lambda/ride_scoring/domain/features.py", "pyproject.toml", "README.md")
     return repository(checkout, *names)
 
 
@@ -62,10 +62,11 @@ def test_what_training_makes_leaves_a_checkout_clean(checkout: Path, commit: str
     "name",
     [
         SOURCE,
-        "lambda/ride_scoring/features.py",
+        "lambda/ride_scoring/domain/features.py",
         "lambda/ride_scoring/new.py",
         "training/models/new.py",
         "stream_sim/new.py",
+        "trips/new.py",
         "infra/requirements/project.txt",
         "pyproject.toml",
     ],

@@ -7,16 +7,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from infra.bucket import Listed
-from infra.console import UserError
-from ride_scoring import kpl
-from ride_scoring.events import Reject, RejectReason
-from stream_sim.puts import Puts
-from stream_sim.redrive import documents
-from stream_sim.redrive.documents import Document, Event, listed
-from stream_sim.redrive.options import Selection, Source, selection
-from stream_sim.redrive.run import Counts, redrive
-from stream_sim.redrive.sender import Sender
+from infra.common.bucket import Listed
+from infra.common.console import UserError
+from operations.redrive import documents
+from operations.redrive.documents import Document, Event, listed
+from operations.redrive.options import Selection, Source, selection
+from operations.redrive.run import Counts, redrive
+from operations.redrive.sender import Sender
+from ride_scoring.domain.events import Reject, RejectReason
+from ride_scoring.streams import kpl
+from stream_sim.kinesis.puts import Puts
 from tests.unit.test_producer import FakeStream
 
 NOW = datetime(2023, 1, 14, 13, 31, tzinfo=UTC)
@@ -282,7 +282,7 @@ def test_a_long_wait_does_not_cost_the_claim() -> None:
 
 
 def test_only_what_was_taken_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream_sim.puts._PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("stream_sim.kinesis.puts._PATIENCE_SECONDS", 0.0)
     marks, sent = Noted(), list[int]()
     stream = FakeStream(lambda _, key: key == "2")
     with pytest.raises(UserError, match="events refused"):

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.bucket import Listed
-from stream_sim.redrive import documents, places
-from stream_sim.redrive.options import Selection, Source
-from stream_sim.redrive.places import Place
+from infra.common.bucket import Listed
+from operations.redrive import documents, places
+from operations.redrive.options import Selection, Source
+from operations.redrive.places import Place
 
 NOW = datetime(2026, 11, 29, 14, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

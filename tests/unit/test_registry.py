@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from infra.console import UserError, without_password
+from infra.common.console import UserError, without_password
 from training import tracking
 from training.registry import versions
 

@@ -12,17 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ride_scoring import decode, kpl
-from ride_scoring.events import KinesisRecord, RejectReason
-from stream_sim import faults, payloads, profile, spec, trips
-from stream_sim.arrivals import Times
-from stream_sim.drift import DRIFTS
-from stream_sim.ledger import Run, ride_id
-from stream_sim.outgoing import OutgoingRecord, packed
-from stream_sim.riders import Riders
-from stream_sim.sources import Replay, RideSource, Synthetic
-from stream_sim.trips import Trips
+from infra.common import spec
+from ride_scoring import decode
+from ride_scoring.domain.events import KinesisRecord, RejectReason
+from ride_scoring.streams import kpl
+from stream_sim.kinesis.outgoing import OutgoingRecord, packed
+from stream_sim.send.ledger import Run, ride_id
+from stream_sim.traffic import faults
+from stream_sim.traffic.arrivals import Times
+from stream_sim.traffic.riders import Riders
+from stream_sim.traffic.sources import Replay, RideSource, Synthetic
 from tests.factories import shared
+from trips import payloads, profile, tlc
+from trips.columns import Trips
+from trips.drift import DRIFTS
+from trips.profile import drawn
 
 RUN = Run("0123abcd", 3, 4, 1_673_703_060.0, "events", {}, {})
 
@@ -85,7 +89,7 @@ def numbers(records: Sequence[OutgoingRecord]) -> list[int]:
 
 
 def test_every_ride_is_its_event_numbered_as_it_is_sent() -> None:
-    ridden = trips.synthetic(1_500, 1)
+    ridden = drawn.synthetic(1_500, 1)
     records = outgoing(1_500, source=Replay(ridden))
     assert numbers(records) == list(range(1_500))
     for number, (record, ride) in enumerate(zip(records, ridden.rides(), strict=True)):
@@ -148,7 +152,7 @@ def test_late_rides_come_2_to_10_seconds_late_and_lose_their_turn() -> None:
 
 
 def test_rides_out_of_order_are_overtaken_within_a_second() -> None:
-    ridden = trips.synthetic(5_000, 1)
+    ridden = drawn.synthetic(5_000, 1)
     minutes = {minutes: index for index, minutes in enumerate(ridden.duration_minutes.tolist())}
     records = outgoing(5_000, "out-of-order=0.2", source=Replay(ridden))
     places = [minutes[record.rides[0].minutes] for record in records]
@@ -182,7 +186,7 @@ def test_a_huge_record_is_as_large_as_kinesis_takes() -> None:
 
 
 def test_aggregates_hold_2_to_20_rides_that_arrived_one_after_the_other() -> None:
-    ridden = trips.synthetic(3_000, 1)
+    ridden = drawn.synthetic(3_000, 1)
     records = outgoing(3_000, "aggregated=0.5", source=Replay(ridden))
     sizes = Counter(record.packed for record in records)
     assert set(sizes) == {0, *range(2, 21)}
@@ -193,14 +197,14 @@ def test_aggregates_hold_2_to_20_rides_that_arrived_one_after_the_other() -> Non
 
 def test_what_is_held_back_when_the_rides_end_is_sent_in_its_turn() -> None:
     texts = ("late=0.4", "aggregated=0.3", "duplicate=0.2")
-    found = outgoing(50, *texts, source=Replay(trips.synthetic(30, 1)))
+    found = outgoing(50, *texts, source=Replay(drawn.synthetic(30, 1)))
     copies = sum(ride.copy_of is not None for record in found for ride in record.rides)
     assert len(numbers(found)) == 30 + copies
     assert numbers(found) == list(range(30 + copies))
 
 
 def test_a_drift_changes_the_rides_from_its_second_on() -> None:
-    ridden = trips.synthetic(2_000, 1)
+    ridden = drawn.synthetic(2_000, 1)
     records = outgoing(2_000, source=Replay(ridden), drifts=["kilometres:after_seconds=1"])
     miles = [decode.decode(record.data).ride.trip_distance for record in records]
     assert miles[:1_000] == ridden.distance_miles[:1_000].tolist()
@@ -210,7 +214,7 @@ def test_a_drift_changes_the_rides_from_its_second_on() -> None:
 def odd_trips(**columns: Sequence[Any]) -> Trips:
     """Copies of a plain trip with other values in some columns."""
     (count,) = {len(values) for values in columns.values()}
-    plain = trips.synthetic(1, 1).where(np.zeros(count, dtype=np.int64))
+    plain = drawn.synthetic(1, 1).where(np.zeros(count, dtype=np.int64))
     replaced = {
         name: np.array(values, dtype=getattr(plain, name).dtype) for name, values in columns.items()
     }
@@ -254,7 +258,7 @@ def test_the_edges_of_what_is_scored_are_scored() -> None:
 
 
 def test_real_trips_hold_broken_meters_that_must_be_rejected() -> None:
-    ridden = trips.read(shared("tlc/green_tripdata_2023-01.parquet"))
+    ridden = tlc.read(shared("tlc/green_tripdata_2023-01.parquet"))
     records = outgoing(len(ridden), source=Replay(ridden))
     assert len(records) == 68_211
     reasons = [record.rides[0].reason for record in records]

@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from infra.console import UserError
-from stream_sim.report import page
+from infra.common.console import UserError
 from stream_sim.verify.account import Account, Accuracy, Counts, Findings, Survived
+from stream_sim.verify.report import page
 from stream_sim.verify.timeline import LatencyClass, Timeline
 from tests import run_findings
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stream_sim.report import page
 from stream_sim.verify.account import Accuracy, Findings, Survived
+from stream_sim.verify.report import page
 from tests import run_findings
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

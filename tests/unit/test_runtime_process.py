@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infra.paths import RUNTIME_PYTHON
+from infra.common.paths import RUNTIME_PYTHON
 from localstack_processes.runtime_api import Invocation
 from localstack_processes.runtime_process import Outcome, RuntimeProcess, StartFailed
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ride_scoring import kpl, predictions
+from ride_scoring import predictions
+from ride_scoring.domain.events import KinesisRecord, Reject, Ride
 from ride_scoring.errors import ModelRefused, ModelUnavailable
-from ride_scoring.events import KinesisRecord, Reject, Ride
 from ride_scoring.scoring import BatchResult, Scorer
+from ride_scoring.streams import kpl
 from tests.factories import (
     NOW,
     FakeModels,
@@ -293,7 +294,7 @@ def test_an_empty_batch_is_done() -> None:
 def test_the_core_imports_no_aws_library() -> None:
     code = (
         "import sys\n"
-        "import ride_scoring.scoring, ride_scoring.model, ride_scoring.shadow\n"
+        "import ride_scoring.scoring, ride_scoring.models.model, ride_scoring.shadow.scorer\n"
         "print({'boto3', 'botocore', 'aws_lambda_powertools'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

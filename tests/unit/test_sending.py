@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from infra.console import UserError
-from stream_sim.ledger import Run
+from infra.common.console import UserError
 from stream_sim.send import plan
+from stream_sim.send.ledger import Run
+from stream_sim.send.options import Job, Request, decoded_job, encoded
 from stream_sim.send.plan import Plan
-from stream_sim.send.request import Job, Request, decoded_job, encoded
 from tests import trip_files
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from ride_scoring import model_store
 from ride_scoring.errors import AwsError, ModelRefused, ModelUnavailable
-from ride_scoring.model_store import ModelStore
-from ride_scoring.serving import AliasedModel
+from ride_scoring.models import store
+from ride_scoring.models.serving import AliasedModel
+from ride_scoring.models.store import ModelStore
 from tests.factories import MemoryS3
 from tests.store import GOLDEN_RIDE, Publisher
 
@@ -154,7 +154,7 @@ def test_a_pointer_that_is_none_is_refused_and_the_old_version_goes_on(
 ) -> None:
     world.store.publish("1", 2.0)
     world.minutes_a_mile()
-    world.store.put(model_store.pointer_key("ride-duration", "champion"), pointer)
+    world.store.put(store.pointer_key("ride-duration", "champion"), pointer)
     world.later()
     assert world.minutes_a_mile() == 2.0
     assert world.watch.refused == 1
@@ -186,7 +186,7 @@ def test_a_version_half_uploaded_is_waited_for(world: World) -> None:
     world.store.publish("1", 2.0)
     world.minutes_a_mile()
     world.store.publish("2", 3.0)
-    key = model_store.file_key("ride-duration", "2", "compiled.onnx")
+    key = store.file_key("ride-duration", "2", "compiled.onnx")
     whole = world.s3.objects.pop(("models", key))
     world.later()
     assert world.minutes_a_mile() == 2.0
@@ -225,7 +225,7 @@ def test_a_model_that_fails_is_refused_and_a_system_that_fails_is_waited_for(
     world.minutes_a_mile()
     world.store.publish("2", 3.0)
     with monkeypatch.context() as patch:
-        patch.setattr("ride_scoring.model.load", fail)
+        patch.setattr("ride_scoring.models.model.load", fail)
         world.later()
         assert world.minutes_a_mile() == 2.0
     assert world.watch.refused == refused

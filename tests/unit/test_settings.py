@@ -4,7 +4,7 @@ import pytest
 
 from ride_scoring import settings, wiring
 from ride_scoring.errors import SettingsError
-from ride_scoring.model_files import Directory, S3Directory
+from ride_scoring.models.files import Directory, S3Directory
 from tests.factories import MemoryS3
 
 STORE = {"MODEL_BUCKET": "models", "REJECTS_BUCKET": "rejects"}

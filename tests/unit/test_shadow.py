@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ride_scoring.decode import arrivals, decode
+from ride_scoring.domain.events import Ride
 from ride_scoring.errors import ModelUnavailable
-from ride_scoring.events import Ride
 from ride_scoring.predictions import ScorableEvent, ServedModel
 from ride_scoring.scoring import Models
-from ride_scoring.shadow import Shadow, ShadowResult
+from ride_scoring.shadow.scorer import Shadow, ShadowResult
 from tests.factories import NOW, FakeModels, FakeSink, MinutesModel, event_json, records
 
 

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from ride_scoring.predictions import ScorableEvent
-from ride_scoring.shadow import ShadowResult
-from ride_scoring.shadow_process import ShadowProcess
+from ride_scoring.shadow.process import ShadowProcess
+from ride_scoring.shadow.scorer import ShadowResult
 from tests.factories import NOW
 from tests.unit.test_shadow import scored
 from tests.waiting import eventually
@@ -26,8 +26,8 @@ BEGINS = """
 import os, sys, time, msgspec
 from pathlib import Path
 from multiprocessing.connection import Connection
-from ride_scoring.shadow import ShadowResult
-from ride_scoring.shadow_process import Asked
+from ride_scoring.shadow.scorer import ShadowResult
+from ride_scoring.shadow.process import Asked
 pipe = Connection(int(sys.argv[-1]))
 Path(sys.argv[-2]).joinpath(str(os.getpid())).touch()
 def say(count):
@@ -251,7 +251,7 @@ def test_one_that_never_returns_is_ended_and_others_come_less_and_less_often(
     limit: str,
     most: float,
 ) -> None:
-    monkeypatch.setattr(f"ride_scoring.shadow_process.{limit}", most)
+    monkeypatch.setattr(f"ride_scoring.shadow.process.{limit}", most)
     shadow = shadow_of(script, wait_seconds=0.2)
     for pause, count in ((600, 1), (1_200, 2), (2_400, 3)):
         ended = f"it never answered and was ended: for {pause:,} s there is none"
@@ -290,11 +290,11 @@ def test_where_no_time_is_left_there_is_no_shadow(
 
 @pytest.mark.thorough
 def test_it_ends_with_a_function_that_is_killed(tmp_path: Path) -> None:
-    ends_with_it = "\nfrom ride_scoring.shadow_worker import _end_with_the_function as f; f()\n"
+    ends_with_it = "\nfrom ride_scoring.shadow.worker import _end_with_the_function as f; f()\n"
     script = f"{ends_with_it}{BEGINS}{GOES_ON}\n    while True: pass"
     function = (
         "import sys, time\n"
-        "from ride_scoring.shadow_process import ShadowProcess\n"
+        "from ride_scoring.shadow.process import ShadowProcess\n"
         "from tests.unit.test_shadow_process import score\n"
         f"shadow = ShadowProcess(command=(sys.executable, '-c', {script!r}, {str(tmp_path)!r}))\n"
         "while True:\n"

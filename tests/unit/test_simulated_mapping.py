@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from stream_sim.simulation import documents
-from stream_sim.simulation.lambda_service import Answered, Failed, NotInvoked, Result
+from stream_sim.simulation.mapping import documents
 from stream_sim.simulation.schedule import Reading
-from stream_sim.simulation.stream import LARGE_RECORD_BYTES, Entry
+from stream_sim.simulation.world.lambda_service import Answered, Failed, NotInvoked, Result
+from stream_sim.simulation.world.stream import LARGE_RECORD_BYTES, Entry
 from tests.simulated import DAY, DONE, Simulated, aggregate, entry, names, reported
 
 FAILED = Failed("Unhandled")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from stream_sim.simulation.clock import Clock
-from stream_sim.simulation.stream import (
+from stream_sim.simulation.world.clock import Clock
+from stream_sim.simulation.world.stream import (
     HASH_KEYS,
     ITERATOR_SECONDS,
     LARGE_RECORD_BYTES,

@@ -11,10 +11,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from infra.paths import FUNCTION_SOURCES, OUT, ROOT
-from stream_sim.simulation import history
-from stream_sim.simulation.draw import draw
-from stream_sim.simulation.history import Outcome
+from infra.common.paths import FUNCTION_SOURCES, OUT, ROOT
+from stream_sim.simulation.checks import history
+from stream_sim.simulation.checks.draw import draw
+from stream_sim.simulation.checks.history import Outcome
+from stream_sim.simulation.checks.shrink import shrunk
 from stream_sim.simulation.schedule import (
     FAULTS,
     Burst,
@@ -23,8 +24,7 @@ from stream_sim.simulation.schedule import (
     MappingSettings,
     Schedule,
 )
-from stream_sim.simulation.shrink import shrunk
-from stream_sim.simulation.weather import Weather
+from stream_sim.simulation.world.fault_injector import Weather
 from tests.mutants.catalogue import MUTANTS
 from tests.shell import Shell, commands_in
 

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from stream_sim import profile, sources, trips
-from stream_sim.trips import Trips
+from stream_sim.traffic import sources
 from tests.factories import shared
+from trips import profile, tlc
+from trips.columns import Trips
 
 DAY = 86_400.0
 
@@ -89,7 +90,7 @@ def test_a_single_ride_arrives_at_once() -> None:
 
 @pytest.mark.parametrize("name", ["2021-01", "2021-02", "2022-01", "2023-01", "2023-02"])
 def test_a_real_month_takes_a_month(name: str) -> None:
-    ridden = trips.read(shared(f"tlc/green_tripdata_{name}.parquet"))
+    ridden = tlc.read(shared(f"tlc/green_tripdata_{name}.parquet"))
     seconds = sources.event_times(ridden, 1.0)
     assert len(seconds) == len(ridden)
     assert (np.diff(seconds) >= 0).all()

@@ -3,8 +3,8 @@ from typing import Annotated
 import msgspec
 import pytest
 
-from infra.console import UserError
-from stream_sim.spec import closest, nearest, parse
+from infra.common.console import UserError
+from infra.common.spec import closest, nearest, parse
 
 
 class Wave(msgspec.Struct, frozen=True):

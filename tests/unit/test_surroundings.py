@@ -13,9 +13,10 @@ import boto3
 import pytest
 from sqlalchemy import create_engine
 
-from infra import emulator, stack, surroundings
-from infra.console import UserError
-from infra.processes import Children
+from infra import emulator, stack
+from infra.common import surroundings
+from infra.common.console import UserError
+from infra.common.processes import Children
 from infra.stack import Endpoint
 from infra.terraform import Terraform
 from training import tracking

@@ -5,13 +5,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from infra.console import UserError
-from stream_sim import trips
+from infra.common.console import UserError
 from tests.factories import shared
+from trips import tlc
+from trips.profile import drawn
 
 
 def test_synthetic_trips_are_of_this_world() -> None:
-    ridden = trips.synthetic(20_000, 2)
+    ridden = drawn.synthetic(20_000, 2)
     assert ridden.pickup_zone.min() >= 1
     assert ridden.dropoff_zone.max() <= 265
     assert 8 < np.median(ridden.duration_minutes) < 16
@@ -22,20 +23,20 @@ def test_synthetic_trips_are_of_this_world() -> None:
 
 
 def test_synthetic_trips_come_in_order_of_pickup_in_four_weeks() -> None:
-    pickup = trips.synthetic(5_000, 2).pickup
+    pickup = drawn.synthetic(5_000, 2).pickup
     assert (np.diff(pickup) >= np.timedelta64(0, "s")).all()
     assert pickup[0] >= np.datetime64("2023-01-02")
     assert pickup[-1] < np.datetime64("2023-01-30")
 
 
 def test_the_same_seed_gives_the_same_synthetic_trips() -> None:
-    first, again, other = (trips.synthetic(300, seed).rides() for seed in (5, 5, 6))
+    first, again, other = (drawn.synthetic(300, seed).rides() for seed in (5, 5, 6))
     assert first == again
     assert first != other
 
 
 def test_a_real_month_is_read_whole() -> None:
-    ridden = trips.read(shared("tlc/green_tripdata_2023-01.parquet"))
+    ridden = tlc.read(shared("tlc/green_tripdata_2023-01.parquet"))
     assert len(ridden) == 68_211
 
 
@@ -54,27 +55,27 @@ def test_a_trip_that_lacks_a_value_is_left_out(tmp_path: Path) -> None:
         DOLocationID=[4, 5, 6],
         trip_distance=[1.5, 2.5, 3.5],
     )
-    ridden = trips.read(path)
+    ridden = tlc.read(path)
     assert ridden.pickup_zone.tolist() == [1]
     assert ridden.duration_minutes.tolist() == [1.5]
 
 
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.parquet is not there"):
-        trips.read(tmp_path / "nowhere.parquet")
+        tlc.read(tmp_path / "nowhere.parquet")
 
 
 def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
     (path := tmp_path / "rides.parquet").write_text("PULocationID,DOLocationID\n")
     with pytest.raises(UserError, match=r"rides\.parquet cannot be read as parquet"):
-        trips.read(path)
+        tlc.read(path)
 
 
 def test_columns_that_are_missing_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="DOLocationID, trip_distance"):
-        trips.read(write(tmp_path / "rides.parquet", PULocationID=[1]))
+        tlc.read(write(tmp_path / "rides.parquet", PULocationID=[1]))
     with pytest.raises(UserError, match="lpep_pickup_datetime"):
-        trips.read(
+        tlc.read(
             write(tmp_path / "b.parquet", PULocationID=[1], DOLocationID=[1], trip_distance=[1.0])
         )
 
@@ -89,7 +90,7 @@ def test_columns_of_another_kind_are_said(tmp_path: Path) -> None:
         trip_distance=["far"],
     )
     with pytest.raises(UserError, match="values of another kind"):
-        trips.read(path)
+        tlc.read(path)
 
 
 def test_a_file_without_trips_is_named(tmp_path: Path) -> None:
@@ -107,4 +108,4 @@ def test_a_file_without_trips_is_named(tmp_path: Path) -> None:
         },
     )
     with pytest.raises(UserError, match="holds no trips"):
-        trips.read(empty)
+        tlc.read(empty)

@@ -6,12 +6,12 @@ from itertools import repeat
 
 import pytest
 
-from ride_scoring.events import Prediction, Reject, RejectReason, Ride, RideDuration, Role
-from stream_sim.watch import plain
-from stream_sim.watch.board import Board
-from stream_sim.watch.feed import Contact, Feed
-from stream_sim.watch.figures import Figures, Pair
-from stream_sim.watch.ring import Ring
+from operations.watch import plain
+from operations.watch.board import Board
+from operations.watch.feed import Contact, Feed
+from operations.watch.figures import Figures, Pair
+from operations.watch.ring import Ring
+from ride_scoring.domain.events import Prediction, Reject, RejectReason, Ride, RideDuration, Role
 
 BEGAN = datetime(2023, 1, 14, 12, 0, tzinfo=UTC)
 UP_TO_DATE = Contact(None, None, 0)

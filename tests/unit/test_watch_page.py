@@ -9,12 +9,12 @@ from html import unescape
 import pytest
 from textual.pilot import Pilot
 
-from infra.console import UserError
-from ride_scoring.events import LAST_ZONE, Prediction, Reject, Ride, RideDuration, Role
-from stream_sim.watch.app import WatchApp
-from stream_sim.watch.board import Board
-from stream_sim.watch.city import city
-from stream_sim.watch.feed import Contact, Sight
+from infra.common.console import UserError
+from operations.watch.app import WatchApp
+from operations.watch.board import Board
+from operations.watch.city import city
+from operations.watch.feed import Contact, Sight
+from ride_scoring.domain.events import LAST_ZONE, Prediction, Reject, Ride, RideDuration, Role
 
 BEGAN = datetime(2023, 1, 14, 12, 0, tzinfo=UTC)
 NOW = BEGAN + timedelta(seconds=61)

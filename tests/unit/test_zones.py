@@ -3,9 +3,9 @@ import csv
 import numpy as np
 import pytest
 
-from ride_scoring import features
-from ride_scoring.events import FIRST_ZONE, LAST_ZONE
-from ride_scoring.zones import (
+from ride_scoring.domain import features
+from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE
+from ride_scoring.domain.zones import (
     BOROUGHS,
     borough_numbers,
     borough_of,
@@ -13,8 +13,8 @@ from ride_scoring.zones import (
     miles_east,
     miles_north,
 )
-from stream_sim.trips import read
 from tests.factories import shared
+from trips.tlc import read
 
 ZONES = np.arange(FIRST_ZONE, LAST_ZONE + 1).astype(np.float64)
 

@@ -1,6 +1,6 @@
 """A scikit-learn model in, the ONNX file that the function runs in its place out.
 
-The file holds what `ride_scoring.compiled` asks for: its features, the files that it was made of,
+The file holds what `models.compiled` asks for: its features, the files that it was made of,
 and how far it was found from them.
 """
 
@@ -10,7 +10,7 @@ import msgspec
 from onnx import ModelProto
 from sklearn.base import BaseEstimator
 
-from ride_scoring.compiled import PARITY_MINUTES, Parity
+from ride_scoring.models.compiled import PARITY_MINUTES, Parity
 from training.compiler import graph
 from training.compiler.converters import Converted, convert
 from training.compiler.graph import NotCompilable

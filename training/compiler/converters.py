@@ -13,8 +13,8 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ride_scoring import features
-from ride_scoring.events import Ride
+from ride_scoring.domain import features
+from ride_scoring.domain.events import Ride
 from training.compiler.columns import Encoded, Scaled
 from training.compiler.graph import INPUT, Graph, NotCompilable
 from training.compiler.regressors import LINEAR, Ensemble, number, one_target, plus, regressed

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from threadpoolctl import threadpool_limits
 
-from ride_scoring.compiled import PARITY_MINUTES, CompiledModel, Parity
 from ride_scoring.errors import ModelRefused
+from ride_scoring.models.compiled import PARITY_MINUTES, CompiledModel, Parity
 from training.compiler.converters import convert
 from training.compiler.graph import NotCompilable
 from training.compiler.parity_rides import Asked, asked

@@ -12,13 +12,13 @@ from typing import Final
 
 import numpy as np
 
-from ride_scoring import features
-from ride_scoring.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES, Ride
-from stream_sim.trips import synthetic
+from ride_scoring.domain import features
+from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES, Ride
 from training.compiler.columns import Floats, Step
 from training.compiler.converters import Converted
 from training.compiler.regressors import Ensemble
 from training.compiler.trees import Tree
+from trips.profile.drawn import synthetic
 
 RIDDEN: Final = 20_000
 _SEED: Final = 20_230_201

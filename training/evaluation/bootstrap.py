@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_sim.trips import Trips
 from training.evaluation.interval import Interval, around
 from training.evaluation.metrics import CLOSE_MINUTES, Minutes, errors
+from trips.columns import Trips
 
 Mask = NDArray[np.bool_]
 

@@ -6,7 +6,6 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from stream_sim.trips import Trips
 from training.evaluation.bootstrap import (
     MIN_HOURS,
     MIN_RIDES,
@@ -19,6 +18,7 @@ from training.evaluation.bootstrap import (
 from training.evaluation.interval import CONFIDENCE, Interval
 from training.evaluation.metrics import Minutes
 from training.evaluation.slices import Slice, slices
+from trips.columns import Trips
 
 _NAMED: Final = 5
 """Slices that get a sentence of their own."""

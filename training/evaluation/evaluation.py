@@ -2,12 +2,12 @@
 
 import msgspec
 
-from stream_sim.trips import Trips
 from training.evaluation import bootstrap
 from training.evaluation.bootstrap import Mask
 from training.evaluation.interval import Interval
 from training.evaluation.metrics import Metrics, Minutes, measure
 from training.evaluation.slices import slices
+from trips.columns import Trips
 
 
 class Data(msgspec.Struct, frozen=True):

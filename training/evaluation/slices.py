@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ride_scoring.zones import BOROUGHS, borough_numbers
-from stream_sim.trips import Trips
+from ride_scoring.domain.zones import BOROUGHS, borough_numbers
+from trips.columns import Trips
 
 BOROUGH: Final = "pickup borough"
 HOUR: Final = "pickup hour"

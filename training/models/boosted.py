@@ -32,7 +32,7 @@ FEATURES_WITHOUT_PICKUP_TIME: Final = (
     "trip_distance",
 )
 FEATURES: Final = (*FEATURES_WITHOUT_PICKUP_TIME, "minute_of_day", "weekday")
-"""Columns of the feature matrix, in order; names of the catalogue in `ride_scoring.features`."""
+"""Columns of the feature matrix, in order; names of the catalogue in `domain.features`."""
 
 _LONGEST_MILES: Final = 40.0
 _FASTEST_MILES_AN_HOUR: Final = 60.0

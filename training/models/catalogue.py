@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from ride_scoring import features
-from stream_sim.trips import Trips
+from ride_scoring.domain import features
 from training.models import boosted, course, mean
+from trips.columns import Trips
 
 FloatArray = NDArray[np.float64]
 

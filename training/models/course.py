@@ -8,8 +8,8 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 
-from ride_scoring import features
-from ride_scoring.events import Ride
+from ride_scoring.domain import features
+from ride_scoring.domain.events import Ride
 
 
 def fit(rides: Sequence[Ride], minutes: NDArray[np.float64]) -> Pipeline:

@@ -10,16 +10,16 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from numpy.typing import NDArray
 
-from infra.console import UserError
-from ride_scoring import model
+from infra.common.console import UserError
 from ride_scoring.errors import ModelRefused, ModelUnavailable
-from ride_scoring.model_files import Directory
-from stream_sim.trips import Trips
+from ride_scoring.models import model
+from ride_scoring.models.files import Directory
 from training.datasets import Lineage, Validation
 from training.evaluation.slices import seen_pairs
 from training.models.catalogue import Fitted
-from training.registry import carried, model_directory
+from training.registry import artifacts, model_directory
 from training.registry.model_directory import ModelDirectory
+from trips.columns import Trips
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class LoadedVersion:
 
     @property
     def lineage(self) -> Lineage:
-        return msgspec.json.decode(carried.text(self.version, carried.LINEAGE), type=Lineage)
+        return msgspec.json.decode(artifacts.text(self.version, artifacts.LINEAGE), type=Lineage)
 
     def require_unseen(self, validation: Validation) -> None:
         """Raises `UserError` where the version was trained on the rides to measure it on."""
@@ -44,7 +44,7 @@ class LoadedVersion:
 
     def seen(self, trips: Trips) -> NDArray[np.bool_]:
         """Which of n trips go between zones that the version learned from, shape (n,)."""
-        text = carried.text(self.version, carried.TRAINING_PAIRS)
+        text = artifacts.text(self.version, artifacts.TRAINING_PAIRS)
         return seen_pairs(np.array(msgspec.json.decode(text, type=list[int])), trips)
 
 

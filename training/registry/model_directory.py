@@ -19,12 +19,13 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from infra.console import UserError
-from ride_scoring import compiled, features, mlmodel, sklearn_flavor
+from infra.common.console import UserError
+from ride_scoring.domain import features
 from ride_scoring.errors import ModelRefused
-from ride_scoring.model_files import Directory
+from ride_scoring.models import compiled, mlmodel, sklearn_flavor
+from ride_scoring.models.files import Directory
 from training.compiler import NotCompilable, compile_checked
-from training.registry import carried
+from training.registry import artifacts
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -73,7 +74,9 @@ def _compiled(client: MlflowClient, version: ModelVersion, path: Path) -> ModelD
         _compile(path)
     except NotCompilable as error:
         return ModelDirectory(path, compiled=False, parity=str(error))
-    carried.put_files(client, version, carried.COMPILED, path / compiled.FILE, path / PARITY_FILE)
+    artifacts.put_files(
+        client, version, artifacts.COMPILED, path / compiled.FILE, path / PARITY_FILE
+    )
     return ModelDirectory(path, compiled=True, parity=_said(path))
 
 
@@ -81,7 +84,7 @@ def _take_compiled(client: MlflowClient, version: ModelVersion, path: Path) -> b
     """What was compiled before, where it was made of these files."""
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(folder)
-        names = carried.take_files(client, version, carried.COMPILED, kept)
+        names = artifacts.take_files(client, version, artifacts.COMPILED, kept)
         if not {compiled.FILE, PARITY_FILE} <= set(names):
             return False
         try:

@@ -22,12 +22,10 @@ from mlflow.models import infer_signature
 from mlflow.models.model import ModelInfo
 from skops.io import dump, get_untrusted_types
 
-from ride_scoring.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES
-from ride_scoring.model_store import GoldenRow
+from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES
+from ride_scoring.models.store import GoldenRow
 from training import assess
 from training.assess import Assessment
-from training.data.report import DataReport
-from training.data.rules import COURSE_RULES, FUNCTION_RULES
 from training.datasets import Datasets
 from training.evaluation.card import CardFacts, card
 from training.evaluation.evaluation import Data
@@ -36,7 +34,9 @@ from training.evaluation.slices import pairs
 from training.models.boosted import Hyperparameters
 from training.models.catalogue import Fitted, feature_matrix
 from training.provenance import Provenance
-from training.registry import carried, versions
+from training.registry import artifacts, versions
+from trips.data.report import DataReport
+from trips.rules import COURSE_RULES, FUNCTION_RULES
 
 _GOLDEN_ROWS: Final = 20
 _EXAMPLE_ROWS: Final = 5
@@ -74,7 +74,7 @@ def register(client: MlflowClient, name: str, making: Making) -> ModelVersion:
         model_id=info.model_id,
         tags=_tags(making),
     )
-    client.log_text(run_id, card(_card_facts(version, making)), carried.CARD)
+    client.log_text(run_id, card(_card_facts(version, making)), artifacts.CARD)
     return version
 
 
@@ -128,14 +128,14 @@ def _log_carried(client: MlflowClient, run_id: str, making: Making) -> None:
     names, trips, fitted = making.features, making.datasets.train, making.fitted
     matrix = feature_matrix(names, trips)
     files = {
-        carried.GOLDEN_ROWS: _golden_rows(making),
-        carried.TRAINING_PAIRS: np.unique(pairs(trips)).tolist(),
-        carried.PROFILE: profile(matrix, names, fitted.served(matrix)),
-        carried.LINEAGE: making.datasets.lineage,
+        artifacts.GOLDEN_ROWS: _golden_rows(making),
+        artifacts.TRAINING_PAIRS: np.unique(pairs(trips)).tolist(),
+        artifacts.PROFILE: profile(matrix, names, fitted.served(matrix)),
+        artifacts.LINEAGE: making.datasets.lineage,
     }
     for file, content in files.items():
         client.log_text(run_id, msgspec.json.encode(content).decode(), file)
-    client.log_text(run_id, "\n".join(making.origin.packages), carried.ENVIRONMENT)
+    client.log_text(run_id, "\n".join(making.origin.packages), artifacts.ENVIRONMENT)
 
 
 def _golden_rows(making: Making) -> list[GoldenRow]:

@@ -20,7 +20,7 @@ from mlflow.utils.validation import (
     _validate_model_name,
 )
 
-from infra.console import UserError, without_password
+from infra.common.console import UserError, without_password
 from training import names
 from training.provenance import person
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from infra.bucket import Bucket
+from infra.common.bucket import Bucket
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -9,10 +9,10 @@ from typing import Final, Literal
 
 import msgspec
 
-from infra.bucket import Bucket
-from infra.console import UserError
+from infra.common.bucket import Bucket
+from infra.common.console import UserError
 from ride_scoring.errors import UNREADABLE
-from ride_scoring.model_store import AliasPointer, pointer_key
+from ride_scoring.models.store import AliasPointer, pointer_key
 from training.provenance import person
 
 Why = Literal["publish", "rollback"]

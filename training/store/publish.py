@@ -15,12 +15,12 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 
-from infra.bucket import Bucket
-from infra.console import UserError
-from ride_scoring import compiled
+from infra.common.bucket import Bucket
+from infra.common.console import UserError
 from ride_scoring.errors import UNREADABLE
-from ride_scoring.model_store import Manifest, file_key, manifest_key
-from training.registry import carried, model_directory, versions
+from ride_scoring.models import compiled
+from ride_scoring.models.store import Manifest, file_key, manifest_key
+from training.registry import artifacts, model_directory, versions
 from training.registry.model_directory import ModelDirectory
 from training.store.bucket import store_bucket
 from training.store.pointers import Pointer
@@ -125,5 +125,5 @@ def _manifest(
             path.as_posix(): hashlib.sha256((directory.path / path).read_bytes()).hexdigest()
             for path in directory.files()
         },
-        golden_rows=carried.golden_rows(registered),
+        golden_rows=artifacts.golden_rows(registered),
     )

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from mlflow import MlflowClient
 
-from infra.bucket import Bucket
-from infra.console import UserError
+from infra.common.bucket import Bucket
+from infra.common.console import UserError
 from ride_scoring.errors import UNREADABLE
-from ride_scoring.model_store import Manifest, manifest_key
+from ride_scoring.models.store import Manifest, manifest_key
 from training.registry import versions
 from training.store.bucket import store_bucket
 from training.store.pointers import Pointer

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from stream_sim import set_aside
+from stream_sim.kinesis import dead_letters
 from tests.integration.agreement.scripted import Call
 
 _WIDTH: Final = 76
@@ -77,7 +77,7 @@ def _set_aside(document: _Document, body: bytes) -> Iterator[str]:
         f"{context.condition} after {context.approximate_invoke_count}: {batch.batch_size} records "
         f"from {batch.start_sequence_number} to {batch.end_sequence_number}"
     )
-    for record in set_aside.failed_records(body):
+    for record in dead_letters.failed_records(body):
         yield f"  {record.event_id} {record.partition_key} {record.data!r}"
 
 

@@ -10,8 +10,8 @@ from typing import Final
 import boto3
 import msgspec
 
-from stream_sim.set_aside import FAILURES_PREFIX
-from stream_sim.simulation.stream import Entry
+from stream_sim.kinesis.dead_letters import FAILURES_PREFIX
+from stream_sim.simulation.world.stream import Entry
 from tests.integration.agreement import scripted
 from tests.integration.agreement.course import Course
 from tests.integration.agreement.kept import CallLog, KeptStream, Taken

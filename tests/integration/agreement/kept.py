@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stream_sim.simulation.stream import Entry
+from stream_sim.simulation.world.stream import Entry
 from tests.integration.agreement.scripted import Call
 
 if TYPE_CHECKING:

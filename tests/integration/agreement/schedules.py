@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from stream_sim.simulation.stream import HASH_KEYS, Entry
+from stream_sim.simulation.world.stream import HASH_KEYS, Entry
 from tests.integration.agreement.scripted import ANSWERS, ENTRIES, INSTEAD
 
 _RETRIES: Final = (3, 2, -1, 1, 0)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from stream_sim.simulation.clock import Clock
-from stream_sim.simulation.lambda_service import Answered, Failed, Result
-from stream_sim.simulation.mapping import EventSourceMapping
+from stream_sim.simulation.mapping.mapping import EventSourceMapping
 from stream_sim.simulation.schedule import MappingSettings, Reading
-from stream_sim.simulation.stream import Stream
+from stream_sim.simulation.world.clock import Clock
+from stream_sim.simulation.world.lambda_service import Answered, Failed, Result
+from stream_sim.simulation.world.stream import Stream
 from tests.integration.agreement.course import Course
 from tests.integration.agreement.emulated import Ran
 from tests.integration.agreement.schedules import Schedule

@@ -1,0 +1,43 @@
+"""An option's value such as `burst:times=10,seconds=2` in, the typed thing that it names out."""
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from infra.common.console import UserError
+
+
+def parse[T](text: str, kinds: Mapping[str, type[T]], option: str) -> T:
+    """What `name:key=value,key=value` names, one of the structs in `kinds`; keys that are left out
+    have their defaults. Raises `UserError`, which names the nearest of what there is.
+    """
+    name, _, rest = text.partition(":")
+    if name not in kinds:
+        raise UserError(f"{option} {name!r} is not known: {nearest(name, kinds)}")
+    kind = kinds[name]
+    values: dict[str, str] = {}
+    for pair in filter(None, rest.split(",")):
+        key, equals, value = pair.partition("=")
+        if key not in kind.__struct_fields__:  # type: ignore[attr-defined]
+            fields = kind.__struct_fields__  # type: ignore[attr-defined]
+            raise UserError(f"{option} {name} has no {key!r}: {nearest(key, fields)}")
+        if not equals or key in values:
+            raise UserError(f"{option} {text}: write {name}:{key}=VALUE, once")
+        values[key] = value
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise UserError(f"{option} {text}: {error}") from None
+
+
+def nearest(asked: str, known: Iterable[str]) -> str:
+    """What to write instead: the nearest of what is known, or, where none is near, all of it."""
+    names = list(known)
+    close = difflib.get_close_matches(asked, names, n=1)
+    return f"did you mean {close[0]}?" if close else f"choose of {', '.join(names) or 'none'}"
+
+
+def closest(asked: str, known: Collection[str]) -> str:
+    """The nearest of what is known, however far it is."""
+    return difflib.get_close_matches(asked, known, n=1, cutoff=0.0)[0]

@@ -1,0 +1,149 @@
+"""Rides in, the matrix of features that a model's signature names out.
+
+The only feature code of the project: training and serving both call it, so a model never meets
+features in production that it was not trained on. All features are float64.
+"""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ride_scoring.domain import zones
+from ride_scoring.domain.events import Ride
+from ride_scoring.errors import ModelRefused
+
+FloatArray = NDArray[np.float64]
+
+_PAIR_BASE: Final = 1000
+"""Larger than any zone, so that PU * base + DO is a different number for each pair."""
+_BLOCKS_MILES: Final = 0.5
+"""Ridden within a zone, so that the detour of a ride between near middles is no huge one."""
+_HOUR_MINUTES: Final = 60
+
+
+@dataclass(frozen=True)
+class Rides:
+    """n rides, and each one's arrival in seconds since the epoch."""
+
+    rides: Sequence[Ride]
+    arrived_at: Sequence[float]
+
+    @functools.cached_property
+    def pickup_zone(self) -> FloatArray:
+        return np.array([ride.pickup_zone for ride in self.rides], dtype=np.float64)
+
+    @functools.cached_property
+    def dropoff_zone(self) -> FloatArray:
+        return np.array([ride.dropoff_zone for ride in self.rides], dtype=np.float64)
+
+    @functools.cached_property
+    def pickup_borough(self) -> FloatArray:
+        return zones.borough_numbers(self.pickup_zone)
+
+    @functools.cached_property
+    def dropoff_borough(self) -> FloatArray:
+        return zones.borough_numbers(self.dropoff_zone)
+
+    @functools.cached_property
+    def crow_miles(self) -> FloatArray:
+        """As the crow flies between the middles of the zones; -1 where one has no place."""
+        east = zones.miles_east(self.dropoff_zone) - zones.miles_east(self.pickup_zone)
+        north = zones.miles_north(self.dropoff_zone) - zones.miles_north(self.pickup_zone)
+        placed = zones.has_place(self.pickup_zone) & zones.has_place(self.dropoff_zone)
+        return np.where(placed, np.sqrt(east * east + north * north), -1.0)
+
+    @functools.cached_property
+    def trip_distance(self) -> FloatArray:
+        return np.array([ride.trip_distance for ride in self.rides], dtype=np.float64)
+
+    @functools.cached_property
+    def pickup(self) -> Sequence[datetime]:
+        """In New York's time; the arrival stands in for a time that a ride does not carry."""
+        return [_local(*pair) for pair in zip(self.rides, self.arrived_at, strict=True)]
+
+
+CATALOGUE: Final[Mapping[str, Callable[[Rides], FloatArray]]] = {
+    "PULocationID": lambda rides: rides.pickup_zone,
+    "DOLocationID": lambda rides: rides.dropoff_zone,
+    "PU_DO": lambda rides: _ordered(rides.pickup_zone, rides.dropoff_zone),
+    "PU_DO_either_way": lambda rides: _ordered(
+        np.minimum(rides.pickup_zone, rides.dropoff_zone),
+        np.maximum(rides.pickup_zone, rides.dropoff_zone),
+    ),
+    "same_zone": lambda rides: (rides.pickup_zone == rides.dropoff_zone).astype(np.float64),
+    "PU_borough": lambda rides: rides.pickup_borough,
+    "DO_borough": lambda rides: rides.dropoff_borough,
+    "PU_DO_borough": lambda rides: _ordered(rides.pickup_zone, rides.dropoff_borough),
+    "PU_borough_DO": lambda rides: _ordered(rides.pickup_borough, rides.dropoff_zone),
+    "PU_miles_east": lambda rides: zones.miles_east(rides.pickup_zone),
+    "PU_miles_north": lambda rides: zones.miles_north(rides.pickup_zone),
+    "DO_miles_east": lambda rides: zones.miles_east(rides.dropoff_zone),
+    "DO_miles_north": lambda rides: zones.miles_north(rides.dropoff_zone),
+    "crow_miles": lambda rides: rides.crow_miles,
+    "trip_distance": lambda rides: rides.trip_distance,
+    "detour": lambda rides: (
+        rides.trip_distance / (np.maximum(rides.crow_miles, 0.0) + _BLOCKS_MILES)
+    ),
+    "hour": lambda rides: np.array([at.hour for at in rides.pickup], dtype=np.float64),
+    "minute_of_day": lambda rides: np.array(
+        [at.hour * _HOUR_MINUTES + at.minute for at in rides.pickup], dtype=np.float64
+    ),
+    "weekday": lambda rides: np.array([at.weekday() for at in rides.pickup], dtype=np.float64),
+}
+"""Feature name ▸ how it is computed, shape (n,).
+
+Zones; boroughs, as their places in `BOROUGHS`; pairs of two of these as one number, ordered or the
+same in both directions; 1 where a ride ends in the zone it starts in; the middles of the zones in
+miles, the miles between them as the crow flies and how many times more the ride has; miles; the
+hour (0 to 23), minute (0 to 1439) and weekday (Monday is 0) of the pickup in New York."""
+
+
+def require_known(names: Sequence[str]) -> None:
+    """Raises `ModelRefused` where a signature names a feature that is not in the catalogue."""
+    if unknown := [name for name in names if name not in CATALOGUE]:
+        raise ModelRefused(
+            f"the model's signature names the features {', '.join(unknown)}, "
+            f"which are not among {', '.join(CATALOGUE)}"
+        )
+
+
+def matrix(names: Sequence[str], rides: Sequence[Ride], arrived_at: Sequence[float]) -> FloatArray:
+    """The features `names` of n rides, shape (n, len(names)), C order.
+
+    `arrived_at` holds each ride's arrival in seconds since the epoch, which stands in for a pickup
+    time that a ride does not carry.
+    """
+    columns = Rides(rides, arrived_at)
+    return np.column_stack([CATALOGUE[name](columns) for name in names])
+
+
+def course_dicts(rides: Sequence[Ride]) -> list[dict[str, object]]:
+    """What the MLOps Zoomcamp gives its models, which have no signature: one dict per ride."""
+    return [
+        {"PU_DO": f"{ride.pickup_zone}_{ride.dropoff_zone}", "trip_distance": ride.trip_distance}
+        for ride in rides
+    ]
+
+
+def _ordered(start: FloatArray, end: FloatArray) -> FloatArray:
+    return start * _PAIR_BASE + end
+
+
+@functools.cache
+def _new_york() -> ZoneInfo:
+    """Read when a model first asks for a time of day: not every model does."""
+    return ZoneInfo("America/New_York")
+
+
+def _local(ride: Ride, arrived_at: float) -> datetime:
+    """The pickup in New York time: as it is where it carries no offset."""
+    pickup = ride.pickup_datetime
+    if pickup is None:
+        return datetime.fromtimestamp(arrived_at, _new_york())
+    return pickup if pickup.tzinfo is None else pickup.astimezone(_new_york())

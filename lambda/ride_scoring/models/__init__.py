@@ -1,0 +1,1 @@
+"""A model directory in, a model that predicts out: the store, its files, three ways to load one."""

@@ -1,0 +1,148 @@
+"""An MLmodel file in, what it says of the model out: its flavours, its signature, its run."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+import yaml
+
+from ride_scoring.errors import UNREADABLE, ModelRefused
+from ride_scoring.models.files import ModelFiles
+
+FILE: Final = "MLmodel"
+NUMERIC_TYPES: Final = {
+    "double": "float64",
+    "float": "float32",
+    "long": "int64",
+    "integer": "int32",
+}
+"""MLflow's name of a column's type ▸ NumPy's. All features are numbers."""
+
+
+_WHOLE: Final = frozenset({"long", "integer"})
+_DEEPEST: Final = 32
+"""MLflow's own files nest four deep. The parser's stack grows with the depth until it overflows."""
+_NULL: Final = "tag:yaml.org,2002:null"
+
+
+class _Loader(yaml.CBaseLoader):
+    """Texts, lists, mappings and null: no number or date is looked at here, and long ones take long
+    to read.
+    """
+
+
+_Loader.add_implicit_resolver(_NULL, re.compile(r"(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+_Loader.add_constructor(_NULL, lambda _loader, _node: None)
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One column of a signature's inputs; `type` is MLflow's name for it."""
+
+    name: str
+    type: str
+
+
+class Description(msgspec.Struct, frozen=True):
+    """What an MLmodel file says, as far as it is read. `inputs` is None without a signature."""
+
+    flavors: dict[str, dict[str, Any]]
+    inputs: tuple[Column, ...] | None
+    has_params: bool
+    run_id: str | None
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        return None if self.inputs is None else tuple(column.name for column in self.inputs)
+
+    @property
+    def single_columns(self) -> list[int]:
+        """Columns that MLflow rounds to single precision before the model sees them."""
+        return [i for i, column in enumerate(self.inputs or ()) if column.type == "float"]
+
+    @property
+    def code_path(self) -> str | None:
+        """The Python code that the model brings along, if it does."""
+        for flavor in self.flavors.values():
+            if code := flavor.get("code") or flavor.get("model_code_path"):
+                return str(code)
+        return None
+
+    @property
+    def is_plain_sklearn(self) -> bool:
+        """Whether pyfunc would do no more than call the scikit-learn estimator's `predict`."""
+        pyfunc = self.flavors.get("python_function", {})
+        return (
+            "sklearn" in self.flavors
+            and self.code_path is None
+            and not self.has_params
+            and pyfunc.get("loader_module", "mlflow.sklearn") == "mlflow.sklearn"
+            and pyfunc.get("predict_fn", "predict") == "predict"
+        )
+
+
+def read(files: ModelFiles) -> Description:
+    """Raises `ModelRefused` where the file is missing or damaged."""
+    content = files.find(FILE)
+    if content is None:
+        raise ModelRefused("the model directory has no MLmodel file")
+    try:
+        _require_plain(content)
+        said = yaml.load(content, _Loader)  # noqa: S506 - which makes no objects
+        flavors = {str(name): dict(flavor) for name, flavor in said["flavors"].items()}
+        signature = dict(said.get("signature") or {})
+        run_id = said.get("run_id")
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError, ValueError) as error:
+        raise ModelRefused(f"the MLmodel file is damaged: {type(error).__name__}") from error
+    _require_inside(flavors)
+    return Description(
+        flavors=flavors,
+        inputs=_inputs(signature) if signature else None,
+        has_params=bool(signature.get("params")),
+        run_id=None if run_id is None else str(run_id),
+    )
+
+
+def _require_plain(content: bytes) -> None:
+    """Raises `ModelRefused` where what is small as it is written is large once it is read."""
+    depth = 0
+    for event in yaml.parse(content, yaml.CBaseLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise ModelRefused("the MLmodel file repeats parts of itself by aliases")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ModelRefused(f"the MLmodel file nests deeper than {_DEEPEST}")
+
+
+def _inputs(signature: dict[str, Any]) -> tuple[Column, ...]:
+    """The signature's columns, in order. MLflow keeps them as JSON inside YAML."""
+    try:
+        columns = msgspec.json.decode(signature["inputs"], type=tuple[Column, ...])
+    except (KeyError, TypeError, *UNREADABLE) as error:
+        raise ModelRefused("the model's signature has no named columns as inputs") from error
+    if not columns:
+        raise ModelRefused("the model's signature has no named columns as inputs")
+    if others := [column.name for column in columns if column.type not in NUMERIC_TYPES]:
+        raise ModelRefused(
+            f"the model's signature wants {', '.join(others)} as something else than a number: "
+            f"features are of the types {', '.join(NUMERIC_TYPES)}"
+        )
+    if any(column.name == "trip_distance" and column.type in _WHOLE for column in columns):
+        raise ModelRefused(
+            "the model's signature wants trip_distance in whole miles: log the model with a "
+            "signature of the type double for it"
+        )
+    return columns
+
+
+def _require_inside(said: object, key: str = "") -> None:
+    """No path that a flavour names leads out of the model's directory. Raises `ModelRefused`."""
+    if isinstance(said, dict):
+        for name, value in said.items():
+            _require_inside(value, str(name))
+    elif isinstance(said, str) and key != "uri" and _leads_out(said):  # a uri is where it was
+        raise ModelRefused(f"MLmodel names {said!r}, outside of the model directory")
+
+
+def _leads_out(path: str) -> bool:
+    return path.startswith(("/", "~")) or ".." in path.split("/") or "\0" in path

@@ -1,0 +1,1 @@
+"""A second model that scores beside the one that serves, in a process of its own."""

@@ -1,0 +1,1 @@
+"""Kinesis: Lambda's events, aggregated records, PutRecords, and what is rejected."""

@@ -1,0 +1,138 @@
+"""The project's own code in, bytes out: of events, predictions, rejects and what Lambda is handed.
+
+Measured on made-up rides each time that a plan is made, so that a change of a contract is a change
+of the plan.
+"""
+
+import base64
+import statistics
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ride_scoring import predictions
+from ride_scoring.decode import CannotScore, decode, reject
+from ride_scoring.domain.events import Arrival, Ride
+from ride_scoring.predictions import OutputRecord, ScorableEvent, ServedModel
+from ride_scoring.streams import put_records
+from trips import payloads
+from trips.profile import drawn
+
+PAYLOAD_UNIT_BYTES: Final = 25 * 1024
+"""A record is paid for in units of 25 KB: https://aws.amazon.com/kinesis/data-streams/pricing/"""
+
+_RIDES: Final = 1_000
+_AT: Final = datetime(2023, 1, 14, 13, 31, 5, 123_456, tzinfo=UTC)
+_SEQUENCE_NUMBER: Final = "49590338271490256608559692538361571095921575989136588898"
+_EVENT_ID: Final = f"shardId-000000000012:{_SEQUENCE_NUMBER}"
+_STREAM_ARN: Final = "arn:aws:kinesis:us-east-1:123456789012:stream/ride-events"
+
+
+class Packed(msgspec.Struct, frozen=True):
+    """Bytes of a record by itself, and how many share a full aggregate of how many bytes.
+
+    Keys are in: Kinesis counts them.
+    """
+
+    alone_bytes: float
+    in_aggregate: float
+    aggregate_bytes: float
+
+    def bytes_each(self, *, aggregated: bool) -> float:
+        return self.aggregate_bytes / self.in_aggregate if aggregated else self.alone_bytes
+
+    def units(self, *, aggregated: bool) -> int:
+        """PUT payload units of a record by itself, or of a full aggregate."""
+        size = self.aggregate_bytes if aggregated else self.alone_bytes
+        return payload_units(size)
+
+
+class Sizes(msgspec.Struct, frozen=True):
+    """What the plan knows of bytes. `lambda_bytes` is a record in Lambda's event, less its data."""
+
+    event: Packed
+    prediction: Packed
+    reject_bytes: float
+    lambda_bytes: int
+
+
+def payload_units(record_bytes: float) -> int:
+    """PUT payload units of one record."""
+    return max(1, int(-(-record_bytes // PAYLOAD_UNIT_BYTES)))
+
+
+def measure() -> Sizes:
+    """Sizes of the project's own records, as means over made-up rides."""
+    rides = enumerate(drawn.synthetic(_RIDES, 1).rides())
+    named = [(f"0123abcd-0-{number}", ride) for number, ride in rides]
+    events = [OutputRecord(payloads.event(ride_id, ride), ride_id) for ride_id, ride in named]
+    return Sizes(
+        event=_packed(events),
+        prediction=_packed([_prediction(event) for event in events]),
+        reject_bytes=statistics.mean(_reject_bytes(event) for event in events),
+        lambda_bytes=_lambda_bytes(),
+    )
+
+
+def _packed(records: Sequence[OutputRecord]) -> Packed:
+    full = put_records.aggregated(records)[:-1]
+    return Packed(
+        alone_bytes=statistics.mean(map(_bytes, records)),
+        in_aggregate=statistics.mean(record.holds for record in full),
+        aggregate_bytes=statistics.mean(map(_bytes, full)),
+    )
+
+
+def _bytes(record: OutputRecord) -> int:
+    return len(record.data) + len(record.partition_key.encode())
+
+
+class _Unasked:
+    """Stands where a model does: the minutes are given."""
+
+    def predict(self, rides: Sequence[Ride], arrived_at: Sequence[float]) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+
+def _prediction(event: OutputRecord) -> OutputRecord:
+    model = ServedModel("ride-duration", "12", "0" * 32, "champion", _Unasked())
+    scorable = ScorableEvent(_arrival(event), decode(event.data))
+    return predictions.prediction(model, scorable, 12.345678901234567, _AT)
+
+
+def _reject_bytes(event: OutputRecord) -> int:
+    cause = CannotScore("out_of_range", "trip_distance is 1000.0: it is 0 to 200")
+    return len(msgspec.json.encode(reject(_arrival(event), cause, _AT))) + 1
+
+
+def _arrival(event: OutputRecord) -> Arrival:
+    return Arrival(0, _EVENT_ID, event.partition_key, _AT.timestamp(), event.data)
+
+
+def lambda_record(data: bytes, key: str) -> dict[str, Any]:
+    """A record as Lambda hands it over:
+    https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html"""
+    return {
+        "kinesis": {
+            "kinesisSchemaVersion": "1.0",
+            "partitionKey": key,
+            "sequenceNumber": _SEQUENCE_NUMBER,
+            "data": base64.b64encode(data).decode(),
+            "approximateArrivalTimestamp": _AT.timestamp(),
+        },
+        "eventSource": "aws:kinesis",
+        "eventVersion": "1.0",
+        "eventID": _EVENT_ID,
+        "eventName": "aws:kinesis:record",
+        "invokeIdentityArn": "arn:aws:iam::123456789012:role/ride-function",
+        "awsRegion": "us-east-1",
+        "eventSourceARN": _STREAM_ARN,
+    }
+
+
+def _lambda_bytes() -> int:
+    return len(msgspec.json.encode(lambda_record(b"", "0123abcd-0-500"))) + 1

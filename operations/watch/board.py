@@ -1,0 +1,152 @@
+"""Rides, predictions and rejects in, one by one as they are read; the figures of a watch out. Pure.
+
+Seconds are those in which Kinesis took a record, so that what is read late is counted when it was.
+Memory does not grow: rings of time, totals, and the event ids of the latest outcomes.
+"""
+
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+
+from infra.common.latency import CLASSES, Counts, classes, percentile
+from operations.watch.figures import Course, Figures, Latency, Pair, Places, Served
+from operations.watch.ring import Ring
+from ride_scoring.domain import zones
+from ride_scoring.domain.events import LAST_ZONE, Prediction, Reject, Ride, Role
+
+COURSE_SECONDS: Final = 300
+_LATENCY_SLOT_SECONDS: Final = 5
+_PLACES_SLOT_SECONDS: Final = 60
+_READ_AFTER_SECONDS: Final = 2
+"""A record is read a moment after it arrived: the seconds before are not complete yet."""
+_OUTCOMES_REMEMBERED: Final = 100_000
+"""A batch that is tried again repeats its outcomes soon, or not at all."""
+_MODELS_REMEMBERED: Final = 20
+_BUSIEST_PAIRS: Final = 10
+
+
+class Board:
+    """Counts from `began` on: what arrived in the events stream before is not counted."""
+
+    def __init__(self, began: datetime) -> None:
+        self._began = began.timestamp()
+        self._in = Ring(COURSE_SECONDS + _READ_AFTER_SECONDS, 1)
+        self._out = Ring(COURSE_SECONDS + _READ_AFTER_SECONDS, 1)
+        slots = COURSE_SECONDS // _LATENCY_SLOT_SECONDS + 1
+        self._latency = Ring(slots, _LATENCY_SLOT_SECONDS, (CLASSES,))
+        slots = COURSE_SECONDS // _PLACES_SLOT_SECONDS
+        self._pairs = Ring(slots, _PLACES_SLOT_SECONDS, (LAST_ZONE + 1, LAST_ZONE + 1))
+        self._taken_in = self._predicted = self._repeated = self._failed = self._answered = 0
+        self._rejects: dict[str, int] = {}
+        self._served: dict[tuple[str, str, Role], Served] = {}
+        self._outcomes: dict[str, None] = {}
+
+    def took_in(self, at: datetime, ride: Ride | None) -> None:
+        """The events stream took a ride; None is one that cannot be read."""
+        seconds = at.timestamp()
+        if seconds < self._began:
+            return
+        self._taken_in += 1
+        self._in.add(seconds)
+        if ride:
+            self._pairs.add(seconds, ride.pickup_zone, ride.dropoff_zone)
+
+    def predicted(self, at: datetime, prediction: Prediction) -> None:
+        """The predictions stream took a prediction."""
+        key = (prediction.model, prediction.version, prediction.role)
+        before = self._served.pop(key, None)
+        count = 1 + (before.predictions if before else 0)
+        self._served[key] = Served(*key, count, at)
+        if len(self._served) > _MODELS_REMEMBERED:
+            del self._served[next(iter(self._served))]
+        if prediction.role != "champion":
+            return
+        if not self._is_new(prediction.event_id):
+            self._repeated += 1
+            return
+        self._predicted += 1
+        self._out.add(at.timestamp())
+        latency = (at - prediction.arrived_at).total_seconds() * 1000
+        self._latency.add(at.timestamp(), int(classes(latency)))
+        self._answer(prediction.arrived_at)
+
+    def rejected(self, reject: Reject) -> None:
+        """A ride was set aside as one that can never be scored."""
+        if reject.arrived_at.timestamp() >= self._began and self._is_new(reject.event_id):
+            self._rejects[reject.reason] = self._rejects.get(reject.reason, 0) + 1
+            self._answer(reject.arrived_at)
+
+    def gave_up(self, event_id: str, rides: int) -> None:
+        """The mapping spent its retries on a record with so many rides, and set it aside."""
+        if self._is_new(event_id):
+            self._failed += rides
+            self._answered += rides
+
+    def figures(self, now: datetime, over_seconds: int) -> Figures:
+        """Rates and latencies are those of `over_seconds`, of no more than there are."""
+        end = now.timestamp() - _READ_AFTER_SECONDS
+        over = max(1, min(over_seconds, COURSE_SECONDS, int(end - self._began)))
+        latencies = self._latency.last(now.timestamp(), -(-over // _LATENCY_SLOT_SECONDS) + 1)
+        return Figures(
+            at=now,
+            in_per_second=int(self._in.last(end, over).sum()) / over,
+            out_per_second=int(self._out.last(end, over).sum()) / over,
+            backlog=max(0, self._taken_in - self._answered),
+            latency_ms=_percentiles(latencies.sum(axis=0)),
+            taken_in=self._taken_in,
+            predicted=self._predicted,
+            repeated=self._repeated,
+            rejects=dict(sorted(self._rejects.items())),
+            failed=self._failed,
+            served=list(reversed(self._served.values())),
+        )
+
+    def course(self, now: datetime) -> Course:
+        """How the last five minutes went."""
+        end = now.timestamp() - _READ_AFTER_SECONDS
+        slots = COURSE_SECONDS // _LATENCY_SLOT_SECONDS
+        return Course(
+            self._in.last(end, COURSE_SECONDS).tolist(),
+            self._out.last(end, COURSE_SECONDS).tolist(),
+            [_percentiles(slot) for slot in self._latency.last(now.timestamp(), slots)],
+        )
+
+    def places(self, now: datetime) -> Places:
+        """Where the rides of the last five minutes were."""
+        pairs = self._pairs.last(now.timestamp(), self._pairs.slots).sum(axis=0)
+        pickups = pairs.sum(axis=1)
+        return Places(pickups.tolist(), _by_borough(pickups), _busiest(pairs))
+
+    def _is_new(self, event_id: str) -> bool:
+        if event_id in self._outcomes:
+            return False
+        self._outcomes[event_id] = None
+        if len(self._outcomes) > _OUTCOMES_REMEMBERED:
+            del self._outcomes[next(iter(self._outcomes))]
+        return True
+
+    def _answer(self, arrived_at: datetime) -> None:
+        if arrived_at.timestamp() >= self._began:
+            self._answered += 1
+
+
+def _percentiles(histogram: Counts) -> Latency | None:
+    p50, p95, p99 = (percentile(histogram, percent) for percent in (50, 95, 99))
+    return None if p50 is None or p95 is None or p99 is None else Latency(p50, p95, p99)
+
+
+def _by_borough(pickups: Counts) -> dict[str, int]:
+    numbers = zones.borough_numbers(np.arange(LAST_ZONE + 1, dtype=np.float64)).astype(np.int64)
+    counts = np.bincount(numbers, weights=pickups, minlength=len(zones.BOROUGHS))
+    return {zones.BOROUGHS[n]: int(counts[n]) for n in np.argsort(-counts) if counts[n]}
+
+
+def _busiest(pairs: Counts) -> list[Pair]:
+    flat = pairs.ravel()
+    places = np.argsort(-flat, kind="stable")[:_BUSIEST_PAIRS]
+    return [
+        Pair(int(place) // (LAST_ZONE + 1), int(place) % (LAST_ZONE + 1), int(flat[place]))
+        for place in places
+        if flat[place]
+    ]

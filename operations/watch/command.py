@@ -1,0 +1,122 @@
+"""What `python -m operations watch` does: names of streams in, a live page or lines out."""
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import boto3
+import msgspec
+from botocore.config import Config
+
+from infra.common import console
+from operations.watch import plain
+from operations.watch.board import Board
+from operations.watch.feed import Feed, Sight
+from stream_sim.kinesis.dead_letters import SetAside, rejects_bucket
+from stream_sim.kinesis.reader import Place, StreamReader
+
+_BUCKET: Final = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1})
+"""It is asked again soon in any case, and the streams are not read meanwhile."""
+_CLOCKS_APART: Final = timedelta(minutes=1)
+"""This machine's clock began the watch, and S3's says when an object was written."""
+_LOOK_BACK: Final = timedelta(hours=24)
+"""Rejects lie under the hour in which their ride arrived, and few rides wait longer than this."""
+_RATES_SECONDS: Final = 10
+_LEAVING_SECONDS: Final = 1.0
+"""Whoever quits does not wait for an endpoint that is away."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """The command's options, as they were given; `every` and `duration` are seconds."""
+
+    events_stream: str
+    stream: str
+    rejects_bucket: str
+    plain: bool
+    as_json: bool
+    every: float
+    duration: float | None
+
+
+def run(request: Request) -> None:
+    """Watches until Ctrl-C, `q` or for `duration`, all of which are its ordinary end.
+
+    Raises `UserError` and boto3's errors, before the page opens or after it is closed.
+    """
+    lines = request.plain or request.as_json or not console.out.is_terminal
+    with contextlib.suppress(KeyboardInterrupt), _feed(request) as feed:
+        (_print_lines if lines else _show_page)(request, feed)
+
+
+@contextlib.contextmanager
+def _feed(request: Request) -> Iterator[Feed]:
+    began = datetime.now(UTC)
+    session = boto3.Session()
+    bucket = rejects_bucket(session.client("s3", config=_BUCKET), request.rejects_bucket)
+    set_aside = SetAside(bucket, began - _CLOCKS_APART, look_back=_LOOK_BACK)
+    events = StreamReader(
+        request.events_stream, session, Place(began), "EVENTS_STREAM_NAME or --events-stream"
+    )
+    predictions = StreamReader(request.stream, session, Place(began))
+    with events, predictions:
+        yield Feed(events, predictions, set_aside, Board(began), _now)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _print_lines(request: Request, feed: Feed) -> None:
+    for figures, contact in plain.lines(feed, request.every, request.duration):
+        if request.as_json:
+            console.print_json(plain.line(figures, contact))
+        else:
+            console.out.print(plain.sentence(figures, contact), markup=False)
+
+
+def _show_page(request: Request, feed: Feed) -> None:
+    from operations.watch.app import WatchApp  # noqa: PLC0415 - lines need no Textual
+
+    with _Reading(feed) as reading:
+        app = WatchApp(
+            f"{request.events_stream} ▸ {request.stream}", reading.look, request.duration
+        )
+        app.run()
+    if app.error:
+        raise app.error
+    if app.return_code:  # a mistake in the page, which Textual has told
+        sys.exit(app.return_code)
+
+
+class _Reading:
+    """A context in which a thread feeds the board while the page looks at it."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._stopped = threading.Event()
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._read, name="feed", daemon=True)
+
+    def __enter__(self) -> "_Reading":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join(_LEAVING_SECONDS)
+
+    def look(self) -> Sight:
+        """Raises what ended the reading."""
+        if self._error:
+            raise self._error
+        return self._feed.sight(_RATES_SECONDS)
+
+    def _read(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                self._feed.step()
+        except Exception as error:  # noqa: BLE001 - raised where the page can be closed first
+            self._error = error

@@ -1,0 +1,140 @@
+"""What the streams and the rejects bucket hold in, onto the board; one step at a time.
+
+An endpoint that is away is no error here: what is looked at next says so, and goes on when it is
+back.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from operator import itemgetter
+from typing import Final
+
+import msgspec
+
+from infra.common import console
+from operations.watch.board import Board
+from operations.watch.figures import Course, Figures, Places
+from ride_scoring import decode
+from ride_scoring.domain.events import Ride
+from ride_scoring.streams import kpl
+from stream_sim.kinesis.dead_letters import SetAside, unpacked
+from stream_sim.kinesis.predictions import predictions
+from stream_sim.kinesis.reader import Page, StreamReader, StreamRecord
+
+_BUCKET_SECONDS: Final = 5.0
+"""A listing costs as much as thirty reads of a stream."""
+_SILENT_SECONDS: Final = 5.0
+"""A shard answers twice a second; one that does not for this long is spoken of."""
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """Whether what is shown is up to date: seconds without an answer, where that is long, why, and
+    how many milliseconds of the streams are still to be read."""
+
+    silent_seconds: float | None
+    trouble: str | None
+    millis_behind: int
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """All that a page shows, of one moment."""
+
+    figures: Figures
+    course: Course
+    places: Places
+    contact: Contact
+
+
+class Feed:
+    """Feeds one board. `step` and the looks at it may be in two threads."""
+
+    def __init__(
+        self,
+        events: StreamReader,
+        predictions: StreamReader,
+        set_aside: SetAside,
+        board: Board,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Raises `UserError` where the bucket is not there or not ours to read."""
+        self._events = events
+        self._predictions = predictions
+        self._set_aside = set_aside
+        self._board = board
+        self._now = now
+        self._lock = threading.Lock()
+        self._read_bucket()
+        self._bucket_at = time.monotonic()
+
+    def step(self) -> None:
+        """Reads what arrived; waits a moment where nothing did. Raises `UserError`, and boto3's
+        errors where another try would come to the same."""
+        for page in self._events.pages():
+            rides = list(_rides(page))
+            with self._lock:
+                for at, ride in rides:
+                    self._board.took_in(at, ride)
+        for page in self._predictions.pages():
+            found = list(predictions(page))
+            with self._lock:
+                for at, prediction in found:
+                    self._board.predicted(at, prediction)
+        if time.monotonic() - self._bucket_at >= _BUCKET_SECONDS:
+            with self._set_aside.patiently():
+                self._read_bucket()
+            self._bucket_at = time.monotonic()
+
+    def sight(self, over_seconds: int) -> Sight:
+        """All that there is to see now, rates and latencies over so many seconds."""
+        now = self._now()
+        with self._lock:
+            board = self._board
+            return Sight(
+                board.figures(now, over_seconds),
+                board.course(now),
+                board.places(now),
+                self.contact(),
+            )
+
+    def figures(self, over_seconds: int) -> Figures:
+        """The figures alone."""
+        with self._lock:
+            return self._board.figures(self._now(), over_seconds)
+
+    def contact(self) -> Contact:
+        """Whether the figures are up to date."""
+        sources = (self._events, self._predictions, self._set_aside)
+        silent, trouble = max(
+            ((source.silent_seconds, source.trouble) for source in sources), key=itemgetter(0)
+        )
+        behind = max(self._events.millis_behind, self._predictions.millis_behind)
+        if silent < _SILENT_SECONDS:
+            return Contact(None, None, behind)
+        return Contact(silent, trouble and console.without_keys(trouble), behind)
+
+    def _read_bucket(self) -> None:
+        for reject in self._set_aside.new_rejects():
+            with self._lock:
+                self._board.rejected(reject)
+        for record in self._set_aside.new_failures():
+            with self._lock:
+                self._board.gave_up(record.event_id, len(unpacked(record)))
+
+
+def _rides(page: Page) -> Iterator[tuple[datetime, Ride | None]]:
+    for record in page.records:
+        for data in _contents(record):
+            try:
+                yield record.arrived_at, decode.decode(data).ride
+            except decode.CannotScore:
+                yield record.arrived_at, None
+
+
+def _contents(record: StreamRecord) -> list[bytes]:
+    """A damaged aggregate is one reject, whatever was in it."""
+    try:
+        return record.contents()
+    except kpl.DamagedAggregate:
+        return [record.data]

@@ -1,0 +1,37 @@
+"""A page of the predictions stream in, the predictions in it out; what is none is passed over."""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from ride_scoring.domain.events import Prediction
+from ride_scoring.errors import UNREADABLE
+from ride_scoring.streams import kpl
+from stream_sim.kinesis.pages import Page, StreamRecord
+
+_decoder: Final = msgspec.json.Decoder(Prediction)
+
+
+def predictions(page: Page) -> Iterator[tuple[datetime, Prediction]]:
+    """Each with the time at which the stream took it."""
+    for record in page.records:
+        for found in filter(None, map(_prediction, _contents(record))):
+            yield record.arrived_at, found
+
+
+def _contents(record: StreamRecord) -> list[bytes]:
+    with contextlib.suppress(kpl.DamagedAggregate):
+        return record.contents()
+    return []
+
+
+def _prediction(data: bytes) -> Prediction | None:
+    try:
+        found = _decoder.decode(data)
+    except UNREADABLE:
+        return None
+    # The function's times have a zone, and one without cannot be held against another.
+    return found if found.arrived_at.tzinfo else None

@@ -1,0 +1,1 @@
+"""Histories of faults: drawn, run, checked against properties, and shrunk."""

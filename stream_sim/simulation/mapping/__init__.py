@@ -1,0 +1,1 @@
+"""The simulated event source mapping, which reads shards and invokes the function."""

@@ -1,0 +1,100 @@
+"""A shard's reader: records in, as GetRecords gives them, and on to lanes by partition key."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from stream_sim.simulation.mapping import fan_out
+from stream_sim.simulation.mapping.lane import Lane
+from stream_sim.simulation.world.stream import (
+    Entry,
+    IteratorExpired,
+    Shard,
+    ShardIterator,
+    StoredRecord,
+    Stream,
+)
+
+if TYPE_CHECKING:
+    from stream_sim.simulation.mapping.mapping import EventSourceMapping
+
+POLL_SECONDS: Final = 1.0
+"""A shard is looked at once a second where nothing new was found."""
+
+
+class ShardReader:
+    """Reads one shard and hands its records to lanes, by their partition keys."""
+
+    def __init__(self, mapping: "EventSourceMapping", stream: Stream, shard: Shard) -> None:
+        self._mapping = mapping
+        self._stream = stream
+        self._shard = shard
+        self._last_read = mapping.read_behind(shard.shard_id)
+        self._generation = mapping.generation
+        self.lanes = [
+            Lane(self, mapping, number) for number in range(mapping.settings.parallelization_factor)
+        ]
+        self.at_end = False
+        mapping.clock.spawn(self._run)
+        for lane in self.lanes:
+            mapping.clock.spawn(lane.run)
+
+    @property
+    def shard_id(self) -> str:
+        return self._shard.shard_id
+
+    @property
+    def stale(self) -> bool:
+        """Whether another reader took over."""
+        return self._generation != self._mapping.generation
+
+    def lane_ended(self) -> None:
+        if all(lane.ended for lane in self.lanes) and not self.stale:
+            self._mapping.finished(self.shard_id)
+
+    def _run(self) -> None:
+        """Reads on, for as long as the lanes have room and until the shard ends."""
+        iterator: ShardIterator | None = self._stream.behind(self._shard, self._last_read)
+        while iterator is not None and not self.stale:
+            try:
+                found, iterator = self._stream.read(iterator, self._mapping.settings.batch_size)
+            except IteratorExpired:
+                iterator = self._stream.behind(self._shard, self._last_read)
+                continue
+            for record in found:
+                self._last_read = record.sequence_number
+                for part in self._parts(record):
+                    self.lanes[self._lane_of(part)].take(part)
+            if iterator is not None:
+                self._wait(iterator, nothing_found=not found)
+        self.at_end = True
+        for lane in self.lanes:
+            lane.wake()
+
+    def _parts(self, record: StoredRecord) -> Sequence[StoredRecord]:
+        """What becomes of a record before the function is given it."""
+        settings = self._mapping.settings
+        if not settings.enhanced_fan_out:
+            return [record]
+        return fan_out.taken_apart(record, self._shard, settings.reading)
+
+    def _lane_of(self, record: StoredRecord) -> int:
+        """By the partition key alone, wherever an explicit hash key put the record."""
+        if len(self.lanes) == 1:
+            return 0
+        return Entry(b"", record.partition_key).hash_key % len(self.lanes)
+
+    def _wait(self, iterator: ShardIterator, *, nothing_found: bool) -> None:
+        clock = self._mapping.clock
+        if full := next((lane for lane in self.lanes if lane.full), None):
+            clock.wait(full.on_room, None)
+        elif nothing_found:
+            clock.wait(partial(self._on_put, iterator), None)
+            clock.sleep(POLL_SECONDS)
+
+    def _on_put(self, iterator: ShardIterator, call: Callable[[], None]) -> None:
+        """Calls when there may be something to read, at once where there is already."""
+        if iterator.position < len(self._shard.records) or self._shard.closed:
+            self._mapping.clock.at(self._mapping.clock.now, call)
+        else:
+            self._stream.on_put(call)

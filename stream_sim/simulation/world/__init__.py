@@ -1,0 +1,1 @@
+"""The simulated services around the function: clock, Kinesis, S3 and Lambda."""

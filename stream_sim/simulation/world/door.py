@@ -1,0 +1,71 @@
+"""What all calls of one execution environment go through: time, and the weather's faults."""
+
+from typing import Final
+
+from ride_scoring.errors import AwsError
+from stream_sim.simulation.broken import Note
+from stream_sim.simulation.schedule import FaultKind
+from stream_sim.simulation.world.fault_injector import Weather
+from stream_sim.simulation.world.invocation import Ended, Invocation
+
+TIMED_OUT: Final = "ReadTimeoutError"
+_CALL_SECONDS: Final = 0.02
+_SLOW_SECONDS: Final = 20.0
+
+
+class Door:
+    """What all calls of one environment go through: time passes, and a process may be killed."""
+
+    def __init__(self, weather: Weather, note: Note) -> None:
+        self.weather = weather
+        self.note = note
+        self.invocation: Invocation | None = None
+
+    @property
+    def now_running(self) -> Invocation:
+        if self.invocation is None:
+            raise RuntimeError("a call outside of an invocation")
+        return self.invocation
+
+    def enter(self) -> Invocation:
+        invocation = self.now_running
+        self._kill("killed-before-call")
+        self.stop()
+        invocation.spend(_CALL_SECONDS / 2)
+        return invocation
+
+    def leave(self) -> None:
+        self._kill("killed-after-call")
+        self.now_running.spend(_CALL_SECONDS / 2)
+
+    def stop(self) -> None:
+        """The process is stopped, where that strikes, until its time is over."""
+        if self.weather.strikes("stopped"):
+            self.now_running.stall("stopped", self.now_running.seconds_left)
+
+    def struck(self, kind: FaultKind) -> bool:
+        """Whether the fault strikes the invocation that runs, which then knows of it."""
+        if self.weather.strikes(kind) is None:
+            return False
+        self.now_running.causes.append(kind)
+        return True
+
+    def fail(self, kind: FaultKind, *codes: str, hopeless: bool = False) -> None:
+        """Raises `AwsError` with one of the codes where the fault strikes."""
+        if (rng := self.weather.strikes(kind)) is not None:
+            self.now_running.causes.append(kind)
+            raise AwsError(f"{kind} was simulated", rng.choice(codes), hopeless=hopeless)
+
+    def slow(self, kind: FaultKind, most_seconds: float) -> None:
+        """Time passes where the fault strikes. Raises `AwsError` where it is more than the most."""
+        rng = self.weather.strikes(kind)
+        if rng is None:
+            return
+        seconds = rng.uniform(0.0, _SLOW_SECONDS)
+        self.now_running.stall(kind, min(seconds, most_seconds))
+        if seconds > most_seconds:
+            raise AwsError(f"{kind} was simulated", TIMED_OUT)
+
+    def _kill(self, kind: FaultKind) -> None:
+        if self.struck(kind):
+            raise Ended("killed")

@@ -1,0 +1,151 @@
+"""Arrival times, and the rides that arrive at them, in; records to put out, in the order in which
+they are due: numbered, encoded, some with faults, some held back."""
+
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ride_scoring.domain.events import Ride
+from stream_sim.kinesis.outgoing import OutgoingRecord, SentRide, packed
+from stream_sim.send import ledger
+from stream_sim.traffic import faults
+from stream_sim.traffic.arrivals import Times
+from stream_sim.traffic.faults import Rates
+from stream_sim.traffic.sources import RideSource
+from trips import payloads
+from trips.columns import Trips
+from trips.drift import Drift
+
+_HELD_SECONDS: Final = {faults.LATE: (2.0, 10.0), faults.OUT_OF_ORDER: (0.0, 1.0)}
+_COPY_SECONDS: Final = (0.0, 2.0)
+_NEVER_PACKED: Final = frozenset({faults.HUGE, faults.DAMAGED_KPL})
+
+_Trip = tuple[Ride, float, bool]
+"""A ride, its true minutes, and whether the function surely scores it."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """What goes into one record that has no number yet: trips, or a copy of a record."""
+
+    due: float
+    fault: str | None
+    trips: list[_Trip]
+    original: OutgoingRecord | None = None
+
+
+class Riders:
+    """The rides of one part of a run. The same seed and the same blocks give the same records."""
+
+    def __init__(
+        self,
+        run: ledger.Run,
+        source: RideSource,
+        drifts: Sequence[Drift],
+        rates: Rates,
+        seed: np.random.SeedSequence,
+    ) -> None:
+        self._run = run
+        self._source = source
+        self._drifts = drifts
+        self._rng, draws, self._drift_rng = map(np.random.default_rng, seed.spawn(3))
+        self._draws = faults.draw(rates, draws)
+        self._numbers = itertools.count()
+        self._held: list[tuple[float, int, _Waiting]] = []
+        self._holds = itertools.count()
+        self._group: _Waiting | None = None
+        self._group_lacks = 0
+
+    def records(self, blocks: Iterable[Times]) -> Iterator[OutgoingRecord]:
+        """What is due, ascending, until the blocks or the source end; then what is held back, at
+        its own time."""
+        for block in blocks:
+            trips = self._source.take(block)
+            for waiting in self._in_turn(self._arrived(trips, block[: len(trips)]), block[-1]):
+                yield from self._numbered(waiting)
+            if len(trips) < len(block):
+                break
+        for waiting in self._in_turn([self._group] if self._group else [], float("inf")):
+            yield from self._numbered(waiting)
+
+    def _arrived(self, trips: Trips, arrivals: Times) -> Iterator[_Waiting]:
+        """What is due when it arrives. The others are held."""
+        for drift in self._drifts:
+            trips = drift.apply(trips, arrivals, self._drift_rng)
+        minutes = trips.duration_minutes.tolist()
+        ordinary = payloads.ordinary(trips).tolist()
+        found = zip(trips.rides(), minutes, ordinary, strict=True)
+        for trip, at in zip(found, arrivals.tolist(), strict=True):
+            if self._group:
+                yield from self._joined(self._group, trip, at)
+                continue
+            fault, size = next(self._draws)
+            waiting = _Waiting(at, fault, [trip])
+            if fault in _HELD_SECONDS:
+                self._hold(waiting, _HELD_SECONDS[fault])
+            elif fault == faults.AGGREGATED:
+                self._group, self._group_lacks = waiting, size - 1
+            else:
+                yield waiting
+
+    def _joined(self, group: _Waiting, trip: _Trip, at: float) -> Iterator[_Waiting]:
+        """The group once it is whole: it is due with its last."""
+        group.trips.append(trip)
+        group.due = at
+        self._group_lacks -= 1
+        if not self._group_lacks:
+            self._group = None
+            yield group
+
+    def _in_turn(self, ready: Iterable[_Waiting], until: float) -> Iterator[_Waiting]:
+        """What is ready, which is ascending, and between it what was held and is due."""
+        for waiting in ready:
+            yield from self._released(waiting.due)
+            yield waiting
+        yield from self._released(until)
+
+    def _released(self, until: float) -> Iterator[_Waiting]:
+        while self._held and self._held[0][0] <= until:
+            yield heapq.heappop(self._held)[-1]
+
+    def _hold(self, waiting: _Waiting, seconds: tuple[float, float]) -> None:
+        waiting.due += self._rng.uniform(*seconds)
+        heapq.heappush(self._held, (waiting.due, next(self._holds), waiting))
+
+    def _numbered(self, waiting: _Waiting) -> Iterator[OutgoingRecord]:
+        if waiting.original:
+            yield self._copy(waiting.original, waiting.due)
+        elif waiting.fault == faults.AGGREGATED:
+            yield from packed([self._record(waiting, trip) for trip in waiting.trips])
+        else:
+            record = self._record(waiting, waiting.trips[0])
+            yield record
+            if waiting.fault == faults.DUPLICATE:
+                copy = _Waiting(record.due, faults.DUPLICATE, [], record)
+                self._hold(copy, _COPY_SECONDS)
+
+    def _record(self, waiting: _Waiting, trip: _Trip) -> OutgoingRecord:
+        ride, minutes, ordinary = trip
+        number = next(self._numbers)
+        ride_id = ledger.ride_id(self._run, number)
+        data = payloads.event(ride_id, ride)
+        reason = None if ordinary else payloads.reason(data)
+        fault = None if waiting.fault == faults.DUPLICATE else waiting.fault  # its copy has it
+        if fault is not None:
+            data, of_fault = payloads.faulty(fault, ride_id, data, self._rng)
+            reason = of_fault or reason
+        sent = SentRide(minutes, fault, reason)
+        alone = fault in _NEVER_PACKED
+        return OutgoingRecord(waiting.due, number, ride_id, data, (sent,), alone=alone)
+
+    def _copy(self, original: OutgoingRecord, due: float) -> OutgoingRecord:
+        """The same bytes once more: a ride of its own in the ledger."""
+        (ride,) = original.rides
+        sent = SentRide(ride.minutes, faults.DUPLICATE, ride.reason, copy_of=original.first)
+        return OutgoingRecord(
+            due, next(self._numbers), original.partition_key, original.data, (sent,), alone=True
+        )

@@ -1,0 +1,107 @@
+"""Sources, rules and reports put together: names come in, trips in order of pickup come out."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from infra.common.console import UserError
+from trips.columns import Trips, concatenated
+from trips.data.report import DataReport, report_on
+from trips.data.source import canonical_name, open_source
+from trips.rules import COURSE_RULES, FUNCTION_RULES, apply
+from trips.tlc import of_records
+
+FEWEST_TRIPS: Final = 200
+"""Fewer teach nothing, and leave too few to measure on."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Trips in order of pickup, and a report on each source they come from, in the order named."""
+
+    trips: Trips
+    reports: tuple[DataReport, ...]
+
+    @property
+    def name(self) -> str:
+        """The sources, as in "green/2023-01, green/2023-02"."""
+        return ", ".join(report.source for report in self.reports)
+
+    @property
+    def sha256(self) -> str:
+        """Over the digests of the sources, in their order."""
+        digests = "\n".join(report.sha256 for report in self.reports)
+        return hashlib.sha256(digests.encode()).hexdigest()
+
+
+def read(
+    sources: Sequence[str], *, course: bool = False, folder: Path | None = None
+) -> TrainingData:
+    """The trips of all sources that the rules keep: the function's, or the course's.
+
+    What is downloaded lies in the folder, `cache.folder()` unless another is given. Trips with the
+    same pickup stay in the order of their sources. Raises `UserError`, also where fewer than
+    `FEWEST_TRIPS` trips are left.
+    """
+    read_ones = [_read_one(name, folder, course=course) for name in _distinct(sources)]
+    reports = tuple(report for _, report in read_ones)
+    _require_other_content(reports)
+    data = TrainingData(_in_order([trips for trips, _ in read_ones]), reports)
+    if len(data.trips) < FEWEST_TRIPS:
+        raise UserError(_too_few(data))
+    return data
+
+
+def reports_on(sources: Sequence[str], *, course: bool = False) -> tuple[DataReport, ...]:
+    """What each source holds, however little the rules keep of it. Raises `UserError`."""
+    return tuple(_read_one(name, None, course=course)[1] for name in _distinct(sources))
+
+
+def _distinct(sources: Sequence[str]) -> list[str]:
+    names = [canonical_name(source) for source in sources]
+    if not names:
+        raise UserError("no trips are named: give a month such as 2023-01, or a parquet file")
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{name} is named twice: its trips would count twice; name it once")
+    return names
+
+
+def _require_other_content(reports: Sequence[DataReport]) -> None:
+    """A ride that is there twice sees its own duration through its twin's encodings."""
+    names: dict[str, str] = {}
+    for report in reports:
+        if report.sha256 in names:
+            raise UserError(
+                f"{names[report.sha256]} and {report.source} hold the same trips, which would "
+                "count twice; name one of them"
+            )
+        names[report.sha256] = report.source
+
+
+def _read_one(name: str, folder: Path | None, *, course: bool) -> tuple[Trips, DataReport]:
+    source = open_source(name, folder)
+    kept, counts = apply(COURSE_RULES if course else FUNCTION_RULES, source.records)
+    return of_records(source.records, kept), report_on(source, kept, counts)
+
+
+def _in_order(parts: Sequence[Trips]) -> Trips:
+    whole = concatenated(parts)
+    return whole.where(np.argsort(whole.pickup, kind="stable"))
+
+
+def _too_few(data: TrainingData) -> str:
+    rows = sum(report.rows for report in data.reports)
+    dropped: dict[str, int] = {}
+    for rule in (rule for report in data.reports for rule in report.rules):
+        dropped[rule.reason] = dropped.get(rule.reason, 0) + rule.dropped
+    reason, most = max(dropped.items(), key=lambda item: item[1])
+    why = f"{most:,} have a {reason}, and " if most else ""
+    return (
+        f"{data.name} has {len(data.trips):,} usable trips of {rows:,}: {why}at least "
+        f"{FEWEST_TRIPS} must be left; name more trips"
+    )

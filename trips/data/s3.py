@@ -1,0 +1,82 @@
+"""Trip files in S3: a URI comes in, a file in the cache comes out, downloaded once per ETag."""
+
+import hashlib
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from infra.common.console import UserError
+from trips.data import cache
+
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
+
+SCHEME: Final = "s3://"
+_DENIED: Final = frozenset(
+    {"403", "AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
+)
+
+
+def fetch(uri: str, folder: Path) -> tuple[Path, cache.Sidecar]:
+    """The object as a file in the folder, and what it is. Raises `UserError`.
+
+    The endpoint and the credentials are those of the environment.
+    """
+    bucket, key = _bucket_and_key(uri)
+    try:
+        answer = boto3.client("s3").get_object(Bucket=bucket, Key=key)
+    except ParamValidationError as error:
+        raise UserError(
+            f"{uri} names no bucket that S3 could have: write s3://bucket/key"
+        ) from error
+    except ClientError as error:
+        raise UserError(_sentence(uri, bucket, error)) from error
+    # The ETag is known before the body is read: what is cached is not read.
+    with answer["Body"] as body:
+        path = folder / _file_name(uri, answer["ETag"])
+        try:
+            with cache.locked(path):
+                return path, cache.cached(path) or _download(uri, answer["ETag"], body, path)
+        except BotoCoreError:
+            raise  # the connection's, although some of them are OSErrors as well
+        except OSError as error:
+            raise UserError(
+                f"{path} cannot be written ({error.strerror or error}): make room there, or name "
+                "another folder in TRIP_DATA_DIR"
+            ) from error
+
+
+def _bucket_and_key(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix(SCHEME).partition("/")
+    if not bucket or not key or key.endswith("/"):
+        raise UserError(f"{uri} names no object: write s3://bucket/key of a parquet file")
+    return bucket, key
+
+
+def _download(uri: str, etag: str, body: "StreamingBody", path: Path) -> cache.Sidecar:
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
+        shutil.copyfileobj(body, file)
+    return cache.admit(part, path, uri, etag)
+
+
+def _file_name(uri: str, etag: str) -> str:
+    """One for each version of each object; the end of the key is there for people."""
+    identity = hashlib.sha256(f"{uri}\n{etag}".encode()).hexdigest()[:16]
+    readable = re.sub(r"[^\w.-]", "_", uri.rsplit("/", 1)[1])[-80:]
+    return f"s3-{identity}-{readable}"
+
+
+def _sentence(uri: str, bucket: str, error: ClientError) -> str:
+    code = error.response.get("Error", {}).get("Code", "")
+    if code == "NoSuchBucket":
+        return f"{uri} is not there: S3 has no bucket {bucket}; is AWS_ENDPOINT_URL right?"
+    if code in {"NoSuchKey", "404"}:
+        return f"{uri} is not there: the bucket {bucket} has no such key; put the file there first"
+    if code in _DENIED:
+        return f"{uri} may not be read ({code}): the credentials need s3:GetObject on it"
+    return f"{uri} cannot be read: S3 answered {code or error}"

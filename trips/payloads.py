@@ -1,0 +1,78 @@
+"""A ride with its id and its fault in, the bytes to send out, and why they must be rejected."""
+
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ride_scoring.decode import CannotScore, decode
+from ride_scoring.domain.events import (
+    FIRST_ZONE,
+    LAST_ZONE,
+    MAX_DISTANCE_MILES,
+    PICKUP_YEARS,
+    RejectReason,
+    Ride,
+    RideEvent,
+)
+from ride_scoring.streams import kpl
+from stream_sim.kinesis.outgoing import RECORD_BYTES
+from stream_sim.traffic import faults
+from trips.columns import Trips
+
+_FIRST_PICKUP: Final = np.datetime64(f"{PICKUP_YEARS.start}-01-01")
+_AFTER_LAST_PICKUP: Final = np.datetime64(f"{PICKUP_YEARS.stop}-01-01")
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def ordinary(trips: Trips) -> NDArray[np.bool_]:
+    """Which trips the function surely scores, shape (n,). Of the others its decoder has to say."""
+    return (
+        (trips.pickup_zone >= FIRST_ZONE)
+        & (trips.pickup_zone <= LAST_ZONE)
+        & (trips.dropoff_zone >= FIRST_ZONE)
+        & (trips.dropoff_zone <= LAST_ZONE)
+        & (trips.distance_miles >= 0)
+        & (trips.distance_miles <= MAX_DISTANCE_MILES)
+        & (trips.pickup >= _FIRST_PICKUP)
+        & (trips.pickup < _AFTER_LAST_PICKUP)
+    )
+
+
+def event(ride_id: str, ride: Ride) -> bytes:
+    """The ride event as riders send it."""
+    return _encode(RideEvent(ride_id, ride))
+
+
+def faulty(
+    fault: str, ride_id: str, data: bytes, rng: np.random.Generator
+) -> tuple[bytes, RejectReason | None]:
+    """What is sent in place of the ride event `data`; for which reason it must be rejected, where
+    it is the fault that is the reason."""
+    if fault in faults.MALFORMED:
+        cause, malformed = faults.MALFORMED[fault]
+        return malformed(ride_id), cause
+    if fault == faults.HUGE:
+        return _padded(data, RECORD_BYTES - len(ride_id)), None
+    if fault == faults.DAMAGED_KPL:
+        inside = [(ride_id, data)] * int(rng.integers(faults.GROUP.start, faults.GROUP.stop))
+        return faults.damaged(kpl.pack(inside, "0"), rng), "kpl_damaged"
+    return data, None
+
+
+def reason(data: bytes) -> RejectReason | None:
+    """Why the function must reject an event: real trips hold broken meters and the like."""
+    try:
+        decode(data)
+    except CannotScore as cause:
+        return cause.reason
+    return None
+
+
+def _padded(data: bytes, size_bytes: int) -> bytes:
+    """The event with a field that nobody knows, so many bytes in all."""
+    before, after = b'{"padding":"', b'",'
+    padding = b"x" * (size_bytes - len(before) - len(after) - len(data) + 1)
+    return before + padding + after + data[1:]

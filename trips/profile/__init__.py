@@ -1,0 +1,7 @@
+"""What New York's taxi rides are like, as statistics: fitted to real months, drawn from."""
+
+from trips.profile.file import load, read
+from trips.profile.profile import Profile
+from trips.profile.week import FIRST_MONDAY, WEEKS
+
+__all__ = ["FIRST_MONDAY", "WEEKS", "Profile", "load", "read"]

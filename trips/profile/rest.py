@@ -1,0 +1,55 @@
+"""The share of rides of pairs that have few: what is left of counts in, three factors out.
+
+A gravity model: how many leave a zone, how many go to one, and how far rides go, each as counted.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trips.profile.places import BOROUGH_OF, BOROUGHS, REACH, REACHES
+from trips.profile.statistics import LEAST_RIDES, FloatArray, IntArray
+
+_ROUNDS: Final = 50
+"""Of fitting each factor in turn: the shares no longer change by then."""
+
+
+def factors(counts: IntArray, rest: NDArray[np.bool_]) -> tuple[FloatArray, ...]:
+    """By pickup zone, dropoff zone and reach: their product is the share of each pair in `rest`.
+
+    `counts` are rides by pair, `rest` tells the pairs with few, both of shape (ZONES, ZONES).
+    """
+    few = np.where(rest, counts, 0)
+    by_start, by_end, by_reach = (_along(few, axis) for axis in range(3))
+    by_reach = np.maximum(by_reach, LEAST_RIDES)
+    wanted = [shares(rides) for rides in (pooled(by_start), pooled(by_end), by_reach)]
+    found = [np.ones_like(share) for share in wanted]
+    for _ in range(_ROUNDS):
+        for axis, share in enumerate(wanted):
+            product = found[0][:, None] * found[1][None, :] * found[2][REACH] * rest
+            found[axis] *= share / np.maximum(_along(product, axis), 1e-12)
+    return tuple(found)
+
+
+def shares(weights: FloatArray) -> FloatArray:
+    """The weights, so that they add up to 1 along the last axis."""
+    share: FloatArray = weights / weights.sum(axis=-1, keepdims=True)
+    return share
+
+
+def _along(by_pair: IntArray | FloatArray, axis: int) -> FloatArray:
+    """Sums by pickup zone, by dropoff zone or, on the axis 2, by reach."""
+    if axis == 2:
+        return np.bincount(REACH.ravel(), weights=by_pair.ravel(), minlength=REACHES)
+    return by_pair.sum(axis=1 - axis).astype(np.float64)
+
+
+def pooled(by_zone: IntArray | FloatArray) -> FloatArray:
+    """Rides by zone. Those of a borough's zones that have few are shared evenly among these, and
+    count for `LEAST_RIDES` at least: what was never seen can be drawn."""
+    few = by_zone < LEAST_RIDES
+    pool = np.bincount(BOROUGH_OF, weights=by_zone * few, minlength=BOROUGHS)
+    zones = np.maximum(np.bincount(BOROUGH_OF, weights=few, minlength=BOROUGHS), 1)
+    each = np.maximum(pool, LEAST_RIDES) / zones
+    return np.where(few, each[BOROUGH_OF], by_zone)

@@ -1,0 +1,110 @@
+"""Which records are trained on: records come in, a mask and a count for each rule come out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES, PICKUP_YEARS
+from trips.trip_records import TripRecords
+
+MIN_MINUTES: Final = 1.0
+MAX_MINUTES: Final = 60.0
+"""Shorter and longer trips are left out, as the MLOps Zoomcamp does; both ends are kept."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Keeps the records of its mask, shape (n,). A dropped record has "a `reason`"."""
+
+    reason: str
+    keeps: str
+    mask: Callable[[TripRecords], NDArray[np.bool_]]
+
+
+class RuleCount(msgspec.Struct, frozen=True):
+    """What a rule did: `dropped` counts records that no earlier rule had dropped.
+
+    `share_kept` is of all records, by this rule alone.
+    """
+
+    reason: str
+    dropped: int
+    share_kept: float
+
+
+def apply(
+    rules: Sequence[Rule], records: TripRecords
+) -> tuple[NDArray[np.bool_], tuple[RuleCount, ...]]:
+    """The records that all rules keep, shape (n,), and what each rule dropped, in their order."""
+    kept = np.ones(len(records), dtype=np.bool_)
+    counts = []
+    for rule in rules:
+        mask = rule.mask(records)
+        counts.append(RuleCount(rule.reason, int(np.sum(kept & ~mask)), float(np.mean(mask))))
+        kept &= mask
+    return kept, tuple(counts)
+
+
+def _is_complete(records: TripRecords) -> NDArray[np.bool_]:
+    return records.complete
+
+
+def _is_in_pickup_years(records: TripRecords) -> NDArray[np.bool_]:
+    first = np.datetime64(f"{PICKUP_YEARS.start:04}-01-01", "us")
+    end = np.datetime64(f"{PICKUP_YEARS.stop:04}-01-01", "us")
+    in_years: NDArray[np.bool_] = (first <= records.pickup) & (records.pickup < end)
+    return in_years
+
+
+def _has_zones(records: TripRecords) -> NDArray[np.bool_]:
+    kept = np.ones(len(records), dtype=np.bool_)
+    for zone in (records.pickup_zone, records.dropoff_zone):
+        kept &= (zone >= FIRST_ZONE) & (zone <= LAST_ZONE) & (np.floor(zone) == zone)
+    return kept
+
+
+def _is_of_this_city(records: TripRecords) -> NDArray[np.bool_]:
+    return (records.distance_miles >= 0) & (records.distance_miles <= MAX_DISTANCE_MILES)
+
+
+def _has_duration(records: TripRecords) -> NDArray[np.bool_]:
+    minutes = records.duration_minutes
+    return (minutes >= MIN_MINUTES) & (minutes <= MAX_MINUTES)
+
+
+_COMPLETE: Final = Rule(
+    "missing value", "Times, zones and distance are all there, and finite.", _is_complete
+)
+_DURATION: Final = Rule(
+    f"duration outside of {MIN_MINUTES:g} to {MAX_MINUTES:g} minutes",
+    f"The trip took {MIN_MINUTES:g} to {MAX_MINUTES:g} minutes.",
+    _has_duration,
+)
+
+FUNCTION_RULES: Final = (
+    _COMPLETE,
+    Rule(
+        f"pickup outside of the years {PICKUP_YEARS[0]} to {PICKUP_YEARS[-1]}",
+        f"The pickup is in the years {PICKUP_YEARS[0]} to {PICKUP_YEARS[-1]}.",
+        _is_in_pickup_years,
+    ),
+    Rule(
+        f"zone outside of {FIRST_ZONE} to {LAST_ZONE}",
+        f"Both zones are whole numbers of {FIRST_ZONE} to {LAST_ZONE}.",
+        _has_zones,
+    ),
+    Rule(
+        f"distance outside of 0 to {MAX_DISTANCE_MILES:g} miles",
+        f"The distance is 0 to {MAX_DISTANCE_MILES:g} miles.",
+        _is_of_this_city,
+    ),
+    _DURATION,
+)
+"""What the function would score at all, within the course's durations. It rejects any other ride,
+so none is trained on."""
+COURSE_RULES: Final = (_COMPLETE, _DURATION)
+"""What the MLOps Zoomcamp trains on: zones and distances are as the meters gave them."""

@@ -126,20 +126,24 @@ def _check_ranges(event: RideEvent) -> None:
     if event.schema_version != SCHEMA_VERSION:
         raise _other_version(event.schema_version)
     if not FIRST_ZONE <= ride.pickup_zone <= LAST_ZONE:
-        raise _outside("PULocationID", ride.pickup_zone, f"zones {FIRST_ZONE} to {LAST_ZONE}")
+        raise _outside("PULocationID", ride.pickup_zone, f"a zone from {FIRST_ZONE} to {LAST_ZONE}")
     if not FIRST_ZONE <= ride.dropoff_zone <= LAST_ZONE:
-        raise _outside("DOLocationID", ride.dropoff_zone, f"zones {FIRST_ZONE} to {LAST_ZONE}")
+        raise _outside(
+            "DOLocationID", ride.dropoff_zone, f"a zone from {FIRST_ZONE} to {LAST_ZONE}"
+        )
     if not 0 <= ride.trip_distance <= MAX_DISTANCE_MILES:
-        raise _outside("trip_distance", ride.trip_distance, f"0 to {MAX_DISTANCE_MILES:g} miles")
+        raise _outside(
+            "trip_distance", ride.trip_distance, f"from 0 to {MAX_DISTANCE_MILES:g} miles"
+        )
     pickup = ride.pickup_datetime
     if pickup is not None and pickup.year not in PICKUP_YEARS:
-        years = f"years {PICKUP_YEARS.start} to {PICKUP_YEARS.stop - 1}"
+        years = f"a year from {PICKUP_YEARS.start} to {PICKUP_YEARS.stop - 1}"
         raise _outside("pickup_datetime", pickup.year, years)
     ride_id_characters = _characters(str(event.ride_id))
     if not 1 <= ride_id_characters <= MAX_RIDE_ID_CHARACTERS:
         raise CannotScore(
             "out_of_range",
-            f"ride_id has {ride_id_characters} characters; 1 to {MAX_RIDE_ID_CHARACTERS} are taken",
+            f"ride_id has {ride_id_characters} characters; must have 1 to {MAX_RIDE_ID_CHARACTERS}",
         )
 
 
@@ -150,12 +154,12 @@ def _characters(text: str) -> int:
 
 def _outside(field: str, value: float, taken: str) -> CannotScore:
     kind = type(value).__name__
-    return CannotScore("out_of_range", f"{field} is {value!s:.20} ({kind}); {taken} are scored")
+    return CannotScore("out_of_range", f"{field} is {value!s:.20} ({kind}); must be {taken}")
 
 
 def _other_version(version: object) -> CannotScore:
     return CannotScore(
-        "schema_version", f"schema_version is {version!r:.20}; {SCHEMA_VERSION} is read"
+        "schema_version", f"schema_version is {version!r:.20}; must be {SCHEMA_VERSION}"
     )
 
 

@@ -72,15 +72,13 @@ def read(environment: Mapping[str, str]) -> Settings:
         _require_readable(name, value)
     settings = msgspec.convert(values, Settings, strict=False)
     if not settings.model_bucket and not settings.model_location:
-        raise SettingsError(
-            "the environment lacks MODEL_BUCKET, or MODEL_LOCATION: terraform sets the first"
-        )
+        raise SettingsError("set MODEL_BUCKET or MODEL_LOCATION: Terraform sets the first")
     if settings.shadow_alias and not settings.model_bucket:
         raise SettingsError(
-            "SHADOW_ALIAS is set, and MODEL_BUCKET is not: a shadow is in the store"
+            "SHADOW_ALIAS requires MODEL_BUCKET: shadow models are loaded from the store"
         )
     if not settings.rejects_go_to and not settings.test_run:
-        raise SettingsError("the environment lacks REJECTS_BUCKET, where rejects are set aside")
+        raise SettingsError("set REJECTS_BUCKET, the bucket that rejected events are written to")
     return settings
 
 

@@ -94,7 +94,10 @@ def test_a_model_that_changed_since_it_was_compiled_is_refused(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"parity": {"rides": 9, "largest_difference_minutes": 1e-6}}, "1e-06 minutes from its"),
+        (
+            {"parity": {"rides": 9, "largest_difference_minutes": 1e-6}},
+            "differs from its source model by 1e-06 minutes",
+        ),
         ({"features": ["passenger_count"]}, "passenger_count"),
         ({"sources": {}}, "cannot be used"),
         ({"sources": None}, "cannot be used"),

@@ -46,9 +46,9 @@ def test_a_location_pins_a_model_whatever_the_run() -> None:
 @pytest.mark.parametrize(
     ("environment", "complaint"),
     [
-        ({}, "lacks MODEL_BUCKET, or MODEL_LOCATION"),
-        ({"MODEL_LOCATION": "/model"}, "lacks REJECTS_BUCKET"),
-        ({"MODEL_LOCATION": "/model", "SHADOW_ALIAS": "s"}, "MODEL_BUCKET is not"),
+        ({}, "set MODEL_BUCKET or MODEL_LOCATION"),
+        ({"MODEL_LOCATION": "/model"}, "set REJECTS_BUCKET"),
+        ({"MODEL_LOCATION": "/model", "SHADOW_ALIAS": "s"}, "SHADOW_ALIAS requires MODEL_BUCKET"),
         ({**STORE, "MODEL_REFRESH_SECONDS": "soon"}, "MODEL_REFRESH_SECONDS='soon' cannot be read"),
         ({**STORE, "MODEL_REFRESH_SECONDS": "-1"}, "MODEL_REFRESH_SECONDS='-1' cannot be read"),
         ({**STORE, "RESERVED_SECONDS": "nan"}, "RESERVED_SECONDS='nan' cannot be read"),

@@ -114,8 +114,9 @@ def load(content: bytes, files: ModelFiles) -> CompiledModel:
             )
     if not model.metadata.parity.largest_difference_minutes < PARITY_MINUTES:
         raise ModelRefused(
-            f"{FILE} was found {model.metadata.parity.largest_difference_minutes} minutes from its "
-            f"source, and less than {PARITY_MINUTES} is asked for"
+            f"{FILE} differs from its source model by "
+            f"{model.metadata.parity.largest_difference_minutes} minutes; the limit is "
+            f"{PARITY_MINUTES}"
         )
     return model
 

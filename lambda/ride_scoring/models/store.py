@@ -182,7 +182,7 @@ def _require_plain(version: str) -> None:
     """A version is one step of a key: HTTP clients resolve `..`, and would ask for another key."""
     if version in {"", ".", ".."} or "/" in version:
         raise ModelRefused(
-            f"the alias's pointer names the version {version!r}, and no step of a key"
+            f"the alias's pointer names version {version!r}: it must be a single path segment"
         )
 
 

@@ -164,7 +164,7 @@ def _checked_body(data: bytes) -> bytes:
         raise DamagedAggregate("it is shorter than a magic number and an MD5")
     body = data[len(MAGIC) : -_DIGEST_BYTES]
     if _md5(body) != data[-_DIGEST_BYTES:]:
-        raise DamagedAggregate("its MD5 is another")
+        raise DamagedAggregate("MD5 checksum mismatch")
     return body
 
 

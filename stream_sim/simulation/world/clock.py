@@ -34,7 +34,8 @@ class Task:
 
 
 class Clock:
-    """Virtual time, in seconds since the epoch. What runs on it is made where it is made."""
+    """Virtual time, in seconds since the epoch. Create tasks in the greenlet
+    that created the clock."""
 
     def __init__(self, start: float) -> None:
         self.now = start

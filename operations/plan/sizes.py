@@ -19,7 +19,7 @@ from ride_scoring.decode import CannotScore, decode, reject
 from ride_scoring.domain.events import Arrival, Ride
 from ride_scoring.predictions import OutputRecord, ScorableEvent, ServedModel
 from ride_scoring.streams import put_records
-from trips import payloads
+from stream_sim.traffic import payloads
 from trips.profile import drawn
 
 PAYLOAD_UNIT_BYTES: Final = 25 * 1024

@@ -12,11 +12,10 @@ import numpy as np
 from ride_scoring.domain.events import Ride
 from stream_sim.kinesis.outgoing import OutgoingRecord, SentRide, packed
 from stream_sim.send import ledger
-from stream_sim.traffic import faults
+from stream_sim.traffic import faults, payloads
 from stream_sim.traffic.arrivals import Times
 from stream_sim.traffic.faults import Rates
 from stream_sim.traffic.sources import RideSource
-from trips import payloads
 from trips.columns import Trips
 from trips.drift import Drift
 

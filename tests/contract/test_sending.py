@@ -30,11 +30,12 @@ from stream_sim.send.command import Request, Summary
 from stream_sim.send.ledger import Intended, Run, Taken, Unanswered
 from stream_sim.send.options import Job
 from stream_sim.send.part import Said
+from stream_sim.traffic import payloads
 from stream_sim.traffic.sources import event_times
 from tests import trip_files
 from tests.contract.conftest import moto_settings
 from tests.contract.door import Door
-from trips import payloads, tlc
+from trips import tlc
 
 PROGRAM = """
 import json, sys

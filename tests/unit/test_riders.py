@@ -18,12 +18,12 @@ from ride_scoring.domain.events import KinesisRecord, RejectReason
 from ride_scoring.streams import kpl
 from stream_sim.kinesis.outgoing import OutgoingRecord, packed
 from stream_sim.send.ledger import Run, ride_id
-from stream_sim.traffic import faults
+from stream_sim.traffic import faults, payloads
 from stream_sim.traffic.arrivals import Times
 from stream_sim.traffic.riders import Riders
 from stream_sim.traffic.sources import Replay, RideSource, Synthetic
 from tests.factories import shared
-from trips import payloads, profile, tlc
+from trips import profile, tlc
 from trips.columns import Trips
 from trips.drift import DRIFTS
 from trips.profile import drawn

@@ -1,4 +1,4 @@
-"""How long to wait before a call is tried again."""
+"""Back-off between retries."""
 
 import random
 from collections.abc import Callable

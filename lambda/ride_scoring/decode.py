@@ -1,4 +1,4 @@
-"""Kinesis records in, ride events or rejects out. Pure: no AWS, no environment, no clock."""
+"""Decodes Kinesis records into ride events, or rejects. Pure: no AWS, environment or clock."""
 
 import binascii
 import re
@@ -24,8 +24,8 @@ from ride_scoring.errors import UNREADABLE
 from ride_scoring.streams import kpl
 
 _LEAST_EVENT_BYTES: Final = 16
-"""No event is as small. A record that holds very many empty ones would fill the memory with what is
-set aside of each."""
+"""No event is this small. An aggregated record of very many empty events would exhaust memory with
+one reject for each."""
 
 _HALF: Final = rb"u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _PAIR: Final = rb"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -44,7 +44,7 @@ _version_decoder = msgspec.json.Decoder(_Versioned)
 
 
 class CannotScore(Exception):
-    """A record that can never be scored, with its reason code and what was wrong."""
+    """A record that can never be scored: its reason code, and details."""
 
     def __init__(self, reason: RejectReason, detail: str) -> None:
         super().__init__(detail)
@@ -53,10 +53,9 @@ class CannotScore(Exception):
 
 
 def arrivals(position: int, record: KinesisRecord) -> list[Arrival]:
-    """The events' bytes in one record: its data, or what it aggregates. Raises `CannotScore`."""
+    """The bytes of each event in one record, aggregated or not. Raises `CannotScore`."""
     try:
-        # Read leniently, characters that are not base64's would be dropped without a word, and so
-        # would whatever follows the padding.
+        # Lenient decoding would silently drop invalid characters, and whatever follows the padding.
         data = binascii.a2b_base64(record.data_base64, strict_mode=True)
     except (ValueError, TypeError) as error:  # a string that is not base64, or not a string
         raise CannotScore("not_base64", f"the data is not base64: {error}") from None
@@ -92,13 +91,13 @@ def decode(data: bytes) -> RideEvent:
 
 
 def reject(arrival: Arrival, cause: CannotScore, rejected_at: datetime) -> Reject:
-    """What is set aside of an event that can never be scored."""
+    """The reject of one event."""
     data_base64 = binascii.b2a_base64(arrival.data, newline=False).decode()
     return _reject(arrival, data_base64, cause, rejected_at)
 
 
 def reject_whole(record: KinesisRecord, cause: CannotScore, rejected_at: datetime) -> Reject:
-    """What is set aside of a record that holds no events that can be told apart."""
+    """The reject of a whole record, whose events cannot be separated."""
     return _reject(record, _text(str(record.data_base64)), cause, rejected_at)
 
 
@@ -117,7 +116,7 @@ def _reject(
 
 
 def _text(said: str) -> str:
-    """Text that can be written: half a surrogate pair, which JSON can name, cannot."""
+    """The text with lone surrogates replaced: JSON can express them, UTF-8 cannot."""
     return said.encode(errors="replace").decode()
 
 
@@ -148,7 +147,7 @@ def _check_ranges(event: RideEvent) -> None:
 
 
 def _characters(text: str) -> int:
-    """As services count them that are written in Java: one beyond U+FFFF counts as two."""
+    """Length in UTF-16 code units, as services written in Java count characters."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
@@ -164,7 +163,7 @@ def _other_version(version: object) -> CannotScore:
 
 
 def _invalid(data: bytes, detail: str) -> CannotScore:
-    """An event of another schema version may well have another schema: say the deeper cause."""
+    """An event of another schema version probably has another schema: report the version then."""
     try:
         version = _version_decoder.decode(_whole(data, _STAND_INS[0])).schema_version
     except UNREADABLE:

@@ -1,5 +1,5 @@
-"""A batch in, its predictions in the answer: nothing is written. Source of the answer's shape: the
-MLOps Zoomcamp's function, which answers so where TEST_RUN is set.
+"""Test runs: returns a batch's predictions and writes nothing. The response has the shape of the
+MLOps Zoomcamp's function when TEST_RUN is set.
 """
 
 from collections.abc import Sequence

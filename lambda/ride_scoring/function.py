@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class FollowedModels(Models, Protocol):
-    """Gives the model to score with, and can be told that time has passed unseen."""
+    """Provides the current model; can be told that an unknown time has passed."""
 
     def look_anew(self) -> None: ...
 
 
 class ShadowScorer(Protocol):
-    """What a second model would have said; never raises."""
+    """Scores a batch with a second model. Never raises."""
 
     def score(
         self,
@@ -34,9 +34,9 @@ class ShadowScorer(Protocol):
 
 
 class Function(NamedTuple):
-    """What `wiring` made, and every call finds. `now` gives the time in UTC.
+    """Built once by `wiring`, and shared by all invocations. `now` returns the time in UTC.
 
-    A `test_run` writes nothing: its predictions are in the answer.
+    A `test_run` writes nothing and returns its predictions.
     """
 
     models: FollowedModels
@@ -52,7 +52,7 @@ class Function(NamedTuple):
         self.models.current()
 
     def restored(self) -> None:
-        """What is in memory was put there before a snapshot was taken, days ago it may be."""
+        """Call after a restore from a snapshot, which may be days old: refreshes the model."""
         self.models.look_anew()
 
     def __call__(self, event: Mapping[str, Any], context: "LambdaContext") -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """Lambda's entry point: wires the function once, and holds no logic.
 
-That is at the first call, or at INIT where environments are made ahead of it, kept warm or restored
-from a snapshot: what is paid for there is a function that has its model.
+Wiring happens on the first call, or during INIT with provisioned concurrency and SnapStart: an
+environment that is paid for in advance should already hold its model.
 """
 
 import functools
@@ -40,20 +40,20 @@ def _wired() -> Function:
     services = aws.connect(os.environ)
     shadow = _shadow(config) if config.shadow_alias else None
     function = wire(config, Services(services.s3, services.kinesis), telemetry, shadow=shadow)
-    # What start-up made stays for good: looked through again and again, it makes batches uneven.
+    # Objects made at start-up are never freed; scanning them in every collection causes jitter.
     gc.freeze()
     return function
 
 
 def _shadow(config: Settings) -> ShadowScorer:
-    # Imported here: a function without a shadow does not pay for it.
+    # Imported here, so that a function without a shadow does not pay for it.
     from ride_scoring.shadow.process import ShadowProcess  # noqa: PLC0415
 
     return ShadowProcess(reserved_seconds=config.reserved_seconds)
 
 
 def _prepare() -> None:
-    """Whatever goes wrong here, the first batch meets as it would without: a function that fails at
+    """Errors are logged only, and the first batch raises them again: a function that fails during
     INIT cannot be deployed at all."""
     try:
         function = _wired()

@@ -1,9 +1,9 @@
-"""What the function needs of S3 and Kinesis. `aws` fills them; so do the tests' fakes."""
+"""The interfaces to S3 and Kinesis, implemented by `aws` and by the tests' fakes."""
 
 from typing import Final, Protocol
 
 CALL_SECONDS: Final = 5.0
-"""What one attempt of a call may take at most, from looking for credentials to the last byte."""
+"""Timeout of one attempt of a call, from resolving credentials to the last byte."""
 
 
 class StoredObject(Protocol):
@@ -22,7 +22,7 @@ class Objects(Protocol):
     def get(
         self, bucket: str, key: str, *, unless_etag: str | None = None, patient: bool = True
     ) -> StoredObject | None:
-        """One that is not patient makes one attempt, of a second at most."""
+        """With `patient=False`, makes a single attempt of at most one second."""
         ...
 
     def put(self, bucket: str, key: str, body: bytes, content_type: str) -> None: ...

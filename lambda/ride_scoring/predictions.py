@@ -1,4 +1,4 @@
-"""Ride events and a model in, predictions out: one predict for a whole batch. Pure."""
+"""Scores events with a model, one predict call for a whole batch. Pure."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ _utc = datetime.fromtimestamp
 
 
 class Predictor(Protocol):
-    """What `model.RideModel` is to this module."""
+    """The part of `models.model.RideModel` that is used here."""
 
     def predict(
         self, rides: Sequence[Ride], arrived_at: Sequence[float]
@@ -30,7 +30,7 @@ class Predictor(Protocol):
 
 
 class ServedModel(msgspec.Struct, frozen=True):
-    """A model that serves, with the names that its predictions carry."""
+    """A loaded model, with the identifiers that its predictions carry."""
 
     name: str
     version: str
@@ -47,9 +47,9 @@ class ScorableEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class OutputRecord(msgspec.Struct, frozen=True, gc=False):
-    """One record for a stream. `holds` is how many predictions are in it.
+    """One record for a stream, holding `holds` predictions.
 
-    An `explicit_hash_key` says which shard it goes to in place of the partition key.
+    An `explicit_hash_key` overrides the partition key in choosing the shard.
     """
 
     data: bytes
@@ -75,7 +75,7 @@ def minutes(
         return list(predicted.tolist())
     except Exception as error:  # noqa: BLE001 - a model can fail in any way of its own
         if len(scorable) == 1:
-            # No more than the error's type: its message may quote the ride, and is not ours.
+            # Only the error's type: its message may quote the event.
             failed = f"model version {model.version} fails on it: {type(error).__name__}"
             return [CannotScore("model_output", failed)]
     return _minutes_of_halves(model, scorable, out_of_time)

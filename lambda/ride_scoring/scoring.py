@@ -1,4 +1,4 @@
-"""A batch of records in, predictions and rejects out through ports, and what became of it.
+"""Scores a batch of records: writes predictions and rejects through ports, and reports the result.
 
 Source of the answer's shape and of "the lowest sequence number reported is the checkpoint":
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
@@ -19,7 +19,7 @@ from ride_scoring.predictions import OutputRecord, ScorableEvent, ServedModel
 from ride_scoring.streams.sink import Put
 
 UNTRIED: Final = "the model fails on events of this record, and too slowly to try each of them"
-"""The detail of a reject that there was no time to look into."""
+"""Detail of events rejected without being scored one by one, as time had run out."""
 
 
 class Models(Protocol):
@@ -29,13 +29,13 @@ class Models(Protocol):
 
 
 class Predictions(Protocol):
-    """Takes predictions; answers how many of them, from the first on, are in for sure."""
+    """Writes predictions; returns how many of them, counted from the first, were written."""
 
     def put(self, records: Sequence[OutputRecord], seconds_left: Callable[[], float]) -> Put: ...
 
 
 class Rejects(Protocol):
-    """Takes what can never be scored; raises `StoreUnavailable`."""
+    """Writes rejects. Raises `StoreUnavailable`."""
 
     def put(self, rejects: Sequence[Reject]) -> None: ...
 
@@ -49,9 +49,9 @@ class Answer(TypedDict):
 
 
 class BatchResult(msgspec.Struct, frozen=True):
-    """What became of a batch. `not_done_from` is the sequence number to try again from, if any.
+    """The result of a batch. `not_done_from` is the sequence number to retry from, if any.
 
-    `scored` are the events that were predicted, `scored_at` when: what a shadow scores too.
+    `scored` holds the events that were predicted, at `scored_at`; a shadow scores the same ones.
     """
 
     records: int
@@ -72,8 +72,8 @@ class BatchResult(msgspec.Struct, frozen=True):
 class Scorer:
     """Scores batches. `now` gives the time in UTC.
 
-    `writing_seconds` of the function's time are left for writing where a model fails on rides, and
-    is tried on fewer and fewer of them.
+    If the model fails on a batch, the batch is bisected to find the events that it fails on;
+    `writing_seconds` of the function's remaining time are kept for writing the results.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Scorer:
     def score(
         self, records: Sequence[KinesisRecord], seconds_left: Callable[[], float]
     ) -> BatchResult:
-        """Scores one batch. A permanent error rejects an event, a transient one leaves it."""
+        """Scores one batch. Permanent errors reject an event; transient ones leave it."""
         try:
             model = self._models.current()
         except (TransientError, ModelRefused) as error:
@@ -103,14 +103,14 @@ class Scorer:
         first_undone, failure = batch.undone_from, None
         if first_undone < len(records):
             failure = "the function's time ran out while it looked for what the model fails on"
-        # Rejects first: written again they are the same, where predictions would repeat.
+        # Rejects go first: writing them again is idempotent, whereas predictions would repeat.
         unread = [item for item in batch.unread if item[0] < first_undone]
         first_undone, failure = self._set_aside(unread, first_undone, failure)
         outputs = batch.outputs_before(first_undone)
         put = self._sink.put(outputs, seconds_left)
         if put.done < len(outputs):
             first_undone, failure = batch.scored[put.done].arrival.position, put.failure
-        # But those that are the model's own last: another model may predict what is tried again.
+        # Rejects caused by the model go last: on a retry, another model may score the event.
         unscored = [item for item in batch.unscored if item[0] < first_undone]
         first_undone, failure = self._set_aside(unscored, first_undone, failure)
         return BatchResult(
@@ -127,7 +127,7 @@ class Scorer:
     def _set_aside(
         self, rejects: Sequence[tuple[int, Reject]], first_undone: int, failure: str | None
     ) -> tuple[int, str | None]:
-        """Where the batch is undone from, and why, once these rejects were written, or were not."""
+        """Writes the rejects. Returns the first position not done, and why."""
         try:
             if rejects:
                 self._rejects.put([reject for _, reject in rejects])
@@ -188,7 +188,7 @@ class Batch:
         if len(minutes) < len(scorable):
             self.undone_from = scorable[len(minutes)].arrival.position
         if self.undone_from == 0 and scorable:
-            # Tried again, the record would come no further: what is left of it is set aside.
+            # A retry would get no further with this record: reject the rest of it.
             untried = sum(1 for item in scorable[len(minutes) :] if item.arrival.position == 0)
             minutes += [CannotScore("model_output", UNTRIED)] * untried
             self.undone_from = 1

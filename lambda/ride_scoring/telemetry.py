@@ -1,4 +1,4 @@
-"""A batch's result in, one structured log line and CloudWatch metrics out. Never a payload.
+"""Writes one structured log line and CloudWatch metrics for each batch. Never a payload.
 
 The logger's name is the package's, so what `logging.getLogger(__name__)` says anywhere in the
 package comes out as the same JSON.

@@ -1,4 +1,4 @@
-"""Time and chance as the function sees them: the system's, or those of a simulation."""
+"""The clock and the source of randomness: the system's, or a simulation's."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Settings and services in, a function out that has sent nothing yet."""
+"""Builds the function from its settings and services. Sends nothing."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from ride_scoring.timing import Timing
 
 
 class Services(NamedTuple):
-    """What the function speaks to: AWS, or a simulation of it."""
+    """The services that the function calls: AWS, or a simulation of it."""
 
     s3: Objects
     kinesis: Streams
@@ -48,7 +48,7 @@ def wire(
 
 
 def wire_shadow(config: Settings, services: Services) -> Shadow:
-    """What scores beside the function, in a process of its own, with `config.shadow_alias`."""
+    """The shadow scorer for `config.shadow_alias`, which runs in a process of its own."""
     wiring = _Wiring(config, services, Timing())
     models = wiring.aliased(config.shadow_alias or "", "shadow", Unwatched())
     return Shadow(models, wiring.sink(config.shadow_stream_name or config.predictions_stream_name))

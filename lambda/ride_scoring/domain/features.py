@@ -1,7 +1,7 @@
-"""Rides in, the matrix of features that a model's signature names out.
+"""Computes the matrix of features that a model's signature names.
 
-The only feature code of the project: training and serving both call it, so a model never meets
-features in production that it was not trained on. All features are float64.
+Training and serving share this code, so a model never sees features in production that differ from
+those it was trained on. All features are float64.
 """
 
 import functools
@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float64]
 _PAIR_BASE: Final = 1000
 """Larger than any zone, so that PU * base + DO is a different number for each pair."""
 _BLOCKS_MILES: Final = 0.5
-"""Ridden within a zone, so that the detour of a ride between near middles is no huge one."""
+"""Added to the crow-fly distance, so that the detour between close zone centres stays small."""
 _HOUR_MINUTES: Final = 60
 
 
@@ -52,7 +52,7 @@ class Rides:
 
     @functools.cached_property
     def crow_miles(self) -> FloatArray:
-        """As the crow flies between the middles of the zones; -1 where one has no place."""
+        """Crow-fly distance between the zones' centres; -1 if either has no location."""
         east = zones.miles_east(self.dropoff_zone) - zones.miles_east(self.pickup_zone)
         north = zones.miles_north(self.dropoff_zone) - zones.miles_north(self.pickup_zone)
         placed = zones.has_place(self.pickup_zone) & zones.has_place(self.dropoff_zone)
@@ -64,7 +64,7 @@ class Rides:
 
     @functools.cached_property
     def pickup(self) -> Sequence[datetime]:
-        """In New York's time; the arrival stands in for a time that a ride does not carry."""
+        """Pickup times in New York; the arrival time if a ride carries none."""
         return [_local(*pair) for pair in zip(self.rides, self.arrived_at, strict=True)]
 
 
@@ -124,7 +124,7 @@ def matrix(names: Sequence[str], rides: Sequence[Ride], arrived_at: Sequence[flo
 
 
 def course_dicts(rides: Sequence[Ride]) -> list[dict[str, object]]:
-    """What the MLOps Zoomcamp gives its models, which have no signature: one dict per ride."""
+    """The input of the MLOps Zoomcamp's models, which have no signature: one dict for each ride."""
     return [
         {"PU_DO": f"{ride.pickup_zone}_{ride.dropoff_zone}", "trip_distance": ride.trip_distance}
         for ride in rides
@@ -137,7 +137,7 @@ def _ordered(start: FloatArray, end: FloatArray) -> FloatArray:
 
 @functools.cache
 def _new_york() -> ZoneInfo:
-    """Read when a model first asks for a time of day: not every model does."""
+    """Loaded when a model first needs the time of day, as not every model does."""
     return ZoneInfo("America/New_York")
 
 

@@ -1,4 +1,4 @@
-"""A taxi zone in, its borough and its place on the map out.
+"""Boroughs and locations of taxi zones.
 
 The facts are the TLC's: boroughs are those of its zone table, taxi_zone_lookup.csv, under the names
 that they have there; places are the middles of the areas in its map of the zones, taxi_zones.shp.

@@ -1,6 +1,6 @@
-"""The files of one MLflow model directory, wherever it lies: on disk, in S3, in the model store.
+"""The files of an MLflow model directory, on disk, in S3 or in the model store.
 
-A model is read file by file, so the ways that need one or two files fetch no more than those.
+Files are read one by one, so a way of loading that needs only one or two fetches no others.
 """
 
 import errno
@@ -41,7 +41,7 @@ class Directory:
         target = self._root / inside(path)
         if not target.resolve().is_relative_to(self._root.resolve()):
             raise ModelRefused(f"{path} is a link that leads out of the model directory")
-        try:  # a pipe is no file: who reads one may wait for ever
+        try:  # regular files only: reading a pipe may block for ever
             return target.read_bytes() if target.is_file() else None
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:  # no file can have the name

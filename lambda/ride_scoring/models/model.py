@@ -1,4 +1,4 @@
-"""An MLflow model directory in, a model that scores rides out, by the leanest of three ways.
+"""Loads an MLflow model directory in the leanest of three ways.
 
 compiled     the ONNX file that the publisher made of it
 sklearn      the scikit-learn flavour's own file, without MLflow

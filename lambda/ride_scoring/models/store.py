@@ -1,11 +1,11 @@
-"""The model store in S3: where a published model lies, and how the function reads it.
+"""The model store in S3: its layout, and how the function reads it.
 
     models/<name>/versions/<version>/…     an MLflow model directory as MLflow wrote it
     models/<name>/versions/<version>.json  its manifest
     models/<name>/aliases/<alias>.json     the pointer to the version that serves
 
-Who publishes writes the files first, the manifest next and the pointer last, so that a reader who
-follows a pointer always finds a whole model; every step of the way is checked against a digest.
+A publisher writes the files first, then the manifest, and the pointer last, so a reader that
+follows a pointer always finds a complete model. Each step is checked against a digest.
 """
 
 import hashlib
@@ -25,18 +25,18 @@ from ride_scoring.models.files import COPY_PREFIX, inside
 from ride_scoring.ports import Objects, StoredObject
 
 GOLDEN_TOLERANCE_MINUTES: Final = 1e-6
-"""How far a golden row may be off: float64 sums differ by machine, never by this much."""
+"""Tolerance for golden rows: float64 sums differ between machines, but never by this much."""
 
 
 class GoldenRow(msgspec.Struct, frozen=True):
-    """A ride and the minutes that the model gave for it when it was published."""
+    """A ride, and the model's prediction for it in minutes at publication."""
 
     ride: Ride
     ride_duration: float
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What a version consists of. `files` maps each path in the model directory to its SHA-256."""
+    """The contents of a version. `files` maps each path in the model directory to its SHA-256."""
 
     name: str
     version: str
@@ -105,7 +105,7 @@ class ModelStore:
         return manifest, loaded
 
     def file(self, manifest: Manifest, path: str) -> bytes:
-        """One file of a version, as it was published."""
+        """One file of a version, checked against its digest."""
         key = file_key(self.name, manifest.version, path)
         return self._checked(key, manifest.files[path])
 
@@ -153,7 +153,7 @@ class _VersionFiles:
         return self._manifest.files.get(path)
 
     def mlflow_location(self) -> str:
-        """A copy on disk that lives as long as this object does: a model may read it later."""
+        """A copy on disk that lives as long as this object, as a model may read it later."""
         directory = Path(tempfile.mkdtemp(prefix=COPY_PREFIX))
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         for path in self._manifest.files:
@@ -179,7 +179,7 @@ def _decode[T](content: bytes, kind: type[T], name: str) -> T:
 
 
 def _require_plain(version: str) -> None:
-    """A version is one step of a key: HTTP clients resolve `..`, and would ask for another key."""
+    """A version is one path segment: HTTP clients resolve `..`, and would request another key."""
     if version in {"", ".", ".."} or "/" in version:
         raise ModelRefused(
             f"the alias's pointer names version {version!r}: it must be a single path segment"

@@ -1,7 +1,7 @@
-"""The shadow as the function sees it: a process that batches go to and results come from.
+"""The function's side of the shadow: a child process that scores batches and returns results.
 
-A thread that never returns can be left behind but not ended: it would keep half a processor for as
-long as the environment lives. A process can be ended.
+A thread that hangs cannot be killed, and would use half a processor for the life of the execution
+environment. A process can be killed.
 """
 
 import os
@@ -23,20 +23,19 @@ from ride_scoring.predictions import ScorableEvent
 from ride_scoring.shadow.scorer import ShadowResult
 
 SHADOW_SECONDS: Final = 2.0
-"""How long a batch waits for its shadow at most."""
+"""How long a batch waits for its shadow, at most."""
 _SEND_SECONDS: Final = 1
-"""What handing a batch over may take: whoever waits for one reads it at once."""
-# One that has not answered is ended after the first of these. Hours do not count: an environment
-# that is frozen between its batches gives its shadow no time.
+"""Timeout of sending a batch: a worker that waits for one reads it at once."""
+# An unresponsive worker is killed when it reaches the first of these limits. Wall-clock hours do
+# not count: while an environment is frozen between batches, its shadow does not run either.
 _LONGEST_CPU_SECONDS: Final = 20.0
 _LONGEST_WAIT_SECONDS: Final = 60.0
-"""Of several batches together."""
+"""Summed over batches."""
 _MOST_BATCHES: Final = 1_000
-"""That went without it."""
+"""Batches that went without a shadow."""
 _PAUSE_SECONDS: Final = 600.0
-"""Until another one is started after one that ended, or had to be, and twice as long after each
-further one that never answered: one that never returns, or fails at each start, takes less and
-less."""
+"""Pause before a new worker is started after one ended or was killed. It doubles with each further
+worker that never answered, so one that hangs or fails at start costs less and less."""
 _LONGEST_PAUSE_SECONDS: Final = 6 * 3600.0
 
 _encode = msgspec.json.Encoder().encode
@@ -44,10 +43,9 @@ _results = msgspec.json.Decoder(ShadowResult)
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What the shadow is asked: the champion's batch, and how many seconds the function has left.
+    """A request to the shadow: the champion's batch, and the seconds that the function has left.
 
-    Of the events all is there but the bytes that they were decoded from, and the key that they
-    came by.
+    The events come without the bytes that they were decoded from, and without their partition key.
     """
 
     scored: Sequence[ScorableEvent]
@@ -56,13 +54,13 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class ShadowProcess:
-    """Gives each batch to a process, which is started for the first one.
+    """Sends each batch to a worker process, which is started for the first batch.
 
-    A batch waits for it for `wait_seconds` at most, and `reserved_seconds` of the function's time
-    are left. While it is busy with one, others go without a shadow; but until it has answered for
-    the first time each waits, as a process gets no time between batches to start in. `command` is
-    followed by the number of the file that messages are read from and written to; `clock` gives
-    seconds.
+    A batch waits for the worker for at most `wait_seconds`, and keeps `reserved_seconds` of the
+    function's time. While the worker is busy, other batches go without a shadow. Until it has
+    answered once, each batch waits, as a process cannot start up between batches, when the
+    environment is frozen. The file descriptor for messages is appended to `command`; `clock`
+    returns seconds.
     """
 
     def __init__(
@@ -87,7 +85,7 @@ class ShadowProcess:
         scored_at: datetime,
         seconds_left: Callable[[], float],
     ) -> ShadowResult:
-        """What came of it, as far as it is known by then. Never raises."""
+        """The result, as far as it is known in time. Never raises."""
         seconds = min(self._wait_seconds, seconds_left() - self._reserved_seconds)
         if not scored or seconds <= 0:
             return ShadowResult(0, "no time was left for it" if scored else None)
@@ -103,7 +101,7 @@ class ShadowProcess:
             return ShadowResult(0, f"it failed with {type(error).__name__}")
 
     def _started(self) -> "_Worker | None":
-        """The process; None where it is too early for another one."""
+        """The worker; None while it is too early to start another."""
         if self._worker is None and self._clock() >= self._not_before:
             self._worker = _Worker(self._command)
         return self._worker
@@ -145,8 +143,8 @@ class ShadowProcess:
 
 
 class _Worker:
-    """A process and the pipe to it; it ends with this object. Its first message says that it has
-    started. Raises `OSError` and `EOFError` where it ended."""
+    """A process and the pipe to it, which end with this object. Its first message says that it has
+    started. Raises `OSError` and `EOFError` if it has ended."""
 
     def __init__(self, command: Sequence[str]) -> None:
         ours, its = socket.socketpair()
@@ -169,12 +167,12 @@ class _Worker:
 
     @property
     def has_answered(self) -> bool:
-        """Whether a batch came back."""
+        """Whether it has returned a batch."""
         return self._answers > 1
 
     @property
     def is_lost(self) -> bool:
-        """Whether it will hardly answer what it was asked."""
+        """Whether it is considered unresponsive."""
         return (
             self._waited_seconds >= _LONGEST_WAIT_SECONDS
             or self._went_without >= _MOST_BATCHES
@@ -186,7 +184,7 @@ class _Worker:
         self._pipe.send_bytes(message)
 
     def answers(self, deadline: float | None) -> bool:
-        """Whether there is a message, or comes one before `deadline`, of `time.monotonic`."""
+        """Whether a message arrives before `deadline`, in seconds of `time.monotonic`."""
         began = time.monotonic()
         found = self._pipe.poll(0.0 if deadline is None else max(0.0, deadline - began))
         self._waited_seconds += time.monotonic() - began
@@ -207,7 +205,7 @@ class _Worker:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """What a process has used: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html"""
+    """CPU time of a process: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html"""
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:  # it ended, or no Linux runs here

@@ -1,4 +1,4 @@
-"""What a second model would have said, written beside the champion's answer."""
+"""Scores batches with a second model, and writes its predictions beside the champion's."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -14,14 +14,14 @@ from ride_scoring.scoring import Models, Predictions
 
 
 class ShadowResult(msgspec.Struct, frozen=True):
-    """How many of a batch's rides the shadow predicted, and why not all of them."""
+    """How many events of a batch the shadow predicted, and why not all."""
 
     predicted: int
     failure: str | None = None
 
 
 class Shadow:
-    """Scores what the champion scored, once the champion's predictions are in."""
+    """Scores the events that the champion scored, after its predictions are written."""
 
     def __init__(self, models: Models, sink: Predictions) -> None:
         self._models = models

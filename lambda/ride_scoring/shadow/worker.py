@@ -1,4 +1,4 @@
-"""The process of a shadow: batches in from the function's pipe, results out, until it closes.
+"""The shadow's process: reads batches from the function's pipe and returns results until it closes.
 
     python -m ride_scoring.shadow.worker FILE_NUMBER
 
@@ -27,7 +27,7 @@ _SET_PARENT_DEATH_SIGNAL: Final = 1
 
 
 def main(file_number: int) -> None:
-    """Answers until the function is gone."""
+    """Serves requests until the function is gone."""
     _end_with_the_function()
     pipe = Connection(file_number)
     try:
@@ -45,7 +45,7 @@ def main(file_number: int) -> None:
 
 def _shadow() -> Shadow:
     config = settings.read(os.environ)
-    Telemetry(config.powertools_service_name)  # whose logger's lines are the function's
+    Telemetry(config.powertools_service_name)  # sets up the function's log format
     services = aws.connect(os.environ)
     return wire_shadow(config, Services(services.s3, services.kinesis))
 
@@ -63,7 +63,7 @@ def _next(pipe: Connection, decoder: "msgspec.json.Decoder[Asked]") -> Asked | N
 
 
 def _end_with_the_function() -> None:
-    """Even if a model that never returns keeps it from seeing that its pipe was closed."""
+    """Even if a model that hangs keeps it from noticing that its pipe was closed."""
     ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 

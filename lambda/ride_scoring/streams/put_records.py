@@ -1,7 +1,7 @@
-"""Output records in, bodies of PutRecords calls out, within what one call takes.
+"""Builds the bodies of PutRecords calls, within the limits of one call.
 
-Written straight from bytes: a client that checks and encodes each record anew costs more than all
-the rest of the function.
+Bodies are assembled from bytes: a client that validates and encodes each record again costs more
+than the rest of the function.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ def body(stream_name: str, records: Sequence[OutputRecord]) -> bytes:
 
 
 def calls(records: Sequence[OutputRecord]) -> Iterator[Sequence[OutputRecord]]:
-    """The records in runs that one PutRecords call takes."""
+    """The records in chunks that each fit into one PutRecords call."""
     start, size = 0, 0
     for index, record in enumerate(records):
         record_bytes = len(record.data) + 4 * len(record.partition_key)
@@ -78,7 +78,7 @@ def aggregated(records: Sequence[OutputRecord]) -> list[OutputRecord]:
 
 def _aggregate(records: Sequence[OutputRecord]) -> OutputRecord:
     key = records[0].partition_key
-    # One for all in it: readers may drop user records whose own hash lies in another shard.
+    # Shared by all: readers may drop user records whose own hash belongs to another shard.
     hash_key = str(int.from_bytes(hashlib.md5(key.encode(), usedforsecurity=False).digest()))
     data = kpl.pack([(record.partition_key, record.data) for record in records], hash_key)
     return OutputRecord(data, key, hash_key, len(records))

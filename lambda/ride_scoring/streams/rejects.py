@@ -1,4 +1,4 @@
-"""Rejects in, one NDJSON object a batch out, in S3."""
+"""Writes rejects to S3, one NDJSON object for each batch."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class RejectStore:
-    """Sets rejects aside in one bucket."""
+    """Writes rejects to one bucket."""
 
     def __init__(self, s3: Objects, bucket: str) -> None:
         self._s3 = s3
@@ -36,10 +36,10 @@ class RejectStore:
 
 
 def object_key(rejects: Sequence[Reject]) -> str:
-    """Derived from the rejects that are in the object, so that a batch tried again overwrites its
-    own, and no other: one that ends earlier, and is written later, would take the rest away.
+    """Derived from the rejects in the object, so that a retried batch overwrites only its own
+    object. A shorter batch that is written later must not replace a longer one.
 
-    By their content too: events of two batches could share an id, as `distinct_ids` says.
+    The content counts as well, as events of two batches may share an id: see `distinct_ids`.
     """
     first = rejects[0]
     digest = hashlib.sha256()

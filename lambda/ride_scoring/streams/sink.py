@@ -1,4 +1,4 @@
-"""Predictions in, PutRecords out: nothing refused is forgotten, nothing is sent out of turn."""
+"""Writes predictions to a stream with PutRecords, in order, retrying only what was refused."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ from ride_scoring.predictions import OutputRecord
 from ride_scoring.streams import put_records
 
 _LEAST_SECONDS: Final = 0.5
-"""A call that could take no longer is not worth beginning."""
+"""With less time left than this, no further call is started."""
 _BASE_WAIT_SECONDS: Final = 0.05
 
 # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
@@ -31,9 +31,8 @@ logger = logging.getLogger(__name__)
 
 
 class Put(msgspec.Struct, frozen=True):
-    """What became of some records: how many of them, from the first on, are in for sure; how many
-    were sent again, how many times one was refused because the stream was busy, and why those that
-    are not done are not.
+    """The result of writing records: how many, counted from the first, were written (`done`);
+    how many were retried; how many refusals were throttling; and why the rest were not written.
     """
 
     done: int
@@ -45,8 +44,8 @@ class Put(msgspec.Struct, frozen=True):
 class PredictionSink:
     """Writes to one Kinesis stream. `sleep` waits seconds; `jitter` gives a number from 0 to 1.
 
-    `reserved_seconds` of the function's time are left for its answer. `aggregate` packs predictions
-    into records of the Kinesis Producer Library's.
+    `reserved_seconds` of the function's remaining time are kept for its response. `aggregate` packs
+    predictions into aggregated records of the Kinesis Producer Library (KPL).
     """
 
     def __init__(
@@ -69,8 +68,8 @@ class PredictionSink:
     def put(self, records: Sequence[OutputRecord], seconds_left: Callable[[], float]) -> Put:
         """Writes the records.
 
-        Only the refused ones of a call are tried again, and no call is made before the one before
-        it is done: PutRecords keeps no order among what it retries.
+        Only the refused records of a call are retried, and each call waits until the previous one
+        is complete, as PutRecords does not preserve order across retries.
         """
         outgoing = put_records.aggregated(records) if self._aggregate else records
         done, retried, throttled = 0, 0, 0
@@ -83,11 +82,11 @@ class PredictionSink:
         return Put(done, retried, throttled)
 
     def _put_call(self, call: Sequence[OutputRecord], seconds_left: Callable[[], float]) -> Put:
-        """One call, and again with what was refused of it, until all is in or time runs out."""
+        """Makes one call and retries what it refused, until all is written or time runs out."""
         pending: Sequence[int] = range(len(call))
         wait, attempt, retried, throttled = 0.0, 0, 0, 0
         failure = "no time was left for a call"
-        # A call takes no longer than until what is reserved of the function's time.
+        # Each call is limited to the time that is left before `reserved_seconds`.
         while (seconds := seconds_left() - wait - self._reserved_seconds) >= _LEAST_SECONDS:
             if attempt:
                 self._sleep(wait)
@@ -100,7 +99,7 @@ class PredictionSink:
             if not pending:
                 return Put(_held(call), retried, throttled)
             if hopeless:
-                break  # the batch is given back at once, and the mapping retries
+                break  # fail the batch at once: the event source mapping retries it
             wait = full_jitter(_BASE_WAIT_SECONDS, attempt, self._jitter)
             attempt += 1
         failure = f"{self._stream_name} did not take {len(pending)} records in time: {failure}"
@@ -109,8 +108,7 @@ class PredictionSink:
     def _put_once(
         self, records: Sequence[OutputRecord], seconds: float
     ) -> tuple[list[str | None], bool]:
-        """For each record None, or the code that it was refused with; and whether trying again
-        soon is of no use."""
+        """For each record None or its error code; and whether an immediate retry is pointless."""
         try:
             body = put_records.body(self._stream_name, records)
             return self._kinesis.put_records(body, len(records), seconds), False

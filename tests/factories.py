@@ -13,9 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from ride_scoring.aws import StoredObject
-from ride_scoring.domain.events import KinesisRecord, Reject, Ride
+from ride_scoring.domain.events import Ride
 from ride_scoring.errors import AwsError, StoreUnavailable
-from ride_scoring.predictions import OutputRecord, ServedModel
+from ride_scoring.predictions import ServedModel
+from ride_scoring.streams.records import KinesisRecord, OutputRecord, Reject
 from ride_scoring.streams.sink import Put
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from ride_scoring.domain.events import KinesisRecord, Prediction
+from ride_scoring.domain.events import Prediction
 from ride_scoring.predictions import ServedModel
 from ride_scoring.scoring import Batch
+from ride_scoring.streams.records import KinesisRecord
 
 _decoder = msgspec.json.Decoder(Prediction)
 

@@ -9,9 +9,11 @@ RideScoringError
     ├── ModelUnavailable   no model to score with yet
     ├── StoreUnavailable   S3 did not take or give an object
     └── AwsError           a call to AWS was refused, or got no answer
+
+`CannotScore` stands apart: it is about one record, and becomes a reject.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -65,3 +67,26 @@ class AwsError(TransientError):
         super().__init__(message)
         self.code = code
         self.hopeless = hopeless
+
+
+RejectReason = Literal[
+    "not_base64",
+    "not_utf8",
+    "not_json",
+    "schema",
+    "out_of_range",
+    "schema_version",
+    "kpl_damaged",
+    "too_large",
+    "model_output",
+]
+"""Why a record can never be scored: a closed set, so that it can be counted and alarmed on."""
+
+
+class CannotScore(Exception):
+    """A record that can never be scored: its reason code, and details."""
+
+    def __init__(self, reason: RejectReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason: RejectReason = reason
+        self.detail = detail

@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ride_scoring.decode import CannotScore
-from ride_scoring.domain.events import Arrival, Prediction, Ride, RideDuration, RideEvent, Role
+from ride_scoring.domain.events import Prediction, Ride, RideDuration, RideEvent, Role
+from ride_scoring.errors import CannotScore
+from ride_scoring.streams.records import Arrival, OutputRecord
 
 MAX_RECORD_BYTES: Final = 1024 * 1024 - 1024
 """Data and partition key of one record of a stream, unless the stream was made for larger ones,
@@ -44,18 +45,6 @@ class ScorableEvent(msgspec.Struct, frozen=True, gc=False):
 
     arrival: Arrival
     event: RideEvent
-
-
-class OutputRecord(msgspec.Struct, frozen=True, gc=False):
-    """One record for a stream, holding `holds` predictions.
-
-    An `explicit_hash_key` overrides the partition key in choosing the shard.
-    """
-
-    data: bytes
-    partition_key: str
-    explicit_hash_key: str | None = None
-    holds: int = 1
 
 
 def minutes(

@@ -12,11 +12,12 @@ from typing import Final, Protocol, TypedDict
 import msgspec
 
 from ride_scoring import predictions
-from ride_scoring.decode import CannotScore, arrivals, decode, reject, reject_whole
-from ride_scoring.domain.events import KinesisRecord, Reject
-from ride_scoring.errors import ModelRefused, StoreUnavailable, TransientError
-from ride_scoring.predictions import OutputRecord, ScorableEvent, ServedModel
+from ride_scoring.decode import decode
+from ride_scoring.errors import CannotScore, ModelRefused, StoreUnavailable, TransientError
+from ride_scoring.predictions import ScorableEvent, ServedModel
+from ride_scoring.streams.records import KinesisRecord, OutputRecord, Reject
 from ride_scoring.streams.sink import Put
+from ride_scoring.streams.unpack import arrivals, reject, reject_whole
 
 UNTRIED: Final = "the model fails on events of this record, and too slowly to try each of them"
 """Detail of events rejected without being scored one by one, as time had run out."""

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-from ride_scoring.domain.events import KinesisRecord
 from ride_scoring.models.model import Way
 from ride_scoring.scoring import BatchResult
 from ride_scoring.shadow.scorer import ShadowResult
+from ride_scoring.streams.records import KinesisRecord
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast, get_args
 
 import msgspec
 
-from ride_scoring.domain.events import Arrival, KinesisRecord, Reject, RejectReason, Ride, RideEvent
+from ride_scoring.domain.events import Ride, RideEvent
+from ride_scoring.errors import RejectReason
 from ride_scoring.predictions import ScorableEvent
 from ride_scoring.scoring import BatchResult
 from ride_scoring.shadow.scorer import ShadowResult
+from ride_scoring.streams.records import Arrival, KinesisRecord, Reject
 from ride_scoring.streams.sink import Put
 from ride_scoring.telemetry import Telemetry
 

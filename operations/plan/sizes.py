@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ride_scoring import predictions
-from ride_scoring.decode import CannotScore, decode, reject
-from ride_scoring.domain.events import Arrival, Ride
-from ride_scoring.predictions import OutputRecord, ScorableEvent, ServedModel
+from ride_scoring.decode import decode
+from ride_scoring.domain.events import Ride
+from ride_scoring.errors import CannotScore
+from ride_scoring.predictions import ScorableEvent, ServedModel
 from ride_scoring.streams import put_records
+from ride_scoring.streams.records import Arrival, OutputRecord
+from ride_scoring.streams.unpack import reject
 from stream_sim.traffic import payloads
 from trips.profile import drawn
 

@@ -9,8 +9,8 @@ import msgspec
 from infra.common.bucket import Bucket, Listed
 from operations.redrive import places
 from operations.redrive.options import Selection
-from ride_scoring.domain.events import Reject, RejectReason
-from ride_scoring.errors import UNREADABLE
+from ride_scoring.errors import UNREADABLE, RejectReason
+from ride_scoring.streams.records import Reject
 from stream_sim.kinesis.dead_letters import failed_records, unpacked
 
 _PARTITION_KEY_CHARACTERS: Final = range(1, 257)

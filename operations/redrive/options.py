@@ -9,7 +9,7 @@ import msgspec
 
 from infra.common import spec
 from infra.common.console import UserError
-from ride_scoring.domain.events import RejectReason
+from ride_scoring.errors import RejectReason
 from ride_scoring.streams.rejects import PREFIX as REJECTS_PREFIX
 from stream_sim.kinesis.dead_letters import FAILURES_PREFIX
 

@@ -13,7 +13,8 @@ from infra.common.latency import CLASSES, Counts, classes, percentile
 from operations.watch.figures import Course, Figures, Latency, Pair, Places, Served
 from operations.watch.ring import Ring
 from ride_scoring.domain import zones
-from ride_scoring.domain.events import LAST_ZONE, Prediction, Reject, Ride, Role
+from ride_scoring.domain.events import LAST_ZONE, Prediction, Ride, Role
+from ride_scoring.streams.records import Reject
 
 COURSE_SECONDS: Final = 300
 _LATENCY_SLOT_SECONDS: Final = 5

@@ -18,6 +18,7 @@ from operations.watch.board import Board
 from operations.watch.figures import Course, Figures, Places
 from ride_scoring import decode
 from ride_scoring.domain.events import Ride
+from ride_scoring.errors import CannotScore
 from ride_scoring.streams import kpl
 from stream_sim.kinesis.dead_letters import SetAside, unpacked
 from stream_sim.kinesis.predictions import predictions
@@ -128,7 +129,7 @@ def _rides(page: Page) -> Iterator[tuple[datetime, Ride | None]]:
         for data in _contents(record):
             try:
                 yield record.arrived_at, decode.decode(data).ride
-            except decode.CannotScore:
+            except CannotScore:
                 yield record.arrived_at, None
 
 

@@ -11,11 +11,11 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.common.bucket import Bucket, Listed
-from ride_scoring.decode import CannotScore, arrivals
-from ride_scoring.domain.events import KinesisRecord, Reject
-from ride_scoring.errors import UNREADABLE
+from ride_scoring.errors import UNREADABLE, CannotScore
 from ride_scoring.streams.kinesis_event import distinct_ids
+from ride_scoring.streams.records import KinesisRecord, Reject
 from ride_scoring.streams.rejects import PREFIX as REJECTS_PREFIX
+from ride_scoring.streams.unpack import arrivals
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -6,9 +6,9 @@ from typing import Final, Protocol
 
 import msgspec
 
-from ride_scoring.domain.events import RejectReason
-from ride_scoring.predictions import OutputRecord
+from ride_scoring.errors import RejectReason
 from ride_scoring.streams.put_records import aggregated
+from ride_scoring.streams.records import OutputRecord
 
 # https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
 RECORD_BYTES: Final = 1024 * 1024

@@ -15,8 +15,7 @@ from typing import IO, Any, Final, Self
 import msgspec
 
 from infra.common.console import UserError
-from ride_scoring.domain.events import RejectReason
-from ride_scoring.errors import UNREADABLE
+from ride_scoring.errors import UNREADABLE, RejectReason
 
 FILES: Final = "ledger-*.ndjson"
 """The names of a run's ledgers."""

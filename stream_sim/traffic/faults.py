@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from infra.common import spec
 from infra.common.console import UserError
-from ride_scoring.domain.events import RejectReason
+from ride_scoring.errors import RejectReason
 from ride_scoring.streams import kpl
 
 DUPLICATE: Final = "duplicate"

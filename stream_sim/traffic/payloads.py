@@ -6,16 +6,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ride_scoring.decode import CannotScore, decode
+from ride_scoring.decode import decode
 from ride_scoring.domain.events import (
     FIRST_ZONE,
     LAST_ZONE,
     MAX_DISTANCE_MILES,
     PICKUP_YEARS,
-    RejectReason,
     Ride,
     RideEvent,
 )
+from ride_scoring.errors import CannotScore, RejectReason
 from ride_scoring.streams import kpl
 from stream_sim.kinesis.outgoing import RECORD_BYTES
 from stream_sim.traffic import faults

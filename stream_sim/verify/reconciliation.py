@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from ride_scoring.domain.events import Prediction, Reject
+from ride_scoring.domain.events import Prediction
+from ride_scoring.streams.records import Reject
 from stream_sim.kinesis.dead_letters import FailedRecord, unpacked
 from stream_sim.send import ledger
 from stream_sim.verify.accuracy import Errors

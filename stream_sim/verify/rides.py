@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.common.console import UserError
-from ride_scoring.domain.events import RejectReason
+from ride_scoring.errors import RejectReason
 from stream_sim.send.ledger import Entry, Intended, PutRecord, Taken, TakenRecord, Unanswered
 
 REASONS: Final[tuple[RejectReason, ...]] = get_args(RejectReason)

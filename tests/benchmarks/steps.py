@@ -24,9 +24,10 @@ import numpy as np
 
 from ride_scoring import decode, handler, predictions
 from ride_scoring.domain import features
-from ride_scoring.domain.events import Arrival, KinesisRecord, Prediction, RideEvent
+from ride_scoring.domain.events import Prediction, RideEvent
 from ride_scoring.predictions import ScorableEvent
-from ride_scoring.streams import kinesis_event, put_records
+from ride_scoring.streams import kinesis_event, put_records, unpack
+from ride_scoring.streams.records import Arrival, KinesisRecord
 from tests.benchmarks import stub
 from tests.benchmarks.worker import Context
 
@@ -127,7 +128,7 @@ def _arrivals(records: Sequence[KinesisRecord]) -> list[Arrival]:
     return [
         arrival
         for position, record in enumerate(records)
-        for arrival in decode.arrivals(position, record)
+        for arrival in unpack.arrivals(position, record)
     ]
 
 

@@ -23,8 +23,8 @@ from infra import emulator
 from infra.common.console import UserError
 from infra.common.paths import ROOT
 from ride_scoring.aws import connect
-from ride_scoring.predictions import OutputRecord
 from ride_scoring.streams import kpl
+from ride_scoring.streams.records import OutputRecord
 from ride_scoring.streams.sink import PredictionSink
 from stream_sim.kinesis.reader import Page, Place, StreamReader, StreamRecord
 from stream_sim.kinesis.shard_reader import ShardReader

@@ -24,8 +24,9 @@ from operations.redrive import command
 from operations.redrive.claim import Claim
 from operations.redrive.run import Counts
 from ride_scoring.aws import connect
-from ride_scoring.domain.events import Reject, RejectReason
+from ride_scoring.errors import RejectReason
 from ride_scoring.streams import kpl
+from ride_scoring.streams.records import Reject
 from ride_scoring.streams.rejects import RejectStore
 from stream_sim.kinesis.dead_letters import rejects_bucket
 from tests.contract.conftest import moto_settings

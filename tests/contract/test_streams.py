@@ -18,8 +18,8 @@ from infra import emulator
 from infra.common.console import UserError
 from operations.redrive.marks import Mark
 from ride_scoring.aws import connect
-from ride_scoring.domain.events import Reject
 from ride_scoring.errors import StoreUnavailable
+from ride_scoring.streams.records import Reject
 from ride_scoring.streams.rejects import RejectStore
 from stream_sim.kinesis.dead_letters import SetAside, rejects_bucket
 from stream_sim.verify.redriven import Redriven

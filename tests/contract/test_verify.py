@@ -18,8 +18,9 @@ from infra import emulator
 from infra.common.paths import ROOT
 from operations.redrive.marks import Mark
 from ride_scoring.aws import connect
-from ride_scoring.domain.events import Prediction, Reject
+from ride_scoring.domain.events import Prediction
 from ride_scoring.streams import kpl
+from ride_scoring.streams.records import Reject
 from ride_scoring.streams.rejects import RejectStore
 from stream_sim.kinesis.dead_letters import FailedRecord
 from stream_sim.send import ledger

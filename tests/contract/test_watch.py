@@ -24,8 +24,9 @@ import pytest
 from infra.common.paths import ROOT
 from operations.watch.plain import Line
 from ride_scoring.aws import connect
-from ride_scoring.domain.events import Prediction, Reject, Ride, RideDuration, Role
+from ride_scoring.domain.events import Prediction, Ride, RideDuration, Role
 from ride_scoring.streams import kpl
+from ride_scoring.streams.records import Reject
 from ride_scoring.streams.rejects import RejectStore
 from tests.factories import event_json
 from tests.kinesis_server import KinesisServer

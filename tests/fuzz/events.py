@@ -8,9 +8,12 @@ from typing import Final
 
 import msgspec
 
-from ride_scoring.decode import CannotScore, arrivals, decode, reject, reject_whole
-from ride_scoring.domain.events import Arrival, KinesisRecord, Reject, RideEvent
+from ride_scoring.decode import decode
+from ride_scoring.domain.events import RideEvent
+from ride_scoring.errors import CannotScore
 from ride_scoring.streams import kpl
+from ride_scoring.streams.records import Arrival, KinesisRecord, Reject
+from ride_scoring.streams.unpack import arrivals, reject, reject_whole
 from tests.factories import ARRIVED_AT, NOW, record
 from tests.fuzz.finding import require
 

@@ -10,8 +10,8 @@ import pytest
 
 from infra.common.console import UserError
 from infra.common.paths import FUNCTION_SOURCES
-from ride_scoring.decode import CannotScore, decode
-from ride_scoring.errors import ModelRefused
+from ride_scoring.decode import decode
+from ride_scoring.errors import CannotScore, ModelRefused
 from tests.fuzz import guard, runs
 from tests.fuzz.finding import Finding
 from tests.fuzz.runs import Outcome, fuzz, outcome
@@ -55,7 +55,7 @@ def test_a_function_that_breaks_a_promise_is_found_out(
 NO_RANGES = Mutant(
     name="no range is checked",
     file="decode.py",
-    text="    _check_ranges(event)\n",
+    text="    require_scorable(event)\n",
     instead="",
     caught_by=(),
 )

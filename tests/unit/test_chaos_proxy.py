@@ -27,8 +27,8 @@ from infra.chaos.proxy import Proxy
 from localstack_processes import shard
 from ride_scoring import aws
 from ride_scoring.errors import AwsError
-from ride_scoring.predictions import OutputRecord
 from ride_scoring.streams import put_records
+from ride_scoring.streams.records import OutputRecord
 
 BUCKET, KEY, STREAM = "models", "models/ä b+c%2F/pointer.json", "ride-predictions"
 BODY = bytes(range(256)) * 40

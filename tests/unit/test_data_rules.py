@@ -4,8 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ride_scoring.decode import CannotScore, decode
+from ride_scoring.decode import decode
 from ride_scoring.domain.events import PICKUP_YEARS
+from ride_scoring.errors import CannotScore
 from tests import trip_files
 from tests.factories import event_json, shared
 from trips import trip_records

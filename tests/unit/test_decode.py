@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ride_scoring.decode import CannotScore, arrivals, decode, reject_whole
+from ride_scoring.decode import decode
 from ride_scoring.domain.events import RideEvent
+from ride_scoring.errors import CannotScore
 from ride_scoring.streams import kinesis_event, kpl
+from ride_scoring.streams.unpack import arrivals, reject_whole
 from tests.factories import NOW, event_json, record, shared
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.common.console import UserError
-from ride_scoring.decode import CannotScore, decode
+from ride_scoring.decode import decode
+from ride_scoring.errors import CannotScore
 from ride_scoring.streams import kpl
 from stream_sim.traffic import faults
 

@@ -10,7 +10,7 @@ import pytest
 from infra.common.paths import TERRAFORM
 from operations.plan import emitted, measured
 from operations.plan.emitted import Emitted, Metric
-from ride_scoring.domain.events import RejectReason
+from ride_scoring.errors import RejectReason
 from ride_scoring.scoring import Scorer
 from ride_scoring.shadow.scorer import ShadowResult
 from ride_scoring.telemetry import Telemetry

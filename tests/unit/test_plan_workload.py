@@ -9,8 +9,8 @@ from infra.common.paths import ROOT
 from operations.plan import sizes
 from operations.plan.sizes import payload_units
 from operations.plan.workload import Load, most_records_a_batch, workload
-from ride_scoring.predictions import OutputRecord
 from ride_scoring.streams import kpl, put_records
+from ride_scoring.streams.records import OutputRecord
 from stream_sim.traffic.riders import Riders
 from stream_sim.traffic.sources import Synthetic
 from tests import runs

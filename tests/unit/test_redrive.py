@@ -14,8 +14,9 @@ from operations.redrive.documents import Document, Event, listed
 from operations.redrive.options import Selection, Source, selection
 from operations.redrive.run import Counts, redrive
 from operations.redrive.sender import Sender
-from ride_scoring.domain.events import Reject, RejectReason
+from ride_scoring.errors import RejectReason
 from ride_scoring.streams import kpl
+from ride_scoring.streams.records import Reject
 from stream_sim.kinesis.puts import Puts
 from tests.unit.test_producer import FakeStream
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from infra.common import spec
 from ride_scoring import decode
-from ride_scoring.domain.events import KinesisRecord, RejectReason
-from ride_scoring.streams import kpl
+from ride_scoring.errors import CannotScore, RejectReason
+from ride_scoring.streams import kpl, unpack
+from ride_scoring.streams.records import KinesisRecord
 from stream_sim.kinesis.outgoing import OutgoingRecord, packed
 from stream_sim.send.ledger import Run, ride_id
 from stream_sim.traffic import faults, payloads
@@ -63,13 +64,13 @@ def said(record: OutgoingRecord) -> list[Said]:
     text = base64.b64encode(record.data).decode()
     found: list[Said] = []
     try:
-        events = decode.arrivals(0, KinesisRecord("s:1", "1", record.partition_key, 0.0, text))
-    except decode.CannotScore as cause:
+        events = unpack.arrivals(0, KinesisRecord("s:1", "1", record.partition_key, 0.0, text))
+    except CannotScore as cause:
         return [(None, cause.reason)]
     for event in events:
         try:
             found.append((str(decode.decode(event.data).ride_id), None))
-        except decode.CannotScore as cause:
+        except CannotScore as cause:
             found.append((None, cause.reason))
     return found
 

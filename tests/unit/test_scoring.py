@@ -9,10 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from ride_scoring import predictions
-from ride_scoring.domain.events import KinesisRecord, Reject, Ride
+from ride_scoring.domain.events import Ride
 from ride_scoring.errors import ModelRefused, ModelUnavailable
 from ride_scoring.scoring import BatchResult, Scorer
 from ride_scoring.streams import kpl
+from ride_scoring.streams.records import KinesisRecord, Reject
 from tests.factories import (
     NOW,
     FakeModels,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from infra.common.console import UserError
-from ride_scoring.domain.events import Prediction, RejectReason
+from ride_scoring.domain.events import Prediction
+from ride_scoring.errors import RejectReason
 from ride_scoring.streams import kpl
 from stream_sim.kinesis.dead_letters import FailedRecord
 from stream_sim.send import ledger

@@ -14,7 +14,8 @@ from operations.watch.app import WatchApp
 from operations.watch.board import Board
 from operations.watch.city import city
 from operations.watch.feed import Contact, Sight
-from ride_scoring.domain.events import LAST_ZONE, Prediction, Reject, Ride, RideDuration, Role
+from ride_scoring.domain.events import LAST_ZONE, Prediction, Ride, RideDuration, Role
+from ride_scoring.streams.records import Reject
 
 BEGAN = datetime(2023, 1, 14, 12, 0, tzinfo=UTC)
 NOW = BEGAN + timedelta(seconds=61)

@@ -1,4 +1,4 @@
-"""The contracts on the wire: ride events in, predictions and rejects out.
+"""What the function scores, and what it says of it: ride events in, predicted durations out.
 
 Field names in Python are the code's; `name=` gives the name on the wire.
 """
@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
+
+from ride_scoring.errors import CannotScore
 
 SCHEMA_VERSION: Final = 1
 FIRST_ZONE: Final = 1
@@ -41,59 +43,6 @@ class RideEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     schema_version: int = SCHEMA_VERSION
 
 
-class KinesisRecord(msgspec.Struct, frozen=True, gc=False):
-    """One record as Lambda hands it over, its data still in base64.
-
-    `event_id` is `<shard id>:<sequence number>`; `arrived_at` is seconds since the epoch.
-    """
-
-    event_id: str
-    sequence_number: str
-    partition_key: str
-    arrived_at: float
-    data_base64: str
-
-
-class Arrival(msgspec.Struct, frozen=True, gc=False):
-    """The bytes of one event: a whole Kinesis record, or one of many that a record aggregates.
-
-    `position` is that of the Kinesis record in its batch. `event_id` is the record's, and of one of
-    many `<shard id>:<sequence number>:<index>`. No two in a batch share one.
-    """
-
-    position: int
-    event_id: str
-    partition_key: str
-    arrived_at: float
-    data: bytes
-
-
-RejectReason = Literal[
-    "not_base64",
-    "not_utf8",
-    "not_json",
-    "schema",
-    "out_of_range",
-    "schema_version",
-    "kpl_damaged",
-    "too_large",
-    "model_output",
-]
-"""Why a record can never be scored: a closed set, so that it can be counted and alarmed on."""
-
-
-class Reject(msgspec.Struct, frozen=True):
-    """A record that can never be scored, with all that is needed to send it again."""
-
-    event_id: str
-    reason: RejectReason
-    detail: str
-    data_base64: str
-    partition_key: str
-    arrived_at: datetime
-    rejected_at: datetime
-
-
 Role = Literal["champion", "shadow"]
 """Whether a prediction is the answer, or what a model that is only tried out would have said."""
 
@@ -121,3 +70,38 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     ride: Ride
     arrived_at: datetime
     scored_at: datetime
+
+
+def require_scorable(event: RideEvent) -> None:
+    """Raises `CannotScore` where a value is out of range."""
+    ride = event.ride
+    if not FIRST_ZONE <= ride.pickup_zone <= LAST_ZONE:
+        raise _outside("PULocationID", ride.pickup_zone, f"a zone from {FIRST_ZONE} to {LAST_ZONE}")
+    if not FIRST_ZONE <= ride.dropoff_zone <= LAST_ZONE:
+        raise _outside(
+            "DOLocationID", ride.dropoff_zone, f"a zone from {FIRST_ZONE} to {LAST_ZONE}"
+        )
+    if not 0 <= ride.trip_distance <= MAX_DISTANCE_MILES:
+        raise _outside(
+            "trip_distance", ride.trip_distance, f"from 0 to {MAX_DISTANCE_MILES:g} miles"
+        )
+    pickup = ride.pickup_datetime
+    if pickup is not None and pickup.year not in PICKUP_YEARS:
+        years = f"a year from {PICKUP_YEARS.start} to {PICKUP_YEARS.stop - 1}"
+        raise _outside("pickup_datetime", pickup.year, years)
+    ride_id_characters = _characters(str(event.ride_id))
+    if not 1 <= ride_id_characters <= MAX_RIDE_ID_CHARACTERS:
+        raise CannotScore(
+            "out_of_range",
+            f"ride_id has {ride_id_characters} characters; must have 1 to {MAX_RIDE_ID_CHARACTERS}",
+        )
+
+
+def _characters(text: str) -> int:
+    """Length in UTF-16 code units, as services written in Java count characters."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+
+
+def _outside(field: str, value: float, taken: str) -> CannotScore:
+    kind = type(value).__name__
+    return CannotScore("out_of_range", f"{field} is {value!s:.20} ({kind}); must be {taken}")

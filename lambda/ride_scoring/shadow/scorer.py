@@ -7,10 +7,10 @@ from datetime import datetime
 import msgspec
 
 from ride_scoring import predictions
-from ride_scoring.decode import CannotScore
-from ride_scoring.errors import RideScoringError
-from ride_scoring.predictions import OutputRecord, ScorableEvent, ServedModel
+from ride_scoring.errors import CannotScore, RideScoringError
+from ride_scoring.predictions import ScorableEvent, ServedModel
 from ride_scoring.scoring import Models, Predictions
+from ride_scoring.streams.records import OutputRecord
 
 
 class ShadowResult(msgspec.Struct, frozen=True):

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ride_scoring.domain.events import KinesisRecord
 from ride_scoring.errors import NotAKinesisEvent
+from ride_scoring.streams.records import KinesisRecord
 
 _YEAR_2200: Final = 7_258_118_400
 """In seconds since the epoch."""

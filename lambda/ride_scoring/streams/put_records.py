@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from ride_scoring.predictions import OutputRecord
 from ride_scoring.streams import kpl
+from ride_scoring.streams.records import OutputRecord
 
 # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
 MAX_RECORDS_A_CALL: Final = 500

@@ -6,9 +6,9 @@ from typing import Final
 
 import msgspec
 
-from ride_scoring.domain.events import Reject
 from ride_scoring.errors import AwsError, StoreUnavailable
 from ride_scoring.ports import Objects
+from ride_scoring.streams.records import Reject
 
 PREFIX: Final = "rejects/"
 _DIGEST_CHARACTERS: Final = 16

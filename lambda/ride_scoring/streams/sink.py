@@ -10,8 +10,8 @@ import msgspec
 from ride_scoring.backoff import full_jitter, system_random
 from ride_scoring.errors import AwsError
 from ride_scoring.ports import CALL_SECONDS, Streams
-from ride_scoring.predictions import OutputRecord
 from ride_scoring.streams import put_records
+from ride_scoring.streams.records import OutputRecord
 
 _LEAST_SECONDS: Final = 0.5
 """With less time left than this, no further call is started."""

@@ -6,9 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
-from ride_scoring.domain.events import Prediction, Reject
+from ride_scoring.domain.events import Prediction
 from ride_scoring.errors import UNREADABLE
 from ride_scoring.streams import kinesis_event, kpl
+from ride_scoring.streams.records import Reject
 from ride_scoring.streams.rejects import PREFIX as REJECTS_PREFIX
 from ride_scoring.telemetry import Telemetry
 from stream_sim.kinesis import dead_letters

@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from ride_scoring.domain.events import RejectReason, Ride
+from ride_scoring.domain.events import Ride
+from ride_scoring.errors import RejectReason
 from ride_scoring.streams import kpl
 from stream_sim.simulation.schedule import Burst, RideKind
 from stream_sim.simulation.world.models import (

@@ -6,11 +6,12 @@ from typing import Final
 
 import msgspec
 
-from ride_scoring.domain.events import Prediction, Reject
+from ride_scoring.domain.events import Prediction
 from ride_scoring.errors import AwsError
 from ride_scoring.models import store
 from ride_scoring.ports import CALL_SECONDS
 from ride_scoring.streams import kpl
+from ride_scoring.streams.records import Reject
 from stream_sim.simulation.world import models
 from stream_sim.simulation.world.buckets import Buckets, Stored
 from stream_sim.simulation.world.door import TIMED_OUT, Door

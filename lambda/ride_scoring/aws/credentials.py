@@ -24,15 +24,15 @@ RELATIVE_URI: Final = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 TOKEN: Final = "AWS_CONTAINER_AUTHORIZATION_TOKEN"  # noqa: S105 - a variable's name
 TOKEN_FILE: Final = f"{TOKEN}_FILE"
 
-# botocore's ContainerMetadataFetcher: the only hosts that are told the token in plain text.
+# botocore's ContainerMetadataFetcher: the only hosts that are sent the token without TLS.
 _CONTAINER_HOST: Final = "169.254.170.2"
 _PLAIN_HOSTS: Final = frozenset({_CONTAINER_HOST, "169.254.170.23", "fd00:ec2::23", "localhost"})
 
 EARLY_SECONDS: Final = 300.0
-"""So long before their end keys are renewed, if the endpoint gives others."""
+"""Keys are renewed this long before they expire, if the endpoint offers new ones."""
 _EARLY_AGAIN_SECONDS: Final = 30.0
 _EARLY_FETCH_SECONDS: Final = 1.0
-"""A renewal that can wait may take no more of a call's time."""
+"""Time limit for a renewal that is not yet urgent."""
 _FETCH_SECONDS: Final = 2.0
 _FETCH_ATTEMPTS: Final = 3
 _WAIT_SECONDS: Final = 0.1
@@ -59,7 +59,7 @@ class CredentialSource(Protocol):
         """Credentials that have not expired. Raises `AwsError`."""
 
     def renewed(self, refused: Credentials, deadline: float, /) -> Credentials | None:
-        """Others than those that AWS calls expired, or None. Raises `AwsError`."""
+        """Credentials other than those that AWS reported as expired, or None. Raises `AwsError`."""
 
 
 class FixedCredentials(msgspec.Struct, frozen=True):

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from urllib3 import HTTPResponse
 
 CONNECT_SECONDS: Final = 1.5
-"""What connecting to one of a host's addresses may take, TLS not counted."""
+"""Timeout for connecting to one of a host's addresses, without TLS."""
 IDLE_SECONDS: Final = 60.0
-"""A connection idle for longer is not used again: gateways forget it without telling either end."""
+"""Connections idle for longer are not reused: gateways drop them without notifying either end."""
 _MAX_IDLE: Final = 4
 
 _TRANSPORT_ERRORS: Final = (OSError, HTTPException, HTTPError)
 
 
 class PassingError(AwsError):
-    """Another attempt, moments later, may go well."""
+    """A transient failure: a retry may succeed."""
 
 
 class NoAnswer(PassingError):
-    """Nothing came back, or not the whole of it. `code` says at which point."""
+    """No response, or an incomplete one. `code` says at which stage."""
 
 
 class Request(NamedTuple):
@@ -150,7 +150,7 @@ class Http:
 
 
 class _Stale(Exception):
-    """A kept connection was closed before it brought anything."""
+    """A reused connection was closed before any response arrived."""
 
 
 def _begin(connection: PacedConnection, deadline: float) -> PacedSocket:

@@ -1,4 +1,4 @@
-"""One attempt at a call: signed by botocore, sent, and its answer or AWS's refusal given back."""
+"""One attempt of a call: signed by botocore and sent. Returns the reply or raises AWS's error."""
 
 import contextlib
 import logging
@@ -94,7 +94,7 @@ class Signed:
         return reply
 
     def _attempt(self, request: Request, seconds: float) -> Reply:
-        """Made once more with other credentials where AWS calls these expired."""
+        """Retries once with other credentials if AWS reports these as expired."""
         deadline = time.monotonic() + seconds
         credentials = self._credentials.current(deadline)
         reply = self._http.exchange(self._signed(request, credentials), deadline)
@@ -131,7 +131,7 @@ class _JsonError(msgspec.Struct, frozen=True):
 
 
 def _refusal(what: str, origin: Origin, reply: Reply) -> AwsError:
-    """Without AWS's own message, which may quote what was sent."""
+    """Omits AWS's own message, which may quote the request."""
     code = _error_code(reply)
     request_id = reply.headers.get("x-amz-request-id") or reply.headers.get("x-amzn-requestid")
     message = f"{what}: {origin} answered {reply.status} {code} (request {request_id})"

@@ -59,7 +59,7 @@ class PacedTlsConnection(PacedConnection, HTTPSConnection):
 
 
 def _dial(host: str, port: int, connect_seconds: float, deadline: float) -> socket.socket:
-    """The first of the host's addresses that takes a connection. Raises `OSError`."""
+    """Connects to the first of the host's addresses that accepts. Raises `OSError`."""
     failure: OSError = TimeoutError("the deadline of the call has passed")
     for family, kind, protocol, _, address in socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM

@@ -1,7 +1,7 @@
 """The first way to load a model: the ONNX file that the publisher compiled from it.
 
-No scikit-learn, scipy, pandas or MLflow comes into the process. The file says of itself from which
-files it was made and how far it was found from them; what does not match is refused.
+Needs no scikit-learn, scipy, pandas or MLflow. The file records which files it was compiled from,
+and its largest difference from them; a mismatch is refused.
 """
 
 import os
@@ -19,7 +19,7 @@ FILE: Final = "compiled.onnx"
 INPUT: Final = "features"
 OUTPUT: Final = "minutes"
 PARITY_MINUTES: Final = 1e-6
-"""A compiled model that differs by this much from its source is none."""
+"""A compiled model that differs from its source by this much is refused."""
 
 
 _FOLDER_OF_WEIGHTS: Final = "session.model_external_initializers_file_folder_path"
@@ -30,14 +30,14 @@ _PARTS: Final = 16
 
 
 class Parity(msgspec.Struct, frozen=True):
-    """Over how many rides compiled model and source were compared, and how far they differed."""
+    """How many rides the compiled model and its source were compared on, and their difference."""
 
     rides: int
     largest_difference_minutes: float
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """What a compiled file says of itself. `sources` maps each path to the SHA-256 it had.
+    """Metadata of a compiled file. `sources` maps each path to its SHA-256 at compile time.
 
     `sorted_by` names the two features in whose order a large batch is scored fastest, if any do.
     """

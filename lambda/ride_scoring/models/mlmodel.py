@@ -1,4 +1,4 @@
-"""An MLmodel file in, what it says of the model out: its flavours, its signature, its run."""
+"""Reads an MLmodel file: the model's flavours, signature and run."""
 
 import re
 from typing import Any, Final
@@ -26,8 +26,8 @@ _NULL: Final = "tag:yaml.org,2002:null"
 
 
 class _Loader(yaml.CBaseLoader):
-    """Texts, lists, mappings and null: no number or date is looked at here, and long ones take long
-    to read.
+    """Loads strings, lists, mappings and null only: numbers and dates are not needed here, and long
+    ones are slow to parse.
     """
 
 
@@ -43,7 +43,7 @@ class Column(msgspec.Struct, frozen=True):
 
 
 class Description(msgspec.Struct, frozen=True):
-    """What an MLmodel file says, as far as it is read. `inputs` is None without a signature."""
+    """The parts of an MLmodel file that are used. `inputs` is None without a signature."""
 
     flavors: dict[str, dict[str, Any]]
     inputs: tuple[Column, ...] | None
@@ -61,7 +61,7 @@ class Description(msgspec.Struct, frozen=True):
 
     @property
     def code_path(self) -> str | None:
-        """The Python code that the model brings along, if it does."""
+        """Where the model's own Python code is, if it has any."""
         for flavor in self.flavors.values():
             if code := flavor.get("code") or flavor.get("model_code_path"):
                 return str(code)
@@ -103,7 +103,7 @@ def read(files: ModelFiles) -> Description:
 
 
 def _require_plain(content: bytes) -> None:
-    """Raises `ModelRefused` where what is small as it is written is large once it is read."""
+    """Raises `ModelRefused` for a small file that would be large once parsed."""
     depth = 0
     for event in yaml.parse(content, yaml.CBaseLoader):
         if isinstance(event, yaml.AliasEvent):
@@ -136,7 +136,7 @@ def _inputs(signature: dict[str, Any]) -> tuple[Column, ...]:
 
 
 def _require_inside(said: object, key: str = "") -> None:
-    """No path that a flavour names leads out of the model's directory. Raises `ModelRefused`."""
+    """Raises `ModelRefused` if a flavour names a path outside the model directory."""
     if isinstance(said, dict):
         for name, value in said.items():
             _require_inside(value, str(name))

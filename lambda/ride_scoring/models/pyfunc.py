@@ -1,6 +1,6 @@
 """The third way to load a model: MLflow's pyfunc, for any flavour, with all of MLflow.
 
-A model can bring code of its own along in many ways, so none is read where that is not allowed.
+Such a model can contain code in many ways, so none is loaded unless that is allowed.
 """
 
 import sys
@@ -15,10 +15,10 @@ from ride_scoring.models.sklearn_flavor import ALLOW_PICKLE_VARIABLE
 
 
 class PyfuncModel:
-    """What takes a matrix, or the course's dicts, and gives minutes.
+    """Takes a matrix, or the Zoomcamp's dicts, and returns minutes.
 
-    It holds on to the model's files and code: a model may read the one and import the other when it
-    is asked, not when it is loaded.
+    Keeps the model's files and code, as a model may read files and import modules when it predicts,
+    not only when it is loaded.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ def load(files: ModelFiles, description: Description, *, allow_pickle: bool) -> 
 
 
 class _Code:
-    """The Python code that one version brings along: where it is looked for, and what was imported.
+    """The Python code of one version: its entries in `sys.path`, and its imported modules.
 
-    Versions hold modules of the same names, and Python knows one of each name. So that of the
-    version which is loaded or asked is in place, and that of any other is put away: also when what
-    was loaded is refused, and the version before it goes on.
+    Versions have modules of the same names, and Python holds only one module of each name. So the
+    modules of the version in use are put in place, and those of the other version are removed, also
+    after a new version was refused and the previous one keeps serving.
     """
 
     _in_place: "_Code | None" = None
@@ -96,7 +96,7 @@ class _Code:
 
 
 def _is_a_copys(module: ModuleType) -> bool:
-    """Whether the module's file, or the folders of a package without one, are in a copy of one."""
+    """Whether the module, or a namespace package's folder, lies in a copy of a model."""
     file = getattr(module, "__file__", None)
     places = [file] if file else getattr(module, "__path__", None) or ()
     return any(COPY_PREFIX in str(place) for place in places)

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class ModelWatch(Protocol):
-    """Is told what becomes of the models that are tried."""
+    """Observes which models are loaded and which are refused."""
 
     def model_loaded(self, way: Way, milliseconds: float, *, swapped: bool) -> None: ...
 
@@ -25,7 +25,7 @@ class ModelWatch(Protocol):
 
 
 class Unwatched:
-    """Nobody is told: what becomes of a shadow is in the log alone."""
+    """Observes nothing: a shadow's models are reported in the log only."""
 
     def model_loaded(self, way: Way, milliseconds: float, *, swapped: bool) -> None: ...
 
@@ -35,9 +35,9 @@ class Unwatched:
 class AliasedModel:
     """The model that an alias names.
 
-    The pointer is looked at between batches, at most every `refresh_seconds`, and at each batch
-    while a champion is waited for. A version that is refused is not tried again until the pointer
-    changes, and what served before goes on. `clock` gives seconds.
+    The pointer is checked between batches, at most every `refresh_seconds`, and before every batch
+    while no champion is loaded. A refused version is not tried again until the pointer changes, and
+    the previous version keeps serving. `clock` returns seconds.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class AliasedModel:
         raise ModelUnavailable(f"no model is published as {self._alias}")
 
     def look_anew(self) -> None:
-        """What was last read of the pointer may be of any age: the next batch looks at it."""
+        """Makes the next batch check the pointer, whenever it was last read."""
         self._looked_at = float("-inf")
 
     def _look(self) -> None:
@@ -86,7 +86,7 @@ class AliasedModel:
             pointer = self._store.pointer(
                 self._alias,
                 unless_etag=self._settled_etag,
-                # With a model at hand, a look is not worth a batch's time.
+                # While a model serves, a slow check is not worth delaying a batch.
                 patient=self._served is None,
             )
             if pointer is None:
@@ -99,12 +99,12 @@ class AliasedModel:
             logger.warning("version %s goes on: %s", self._served.version, error)
 
     def _try(self, content: bytes) -> None:
-        """Serves what the pointer names, or refuses it: either is settled until it changes."""
+        """Loads what the pointer names, or refuses it; either holds until the pointer changes."""
         started = time.perf_counter()
         try:
             pointer = decode_pointer(content)
             if pointer.manifest_sha256 == self._manifest_sha256:
-                return  # what serves already: the pointer was written anew, or moved back
+                return  # already serving: the pointer was rewritten, or moved back
             manifest, loaded = self._store.load(pointer, allow_pickle=self._allow_pickle)
         except ModelUnavailable:
             raise
@@ -130,7 +130,7 @@ class AliasedModel:
 
 
 class PinnedModel:
-    """One model directory, without an alias: read when it is first asked for, and never again."""
+    """One model directory, without an alias: loaded on first use, and never reloaded."""
 
     def __init__(
         self,
@@ -157,7 +157,7 @@ class PinnedModel:
         return self._served
 
     def look_anew(self) -> None:
-        """Nothing: it never changes."""
+        """Does nothing: a pinned model never changes."""
 
     def _load(self) -> ServedModel:
         started = time.perf_counter()
@@ -177,12 +177,12 @@ class PinnedModel:
 
 
 def as_unavailable(error: Exception) -> ModelUnavailable:
-    """What the system's own failures count as: trying again can help."""
+    """A failure of the system, such as a full disk: a retry may succeed."""
     return ModelUnavailable(f"the model cannot be loaded now: {type(error).__name__}: {error}")
 
 
 def as_refusal(error: Exception) -> ModelRefused:
-    """What a model that fails in any way of its own counts as."""
+    """A failure of the model itself, of whatever kind."""
     if isinstance(error, ModelRefused):
         return error
     return ModelRefused(f"the model cannot be loaded: {type(error).__name__}: {error}")

@@ -1,7 +1,7 @@
 """The second way to load a model: MLflow's scikit-learn flavour, read without importing MLflow.
 
-skops runs no code and may name no types but scikit-learn's classes; a pickle, which can run any
-code where it is read, is read only where that was allowed.
+skops runs no code, and may name only scikit-learn's classes as types. A pickle, which can run any
+code when it is loaded, is loaded only if that is allowed.
 """
 
 import importlib
@@ -23,11 +23,10 @@ from ride_scoring.models.mlmodel import Description
 
 ALLOW_PICKLE_VARIABLE: Final = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
 _TRUSTED_ROOT: Final = "sklearn."
-"""An MLmodel file names the types it wants trusted, so whoever can write a model could name any.
-Only classes of scikit-learn are taken from its list: a function, even one of NumPy's, could be one
-that runs text as code."""
+"""An MLmodel file names the types to trust, so whoever can write a model could name any. Only
+scikit-learn's classes are accepted: a function, even one of NumPy's, could run text as code."""
 _MOST_UNPACKED: Final = 20
-"""Times its size: skops stores without compressing, and what others compress shrinks less."""
+"""Maximum ratio of unpacked to packed size: skops does not compress, and others compress less."""
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ class Estimator(Protocol):
 
 
 class _Flavor(msgspec.Struct, frozen=True):
-    """What MLflow writes of a scikit-learn model, as far as it is read."""
+    """The parts of MLflow's scikit-learn flavour that are used."""
 
     pickled_model: str
     serialization_format: str = "pickle"
@@ -117,14 +116,14 @@ def _from_skops(content: bytes, named_types: Sequence[str]) -> object:
 
 
 def _predicting(found: object) -> Estimator:
-    """What is read may be anything that can be written."""
+    """Raises `ModelRefused` unless the loaded object can predict."""
     if not callable(getattr(found, "predict", None)):
         raise ModelRefused(f"the model's file holds no estimator: {type(found).__name__}")
     return cast("Estimator", found)
 
 
 def _require_unpackable(content: bytes) -> None:
-    """skops unpacks each file whole. No more comes out of one than the archive says."""
+    """Refuses a zip bomb. skops unpacks each file whole, to the size stated in the archive."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         unpacked_bytes = sum(item.file_size for item in archive.infolist())
     if unpacked_bytes > _MOST_UNPACKED * len(content):
@@ -146,7 +145,7 @@ def _is_class_of_scikit_learn(name: str) -> bool:
 
 
 def _predict(fitted: Estimator, description: Description) -> Callable[[Any], object]:
-    """What takes a matrix, or the course's dicts, as pyfunc would hand them to the estimator."""
+    """Takes a matrix, or the Zoomcamp's dicts, and passes them on as pyfunc would."""
     predict, names = fitted.predict, description.feature_names
     if names is None:
         return predict

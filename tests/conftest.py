@@ -1,6 +1,7 @@
 """Which tests run beside which (`make test`), and what those that play a person start from."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -28,6 +29,8 @@ hypothesis.settings.register_profile(
     "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("shared")
+# A shell that starts pytest with `&` has it ignore Ctrl-C, and so would each command under test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _FIRST = {"integration": 0, "terraform": 1}
 _DEMOS = ("test_run_it", "test_demo_killed.py")

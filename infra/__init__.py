@@ -1,1 +1,1 @@
-"""What runs and packs the system: environments, LocalStack without Docker, package, demo."""
+"""Runs and packages the system: environments, LocalStack without Docker, package, demo."""

@@ -1,6 +1,6 @@
-"""The folder that a zip was made of in, a CycloneDX 1.6 document of what the zip holds out.
+"""Writes a CycloneDX 1.6 bill of materials for the folder that a zip was built from.
 
-The same zip gives the same bytes: no time of day is in it, and its serial number is the digest's.
+Reproducible: the timestamp is fixed, and the serial number is derived from the zip's digest.
 https://cyclonedx.org/docs/1.6/json/
 """
 
@@ -27,10 +27,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 _MADE_AT: Final = datetime(1980, 1, 1, tzinfo=UTC)
-"""The library writes a time in any case: that of the zip's entries."""
+"""The library always writes a timestamp: use that of the zip's entries."""
 
-# What the pinned distributions call a licence that SPDX has another name for. The classifiers "BSD
-# License" and "Apache Software License" say no version: they stay as they are.
+# Licence names of the pinned distributions, mapped to SPDX ids. The classifiers "BSD License" and
+# "Apache Software License" state no version, so they stay as they are.
 _SPDX: Final = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2.0": "Apache-2.0",
@@ -41,11 +41,11 @@ _CLASSIFIER: Final = "License :: OSI Approved :: "
 
 
 def document(folder: Path, pins: str, project: str, zip_sha256: str) -> str:
-    """The JSON of the distributions that are installed in `folder`.
+    """The CycloneDX JSON of the distributions installed in `folder`.
 
-    `pins` are the lines of infra/requirements/function.txt, `project` those of pyproject.toml. The
-    hashes of a component are those of all the wheels and sources that its pin allows: what was
-    installed has one of them.
+    `pins` is the text of infra/requirements/function.txt, `project` that of pyproject.toml. A
+    component lists the hashes of all wheels and sdists that its pin allows; the installed one is
+    among them.
     """
     found = {_name(held): held for held in distributions(path=[str(folder)])}
     hashes = _pinned_hashes(pins)
@@ -68,9 +68,9 @@ def document(folder: Path, pins: str, project: str, zip_sha256: str) -> str:
 
 
 def licences(written: str) -> Counter[str]:
-    """How many components of a document have each licence, most first; "none" where one has none.
+    """Components per licence in a document; those without one count as "none".
 
-    A component with several licences counts for each of them.
+    A component with several licences counts once for each.
     """
     components = json.loads(written)["components"]
     return Counter(name for item in components for name in _licences_of(item) or ["none"])
@@ -108,7 +108,7 @@ def _component(name: str, held: Distribution, hashes: Iterable[str]) -> Componen
 
 
 def _declared(held: Distribution) -> Iterator[License]:
-    """The licences in a distribution's metadata, the word that says most of them."""
+    """The licences in a distribution's metadata, from its most specific field."""
     factory = LicenseFactory()
     told = held.metadata
     if expression := told.get("License-Expression"):
@@ -122,12 +122,12 @@ def _declared(held: Distribution) -> Iterator[License]:
 
 
 def _spdx(told: str) -> str | None:
-    """SPDX's id of a licence; None for one that it does not have, or for a licence's whole text."""
+    """The SPDX id of a licence; None if SPDX has none, or if `told` is a full licence text."""
     return fixup_id(_SPDX.get(told, told))
 
 
 def _pinned_hashes(pins: str) -> dict[str, list[str]]:
-    """SHA-256 of all the files that each pin allows, by the distribution's name."""
+    """SHA-256 of all files that each pin allows, by distribution name."""
     entries = re.split(r"^(?=\S)", pins, flags=re.MULTILINE)
     named = [entry.partition("==") for entry in entries if "==" in entry]
     return {
@@ -137,7 +137,7 @@ def _pinned_hashes(pins: str) -> dict[str, list[str]]:
 
 
 def _among(components: Mapping[str, Component], requirements: Iterable[str]) -> list[Component]:
-    """The components that requirements name, those for an extra left out."""
+    """The components that the requirements name, excluding those of extras."""
     wanted = [Requirement(requirement) for requirement in requirements]
     names = {
         canonicalize_name(item.name)

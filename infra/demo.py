@@ -1,5 +1,5 @@
-"""The main job: everything brought up, a compressed day of rides sent, watched and counted, what
-was set aside sent again, and everything taken down."""
+"""The main demo: brings everything up, sends, watches and counts a compressed day of rides,
+redrives failed ones, and takes everything down."""
 
 import shutil
 from pathlib import Path
@@ -24,7 +24,7 @@ _DAY: Final = (
     *("--count", "5000", "--rate", "350"),
     *("--shape", "diurnal:day_seconds=14", "--shape", "poisson"),
 )
-"""A day from midnight to midnight in 14 seconds, its busiest hour about what LocalStack holds."""
+"""A day from midnight to midnight in 14 seconds; its peak hour is about LocalStack's capacity."""
 _FAULTS: Final = (
     *("--malformed", "0.01", "--fault", "duplicate=0.01", "--fault", "late=0.002"),
     *("--fault", "out-of-order=0.02", "--fault", "huge=0.001"),
@@ -44,7 +44,7 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 def demo(port: int | None, *, keep: bool) -> None:
-    """Runs the whole; exit code 1 where a ride is lost, failed or unexpected."""
+    """Runs the demo. Exit code 1 if a ride is lost, failed or unexpected."""
     steps = Steps()
     with lifecycle.brought_up(port, steps, keep=keep) as (deployed, model):
         shutil.rmtree(_OUT, ignore_errors=True)

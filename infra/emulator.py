@@ -1,4 +1,4 @@
-"""LocalStack without Docker: a port in, an endpoint out. Its functions run as local processes."""
+"""LocalStack without Docker; its functions run as local processes."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from infra.common.console import UserError
 from infra.common.paths import LOCALSTACK_PYTHON, ROOT, RUNTIME_PYTHON
 from infra.common.processes import Children
 
-HOST: Final = "127.0.0.1"  # and not localhost, for which S3 clients go to virtual hosts
+HOST: Final = "127.0.0.1"  # not localhost, which makes S3 clients use virtual-hosted addresses
 VERSION: Final = "4.14.0"  # pinned in infra/localstack/pyproject.toml
 _SERVICES: Final = "s3,kinesis,sqs,sns,iam,sts,kms,logs,cloudwatch,lambda"
 _START_SECONDS: Final = 90.0
@@ -30,22 +30,22 @@ TEST_ACCOUNT: Final = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-"""What AWS's clients want to have, and LocalStack does not look at."""
+"""Required by AWS clients, ignored by LocalStack."""
 OWN_ACCOUNT: Final = {
     **TEST_ACCOUNT,
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
-"""The same for a LocalStack of ours: the person's own files may name other endpoints."""
+"""The same for our own LocalStack: the user's configuration files may name other endpoints."""
 
 _opener: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""Goes to the endpoint itself, whatever proxy leads to the world."""
+"""Connects directly, ignoring any proxy."""
 
 
 class LocalStack:
-    """One LocalStack, its state in `folder`. Its state does not outlive it.
+    """One LocalStack with its state in `folder`, which is lost when it stops.
 
-    `functions_endpoint` is where its functions find AWS, if not at itself.
+    `functions_endpoint` is where its functions reach AWS, if not at LocalStack itself.
     """
 
     def __init__(self, folder: Path, port: int, functions_endpoint: str | None = None) -> None:
@@ -55,7 +55,7 @@ class LocalStack:
         self._functions_endpoint = functions_endpoint
 
     def start(self, children: Children, environment: Mapping[str, str]) -> int:
-        """Starts it and waits until it is healthy; its process id. Raises `UserError`."""
+        """Starts it, waits until it is healthy, and returns its process id. Raises `UserError`."""
         require_free(self._port)
         shutil.rmtree(self._folder, ignore_errors=True)
         (temporary := self._folder / "tmp").mkdir(parents=True)
@@ -73,10 +73,11 @@ class LocalStack:
         return {
             "SERVICES": _SERVICES,
             "GATEWAY_LISTEN": f"{HOST}:{self._port}",
-            # A virtual machine can look like a container to it; then it writes outside its root.
+            # LocalStack may mistake a virtual machine for a container, and then writes outside its
+            # root.
             "OVERRIDE_IN_DOCKER": "0",
             "FILESYSTEM_ROOT": str(self._folder / "root"),
-            "TMPDIR": str(temporary),  # shared, two instances would share the unzipped functions
+            "TMPDIR": str(temporary),  # instances sharing it would share unzipped functions
             "DNS_ADDRESS": "0",
             "SKIP_SSL_CERT_DOWNLOAD": "1",
             "DISABLE_EVENTS": "1",
@@ -84,7 +85,7 @@ class LocalStack:
             "LAMBDA_PROCESS_PYTHON": str(RUNTIME_PYTHON),
             "LAMBDA_PROCESS_ENDPOINT_URL": self._functions_endpoint or self.endpoint,
             "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.05",
-            # Left alone, an idle mapping looks at its stream only every ten seconds.
+            # By default an idle mapping polls its stream only every ten seconds.
             "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "1",
             "PROVIDER_OVERRIDE_KINESIS": "moto",
             "PROVIDER_OVERRIDE_S3": "apart",
@@ -116,7 +117,7 @@ def free_port() -> int:
 
 
 def require_free(port: int) -> None:
-    """Raises `UserError` where something listens on the port already."""
+    """Raises `UserError` if something already listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -129,7 +130,7 @@ def require_free(port: int) -> None:
 
 
 def host_of(endpoint: str) -> str:
-    """The host of an endpoint, empty where its URL names none."""
+    """The host of an endpoint; empty if its URL has none."""
     try:
         return urlsplit(endpoint).hostname or ""
     except ValueError:
@@ -137,7 +138,7 @@ def host_of(endpoint: str) -> str:
 
 
 def answers(endpoint: str) -> bool:
-    """Whether anything listens at the endpoint; what it is, the first call to it will say."""
+    """Whether anything listens at the endpoint; the first call will tell what it is."""
     try:
         parts = urlsplit(endpoint)
         port = parts.port or (443 if parts.scheme == "https" else 80)

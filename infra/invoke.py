@@ -1,7 +1,7 @@
-"""An event's file in, the function's answer out: on this machine, by AWS's own runtime client.
+"""Invokes the function locally on an event file, through AWS's own runtime client.
 
-The function runs from the sources, in the project's environment, which reads models in all three
-ways; what it is told by its environment is what this process has in its own.
+The function runs from source in the project's environment, which can read models in all three
+formats; its configuration comes from this process's environment.
 """
 
 import json
@@ -34,7 +34,7 @@ _OWN_ERRORS: Final = frozenset(
     kind.__name__
     for kind in (SettingsError, NotAKinesisEvent, ModelRefused, ModelUnavailable, AwsError)
 )
-"""What a person can mend: the sentence says it all, and the traceback in the log nothing more."""
+"""Errors that a user can fix: the sentence says it all, so the logged traceback is omitted."""
 _LAMBDA: Final = {
     "AWS_LAMBDA_FUNCTION_NAME": "ride-scoring",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
@@ -57,13 +57,13 @@ def invoke(path: Path) -> None:
 
 
 class Started:
-    """One execution environment of the function, which takes one event after another."""
+    """One execution environment of the function, which handles events one after another."""
 
     def __init__(self, process: RuntimeProcess) -> None:
         self._process = process
 
     def answer(self, event: bytes) -> bytes:
-        """Raises `UserError` with what the function says where it fails."""
+        """Raises `UserError` with the function's error message if it fails."""
         return _answer(self.outcome(event))
 
     def outcome(self, event: bytes) -> Outcome:
@@ -76,7 +76,7 @@ class Started:
 
 @contextmanager
 def started(environment: Mapping[str, str]) -> Iterator[Started]:
-    """The function, told so much by its environment. Raises `UserError` where it does not start."""
+    """The function, configured by its environment. Raises `UserError` if it does not start."""
     command = [sys.executable, "-m", "awslambdaric", _HANDLER]
     process = RuntimeProcess(command, {**environment, **_LAMBDA}, ROOT)
     try:
@@ -102,7 +102,7 @@ def _event(path: Path) -> bytes:
 
 
 def _refuse(constant: str) -> None:
-    """Python reads NaN and Infinity; JSON, and Lambda's runtime, know neither."""
+    """Python accepts NaN and Infinity; JSON and Lambda's runtime do not."""
     raise ValueError(f"{constant} is not JSON")
 
 
@@ -123,7 +123,7 @@ def _answer(outcome: Outcome) -> bytes:
 
 
 def _message(payload: bytes) -> str:
-    """The sentence in an error document of Lambda's."""
+    """The message in one of Lambda's error documents."""
     return str(_document(payload).get("errorMessage", payload.decode(errors="replace")))
 
 

@@ -1,4 +1,4 @@
-"""A stack's life: brought up, left standing, taken down; one command in a checkout at a time."""
+"""The lifecycle of a stack: up, standing, down; one command at a time per checkout."""
 
 import fcntl
 import os
@@ -20,7 +20,7 @@ from infra.terraform import find_binary
 
 
 def up(port: int | None) -> None:
-    """Brings a stack up and leaves it standing; one that stands is brought up to date."""
+    """Brings a stack up and leaves it standing; updates one that already stands."""
     with _alone(stack.STANDING), Children() as children:
         standing = _bring_up(children, stack.STANDING, port, Steps())[0]
         _leave_standing(children, standing)
@@ -42,7 +42,7 @@ def down() -> None:
 def brought_up(
     port: int | None, steps: Steps, *, keep: bool
 ) -> Iterator[tuple[Stack, TrainedModel]]:
-    """A context with a stack of its own, taken down at its end unless it is kept."""
+    """A context with a new stack, taken down at exit unless `keep` is set."""
     folder = stack.STANDING if keep else stack.demo_folder()
     with _alone(folder), Children() as children:
         if not keep:
@@ -61,9 +61,9 @@ def brought_up(
 def thrown_away(
     port: int, steps: Steps, functions_endpoint: str, variables: Mapping[str, str]
 ) -> Iterator[tuple[Stack, TrainedModel]]:
-    """A context with a stack on a LocalStack of its own, with which all that is on it ends.
+    """A context with a stack on its own LocalStack, which is stopped at exit with everything on it.
 
-    Its functions find AWS at `functions_endpoint`. Raises `UserError`.
+    Its functions reach AWS at `functions_endpoint`. Raises `UserError`.
     """
     for name in ("AWS_ENDPOINT_URL", "MLFLOW_TRACKING_URI"):
         if os.environ.get(name):
@@ -78,7 +78,7 @@ def thrown_away(
 
 @contextmanager
 def standing_or_brought_up(port: int | None, steps: Steps) -> Iterator[Stack]:
-    """A context with the stack that stands, which is left as it is, or else one of its own."""
+    """A context with the standing stack, left as it is, or else with a temporary one."""
     endpoint = stack.standing_endpoint(stack.STANDING)
     if endpoint is None:
         with brought_up(port, steps, keep=False) as (deployed, _):
@@ -97,7 +97,7 @@ def _bring_up(
     functions_endpoint: str | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> tuple[Stack, TrainedModel]:
-    find_binary()  # say at once that it is missing, not after a minute of other steps
+    find_binary()  # fail at once if it is missing, not a minute into the run
     rides = os.environ.get("RIDES")
     if rides and not Path(ROOT, rides).is_file():
         raise UserError(f"RIDES={rides} is not there: name a parquet file of TLC trip records")
@@ -107,7 +107,7 @@ def _bring_up(
         endpoint = stack.open_endpoint(children, folder, port, steps, functions_endpoint)
     else:
         _require_same(endpoint, port)
-    # Names given in this shell win over those that the stack was made with.
+    # Names set in this shell override those that the stack was created with.
     endpoint = msgspec.structs.replace(endpoint, settings=endpoint.settings | names)
     deployed = Stack(children, folder, steps, endpoint, variables)
     return deployed, deployed.bring_up(rides)
@@ -115,7 +115,8 @@ def _bring_up(
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Two commands on one folder would take each other's stack for what a kill left behind."""
+    """Holds the folder's lock: two commands would take each other's stack for remains of a killed
+    run."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f"{folder.name}.lock").open("wb") as lock:
         try:
@@ -128,7 +129,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _require_same(standing: Endpoint, port: int | None) -> None:
-    """Raises `UserError` where another endpoint is asked for than the one that stands."""
+    """Raises `UserError` if a different endpoint than the standing one is requested."""
     asked = [os.environ.get("AWS_ENDPOINT_URL"), port and f"http://{emulator.HOST}:{port}"]
     for url in filter(None, asked):
         if url != standing.url:
@@ -136,7 +137,7 @@ def _require_same(standing: Endpoint, port: int | None) -> None:
 
 
 def _refuse_the_standing_stack() -> None:
-    """In a shell that was set up for the standing stack, a demo would deploy over it."""
+    """Guards against a shell set up for the standing stack, where a demo would deploy over it."""
     given = os.environ.get("AWS_ENDPOINT_URL")
     standing = stack.standing_endpoint(stack.STANDING) if given else None
     if standing is not None and standing.url == given:
@@ -147,7 +148,7 @@ def _refuse_the_standing_stack() -> None:
 
 
 def _clear_remains(folder: Path) -> None:
-    """Stops what a demo that was killed may have left, where it is ours."""
+    """Stops what a killed demo may have left, if it is ours."""
     remains = stack.standing_endpoint(folder)
     if remains is not None and remains.localstack_pid is not None:
         stack.close_endpoint(folder, remains)

@@ -1,8 +1,8 @@
-"""The function's sources and pinned dependencies in, a zip for Lambda out: always the same bytes.
-Beside it a bill of materials says what it holds.
+"""Builds the function's Lambda zip, reproducibly, from sources and pinned dependencies, and its
+bill of materials.
 
-No Docker: wheels for Lambda's platform are chosen by name, so it works on any machine. Byte code
-is packed with them: compiling it at the first start can take longer than Lambda lets a start take.
+No Docker: wheels are selected for Lambda's platform by name, so any machine can build it. Byte code
+is included: compiling it on the first start can exceed Lambda's init timeout.
 """
 
 import csv
@@ -30,7 +30,7 @@ from infra.common.processes import Children
 Architecture = Literal["x86_64", "arm64"]
 
 _PLATFORMS: Final[dict[Architecture, str]] = {
-    # Amazon Linux 2023, Lambda's system, has glibc 2.34.
+    # Lambda's Amazon Linux 2023 has glibc 2.34.
     "x86_64": "x86_64-manylinux_2_28",
     "arm64": "aarch64-manylinux_2_28",
 }
@@ -40,28 +40,28 @@ _MAX_UNZIPPED_BYTES: Final = 250 * 1024 * 1024
 _TASK_ROOT: Final = "/var/task"
 _FOLDER_PREFIX: Final = "unfinished-"
 _ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a zip can hold."""
+"""The earliest time that a zip can store."""
 
-_KEPT: Final = ("botocore/data/xray/*",)  # X-Ray's library makes a client where tracing is on
+_KEPT: Final = ("botocore/data/xray/*",)  # X-Ray's library creates a client if tracing is on
 _LEFT_OUT: Final = (
     ".lock",  # uv's own
-    "bin/*",  # commands, which a function never runs
+    "bin/*",  # commands, which the function never runs
     "*/tests/*",
-    "*/__pycache__/*",  # compiled anew below
+    "*/__pycache__/*",  # recompiled below
     "*.pyi",
     "*.h",
     "*.pxd",
     "*.pyx",
     "*/include/*",
-    "botocore/data/*/*",  # models of AWS's services: the function uses no clients of theirs
-    "onnxruntime/quantization/*",  # what makes and changes models, and does not run them
+    "botocore/data/*/*",  # AWS service models: the function does not use botocore's clients
+    "onnxruntime/quantization/*",  # for creating and converting models, not for running them
     "onnxruntime/tools/*",
     "onnxruntime/transformers/*",
 )
 
 
 class Package(msgspec.Struct, frozen=True):
-    """A built zip, and the document of what it holds. Sizes are bytes."""
+    """A built zip and its bill of materials. Sizes are bytes."""
 
     path: Path
     bill: Path
@@ -76,14 +76,14 @@ def package_path(architecture: Architecture) -> Path:
 
 
 def build(architecture: Architecture) -> Package:
-    """Builds the zip, unless the one that is there was built from the same inputs."""
+    """Builds the zip, unless the existing one was built from the same inputs."""
     with _alone():
         return _build(architecture)
 
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Two at once wait for each other: what one has unfinished the other would take for remains."""
+    """Holds the build lock: one build would take another's unfinished folder for remains."""
     BUILD.mkdir(parents=True, exist_ok=True)
     with (BUILD / ".lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -111,9 +111,8 @@ def _build(architecture: Architecture) -> Package:
 
 
 def sources_digest() -> str:
-    """SHA-256 of what the zip is made of, as terraform/package.tf computes it: Terraform refuses to
-    deploy a zip that was built from other sources than those of the checkout.
-    """
+    """SHA-256 of the zip's sources, computed as in terraform/package.tf: Terraform refuses to
+    deploy a zip that was built from sources other than the checkout's."""
     files = [*_source_files(), REQUIREMENTS / "function.txt"]
     lines = (
         f"{hashlib.sha256(file.read_bytes()).hexdigest()} {file.relative_to(ROOT).as_posix()}\n"
@@ -131,9 +130,8 @@ def _bill(path: Path) -> Path:
 
 
 def _inputs_digest(architecture: Architecture) -> str:
-    """Changes whenever the zip would, or what is said of it: sources, pins, the modules that make
-    both, the project's version, the compiler's.
-    """
+    """Changes whenever the zip or its bill would: covers the sources, pins, building modules,
+    project version and compiler version."""
     digest = hashlib.sha256(f"{architecture} {sys.version}".encode())
     makers = [Path(__file__), Path(bill_of_materials.__file__), _PROJECT]
     for file in [REQUIREMENTS / "function.txt", *makers, *_source_files()]:
@@ -163,7 +161,7 @@ def _install_dependencies(folder: Path, architecture: Architecture) -> None:
         *(UV, "pip", "install", "--quiet", "--target", folder),
         *("--python", sys.executable, "--python-platform", _PLATFORMS[architecture]),
         *("--only-binary", ":all:", "--no-deps", "--require-hashes"),
-        *("--link-mode", "copy"),  # files are removed below: never touch the cache behind a link
+        *("--link-mode", "copy"),  # files are deleted below, which must not affect uv's cache
         *("--requirement", REQUIREMENTS / "function.txt"),
     ]
     code, said = _run(command, _environment())
@@ -181,8 +179,8 @@ def _left_out(folder: Path) -> Iterator[Path]:
 
 
 def _shorten(record: Path, folder: Path) -> None:
-    """Leaves a package's list of its files with those that are there. Of the commands that are left
-    out it has digests, and they begin with the path of the checkout's interpreter.
+    """Removes missing files from a distribution's RECORD. The digests of omitted commands would
+    vary, since these start with the path of the checkout's interpreter.
     https://packaging.python.org/en/latest/specifications/recording-installed-packages/
     """
     rows = [
@@ -201,18 +199,18 @@ def _matches(name: str, patterns: Sequence[str]) -> bool:
 def _compile(folder: Path) -> None:
     command: list[str | Path] = [
         *(sys.executable, "-m", "compileall", "-q", "-s", folder, "-p", _TASK_ROOT),
-        # Trusted as it is: Lambda's unzipping changes times, and hashing sources costs start-up.
+        # Unchecked: Lambda's unzipping changes timestamps, and hashing sources slows the start.
         *("--invalidation-mode", "unchecked-hash", folder),
     ]
-    # The order in a set constant is in the bytes.
+    # Set constants are serialised in hash order.
     code, said = _run(command, {**_environment(), "PYTHONHASHSEED": "0"})
     if code != 0:
         raise UserError(f"the function's sources do not compile: {said}")
 
 
 def _environment() -> dict[str, str]:
-    """The person's, with their index and their proxy, less what would change the bytes: how Python
-    compiles, and where it puts that."""
+    """The user's environment, with their package index and proxy, without what would change the
+    bytes: how Python compiles, and where it puts the result."""
     return {
         name: value
         for name, value in os.environ.items()

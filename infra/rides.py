@@ -1,4 +1,4 @@
-"""rides: the verbs of all parts in one command, each as `python -m` of its part has it."""
+"""rides: the verbs of all parts in one command, each the same as in `python -m` of its part."""
 
 from typing import TYPE_CHECKING, NoReturn
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 def main() -> NoReturn:
-    """Runs the verb on the command line, and ends the process."""
+    """Runs the command line's verb and exits the process."""
     console.run(_run)
 
 
 def _run() -> None:
-    # A Ctrl-C while they are imported is one too.
+    # Handle Ctrl-C during these imports too.
     from infra.cli import app as whole  # noqa: PLC0415 - as above
     from operations.cli import app as operations  # noqa: PLC0415 - as above
     from stream_sim.cli import app as simulator  # noqa: PLC0415 - as above
@@ -24,11 +24,11 @@ def _run() -> None:
 
 
 def joined(parts: "dict[str, typer.Typer]") -> "typer.Typer":
-    """One command line with the verbs of all, each part under its title."""
+    """One command line with all verbs, each part under its own title."""
     app = console.new_app("Sends rides, makes and moves models, runs and takes down the system.")
     for title, part in parts.items():
         for verb in part.registered_commands:
-            if verb.hidden:  # an old name, whose verb is another part's by now
+            if verb.hidden:  # a deprecated name that another part's verb now uses
                 continue
             verb.rich_help_panel = title
             app.registered_commands.append(verb)

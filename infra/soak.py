@@ -1,4 +1,4 @@
-"""Rides for minutes at the highest rate that the stack holds: none may be lost."""
+"""Sends rides for minutes at the highest rate that the stack sustains: none may be lost."""
 
 import shutil
 from pathlib import Path
@@ -17,14 +17,14 @@ from infra.traffic import FAULTS, sent, verified, watched, write_summary
 
 _OUT: Final = OUT / "soak"
 _TRIAL: Final = ("--count", "6000", "--rate", "20000")
-"""More at once than any stack on one machine holds: what comes out meanwhile is what it holds."""
+"""More than a stack on one machine can handle, so its throughput is its capacity."""
 _HELD: Final = 0.8
-"""The share of it that is asked for: sending and counting take their share of the machine."""
+"""Share of the capacity to send at: sending and counting take CPU too."""
 _DEADLINE_SECONDS: Final = 120
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """out/soak/summary.json; `rate` is rides a second as they were asked for."""
+    """out/soak/summary.json. `rate` is the requested rides per second."""
 
     minutes: float
     rate: float
@@ -34,7 +34,7 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 def soak(port: int | None, minutes: float) -> None:
-    """Soaks the stack that stands, or one of its own; exit code 1 where a ride is lost, failed or
+    """Soaks the standing stack or a temporary one. Exit code 1 if a ride is lost, failed or
     unexpected."""
     steps = Steps()
     with lifecycle.standing_or_brought_up(port, steps) as deployed:
@@ -55,7 +55,7 @@ def soak(port: int | None, minutes: float) -> None:
 
 
 def _held(deployed: Stack) -> float:
-    """The rides a second that come out where more go in than it holds. Raises `UserError`."""
+    """Throughput in rides per second when overloaded. Raises `UserError`."""
     sent(deployed, _OUT / "trial", *_TRIAL)
     trial = verified(deployed, _OUT / "trial", _DEADLINE_SECONDS)
     if not trial.clean or not trial.rides_per_second:

@@ -1,4 +1,4 @@
-"""The whole system on one endpoint: brought up from nothing, taken down to nothing."""
+"""The whole system on one endpoint: brought up from nothing and taken down again."""
 
 import os
 import platform
@@ -34,16 +34,16 @@ _RECORD: Final = "endpoint.json"
 _STANDS_ALREADY: Final = re.compile(r"already exists|AlreadyExists|ResourceInUse|AlreadyOwned")
 _STOP_SECONDS: Final = 10.0
 _ANSWER_SECONDS: Final = 10.0
-"""A busy LocalStack can take some seconds to say that it is healthy."""
+"""A busy LocalStack can take some seconds to report that it is healthy."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 NAMES: Final = {"MODEL_NAME": "model_name", "MODEL_ALIAS": "model_alias"}
-"""What the publisher and the function must call the same: a command's variable, and Terraform's."""
+"""Names that publisher and function must agree on: environment variable to Terraform variable."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where a stack is, and what a command must have in its environment to work with it.
+    """A stack's endpoint, and the environment that a command needs to work with it.
 
-    `localstack_pid` is None where the endpoint is not ours to stop.
+    `localstack_pid` is None if the endpoint is not ours to stop.
     """
 
     url: str
@@ -63,7 +63,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 class TrainedModel(msgspec.Struct, frozen=True):
-    """What the training says of the model, as far as it is shown."""
+    """The fields shown of the output of `training train`."""
 
     name: str
     version: str
@@ -77,7 +77,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Promotion(msgspec.Struct, frozen=True):
-    """What the training says of a promotion, as far as it matters here."""
+    """The fields used of the output of `training promote`."""
 
     promoted: bool
     before: str | None
@@ -85,7 +85,7 @@ class Promotion(msgspec.Struct, frozen=True):
 
 
 class StepFailed(UserError):
-    """One of the project's own commands failed, and has said why."""
+    """One of the project's own commands failed; it has already printed why."""
 
     def __init__(self, module: str, code: int) -> None:
         super().__init__(f"`python -m {module}` ended with exit code {code}")
@@ -98,9 +98,9 @@ def open_endpoint(
     steps: Steps,
     functions_endpoint: str | None = None,
 ) -> Endpoint:
-    """Takes the endpoint in AWS_ENDPOINT_URL, or starts a LocalStack. Raises `UserError`."""
+    """Uses the endpoint in AWS_ENDPOINT_URL, or starts a LocalStack. Raises `UserError`."""
     registry = {}
-    # A store of its own: the model that is champion in the user's registry stays champion.
+    # A separate registry, so the champion in the user's own one does not change.
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         registry["MLFLOW_TRACKING_URI"] = surroundings.sqlite_address(folder / "mlflow.db")
     if given := os.environ.get("AWS_ENDPOINT_URL"):
@@ -131,9 +131,9 @@ def open_endpoint(
 
 
 def standing_endpoint(folder: Path) -> Endpoint | None:
-    """The endpoint that an earlier command left in the folder, where it still stands.
+    """The endpoint recorded in the folder by an earlier command, if it is still up.
 
-    Raises `UserError` where that cannot be told: to forget it would orphan what stands there.
+    Raises `UserError` if that cannot be determined: forgetting it would orphan the stack.
     """
     try:
         endpoint = msgspec.json.decode((folder / _RECORD).read_bytes(), type=Endpoint)
@@ -146,7 +146,7 @@ def standing_endpoint(folder: Path) -> Endpoint | None:
                 f"{folder} if what stood there is gone"
             )
         return endpoint
-    # Both, as another program may have got the number of a LocalStack that ended, or its port.
+    # Check both: another program may have taken the pid or the port of a LocalStack that exited.
     deadline = time.monotonic() + _ANSWER_SECONDS
     while reaper.leads_a_group(endpoint.localstack_pid):
         if emulator.healthy(endpoint.url):
@@ -161,16 +161,16 @@ def standing_endpoint(folder: Path) -> Endpoint | None:
 
 
 def close_endpoint(folder: Path, endpoint: Endpoint) -> None:
-    """Stops LocalStack where it is ours, with its functions, and forgets the stack."""
+    """Stops LocalStack, if ours, with its functions, and deletes the stack's state."""
     if endpoint.localstack_pid is not None:
         reaper.end({endpoint.localstack_pid}, _STOP_SECONDS)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 class Stack:
-    """One deployment on an endpoint, its Terraform state in `folder`.
+    """One deployment on an endpoint, with its Terraform state in `folder`.
 
-    `variables` are Terraform's, over those of the profile.
+    `variables` are Terraform's, and override the profile's.
     """
 
     def __init__(
@@ -190,7 +190,7 @@ class Stack:
         self._variables = {"architecture": self._architecture, **named, **(variables or {})}
 
     def bring_up(self, trip_file: str | None) -> TrainedModel:
-        """A model, the package, Terraform, and the model published."""
+        """Trains a model, builds the package, applies Terraform and publishes the model."""
         model = self._champion(self._train(trip_file))
         self._package()
         self._apply()
@@ -199,12 +199,12 @@ class Stack:
         return model
 
     def destroy(self) -> None:
-        """Destroys what Terraform made."""
+        """Destroys what Terraform created."""
         with self._steps.step("destroy", "terraform destroy"):
             self._terraform().destroy(self._variables)
 
     def command(self, module: str, *arguments: str) -> bytes:
-        """What one of the project's own commands prints. Raises `StepFailed`."""
+        """The output of one of the project's own commands. Raises `StepFailed`."""
         code, said = self.run(module, *arguments)
         if code != 0:
             raise StepFailed(f"{module} {arguments[0]}", code)
@@ -219,17 +219,18 @@ class Stack:
         )
 
     def start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """Starts one of the project's own commands; what it prints is progress here."""
+        """Starts one of the project's own commands; its output goes to standard error."""
         command = [sys.executable, "-m", module, *arguments]
         environment = self.endpoint.environment(os.environ)
         return self._children.start(command, environment, output=sys.stderr.fileno())
 
     def let_go(self, started: subprocess.Popen[bytes]) -> None:
-        """Forgets a command that was started, and has ended."""
+        """Stops tracking a started command that has exited."""
         self._children.let_go(started.pid)
 
     def write_environment_file(self) -> Path:
-        """A file for a shell to source, with all that the commands and Terraform read."""
+        """Writes a file for a shell to source, with everything that the commands and Terraform
+        read."""
         path = self._folder / "env"
         variables = {f"TF_VAR_{name}": value for name, value in self._variables.items()}
         settings = {**self.endpoint.settings, **self._terraform().settings, **variables}
@@ -247,7 +248,7 @@ class Stack:
         return model
 
     def _champion(self, trained: TrainedModel) -> TrainedModel:
-        """The trained model, where it is promoted; else the one that stays, on the same rides."""
+        """The trained model if promoted; otherwise the champion, measured on the same rides."""
         with self._steps.step("promote", "model promoted") as step:
             promotion = self._promote()
             if promotion.promoted:
@@ -257,7 +258,7 @@ class Stack:
         return TrainedModel(trained.name, str(promotion.before), rmse)
 
     def _promote(self) -> Promotion:
-        """A model that is no better than the one that stands is no error here."""
+        """A model that is no better than the champion is not an error here."""
         with tempfile.TemporaryFile() as complaint:
             code, said = self.run("training", "promote", "--json", errors=complaint.fileno())
             promotion = msgspec.json.decode(said, type=Promotion) if said else None
@@ -280,7 +281,7 @@ class Stack:
             with _explained(self.endpoint.url):
                 terraform.apply(self._variables)
             outputs = terraform.outputs()
-        # What the deployment calls things, and not what anybody here would have called them.
+        # Use the deployment's names, not our defaults.
         settings = self.endpoint.settings | exported(outputs["environment"])
         self.endpoint = msgspec.structs.replace(self.endpoint, settings=settings)
         _write(self._folder, self.endpoint)
@@ -291,7 +292,7 @@ class Stack:
 
 @contextmanager
 def _explained(url: str) -> Iterator[None]:
-    """Says of what stands already whose it is likely to be."""
+    """Explains who probably owns a deployment that already exists."""
     try:
         yield
     except UserError as error:
@@ -305,7 +306,7 @@ def _explained(url: str) -> Iterator[None]:
 
 
 def names_given(environment: Mapping[str, str]) -> dict[str, str]:
-    """The names that a person gives a stack, by their variables. Raises `UserError`."""
+    """The names that the user gives a stack through variables. Raises `UserError`."""
     given: dict[str, str] = {}
     for name, variable in NAMES.items():
         values = {environment.get(name, ""), environment.get(f"TF_VAR_{variable}", "")} - {""}
@@ -328,21 +329,21 @@ def exported(text: str) -> dict[str, str]:
 
 
 def demo_folder() -> Path:
-    """Where a demo that leaves nothing standing keeps its state.
+    """State folder of a demo that leaves nothing standing.
 
-    For an endpoint that is not ours it is kept, so that a demo after one that was killed goes on
-    from what stands there.
+    It depends on the endpoint if that is given, so that a demo after a killed one continues with
+    what stands there.
     """
     given = os.environ.get("AWS_ENDPOINT_URL")
     return LOCALSTACK / (f"demo-{urlsplit(given).netloc.replace(':', '-')}" if given else "demo")
 
 
 def local_architecture() -> Architecture:
-    """The architecture that functions run on here."""
+    """The architecture that functions run on locally."""
     return "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
 
 
 def _write(folder: Path, endpoint: Endpoint) -> None:
     unfinished = folder / f"{_RECORD}.part"
     unfinished.write_bytes(msgspec.json.encode(endpoint))
-    unfinished.replace(folder / _RECORD)  # whole or not at all, whenever we are killed
+    unfinished.replace(folder / _RECORD)  # atomic, even if we are killed

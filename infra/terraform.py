@@ -1,4 +1,4 @@
-"""Runs Terraform (or OpenTofu) on a folder of HCL: variables in, outputs out."""
+"""Runs Terraform (or OpenTofu) on a folder of HCL."""
 
 import json
 import os
@@ -21,20 +21,20 @@ from infra.common.processes import Children
 
 MIRROR_VARIABLE: Final = "TERRAFORM_PROVIDER_MIRROR"
 _DATA: Final = LOCALSTACK / "terraform"
-"""Keeps the provider between runs."""
+"""Caches the provider between runs."""
 _REGISTRY_FOLDER: Final = "registry.terraform.io"
 _SEARCH_DEPTH: Final = 6
 _NEVER_SEARCHED: Final = {
     *("proc", "sys", "dev", "node_modules", ".terraform", ".localstack"),
-    "tmp",  # anyone may write there, and what is found is run
+    "tmp",  # world-writable, and the provider found would be executed
 }
 
 
 class Terraform:
-    """Terraform with a state of its own in `folder`, in the given environment.
+    """Terraform with its own state in `folder`, in the given environment.
 
-    `configuration` is the folder of HCL, `profile` names the values in its envs/, if any; `data` is
-    where Terraform keeps what it installs for the one configuration.
+    `configuration` is the folder of HCL, `profile` the name of a values file in its envs/, if any,
+    `data` Terraform's data directory for this configuration.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class Terraform:
         self._configuration = configuration
         self._profile = profile
         self.state = folder / "terraform.tfstate"
-        # From where Terraform is run to: so the path of the checkout, which a person may have
-        # chosen freely, is in no argument.
+        # Relative to where Terraform runs, so the checkout's path, which may contain anything, is
+        # in no argument.
         state = shlex.quote(
             f"-state={os.path.relpath(self.state.resolve(), configuration.resolve())}"
         )
@@ -67,13 +67,13 @@ class Terraform:
             "TF_CLI_ARGS_plan": state,
             "TF_CLI_ARGS_output": state,
         }
-        # Terraform would warn of a file that is not there at every command.
+        # Terraform would warn about a missing file on every command.
         if (file := environment.get("TF_CLI_CONFIG_FILE")) and not Path(file).exists():
             self.settings["TF_CLI_CONFIG_FILE"] = str(_write_config(""))
         self._environment = {**surroundings.for_terraform(environment), **self.settings}
 
     def check(self) -> None:
-        """Whether the HCL is in shape and valid. Raises `UserError`."""
+        """Checks that the HCL is formatted and valid. Raises `UserError`."""
         code, said = self.run("fmt", "-check", "-recursive", "-no-color")
         if code != 0:
             raise UserError(f"not in Terraform's shape, mend with `make format`: {_one_line(said)}")
@@ -83,7 +83,7 @@ class Terraform:
             raise UserError(f"terraform validate failed: {_one_line(said)}")
 
     def init(self) -> None:
-        """Gets the provider: what is there already, the registry's, or a mirror's on the disk."""
+        """Installs the provider: the cached one, the registry's, or one from a mirror on disk."""
         code, said = self.run("init", "-no-color")
         if code != 0 and "registry" in said:
             mirror = find_mirror(self._environment)
@@ -108,7 +108,7 @@ class Terraform:
         self._run_json("destroy", variables)
 
     def values(self, variables: Mapping[str, str]) -> list[str]:
-        """The flags that give the profile's values, and the variables over them."""
+        """Flags for the profile's values and the variables, which override them."""
         profile = [] if self._profile is None else [f"-var-file=envs/{self._profile}.tfvars"]
         return [*profile, *(f"-var={name}={value}" for name, value in variables.items())]
 
@@ -119,14 +119,14 @@ class Terraform:
         return {name: output["value"] for name, output in json.loads(said).items()}
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        """The exit code of one of Terraform's commands, and what it said."""
+        """Exit code and output of a Terraform command."""
         child = self._start(*arguments)
         said, _ = child.communicate()
         self._children.let_go(child.pid)
         return child.returncode, said.decode(errors="replace")
 
     def _run_json(self, verb: str, variables: Mapping[str, str]) -> None:
-        """Applies or destroys; raises `UserError` with Terraform's own diagnostics."""
+        """Applies or destroys. Raises `UserError` with Terraform's own diagnostics."""
         child = self._start(verb, "-auto-approve", "-json", *self.values(variables))
         said, _ = child.communicate()
         self._children.let_go(child.pid)
@@ -145,7 +145,7 @@ class Terraform:
 def find_mirror(environment: Mapping[str, str]) -> Path | None:
     """The parent of an unpacked `registry.terraform.io` that has the AWS provider for this system.
 
-    Where the variable names a folder, that one alone counts; otherwise the disk is searched.
+    If the variable names a folder, only that is considered; otherwise the disk is searched.
     """
     if named := environment.get(MIRROR_VARIABLE):
         folder = Path(named).expanduser()
@@ -160,7 +160,7 @@ def find_mirror(environment: Mapping[str, str]) -> Path | None:
 
 
 def _mirrors(root: Path) -> Iterator[Path]:
-    """Folders with a `registry.terraform.io` in them, on the root's own device, breadth first."""
+    """Folders containing a `registry.terraform.io`, on the root's device, breadth first."""
     device = root.stat().st_dev
     level = [root]
     for _ in range(_SEARCH_DEPTH):
@@ -184,7 +184,7 @@ def _folders(folder: Path, device: int) -> list[Path]:
                 and entry.stat(follow_symlinks=False).st_dev == device
             ]
     except OSError:
-        return []  # not ours to read
+        return []  # not readable
 
 
 def _holds_provider(folder: Path) -> bool:
@@ -194,7 +194,7 @@ def _holds_provider(folder: Path) -> bool:
 
 
 def _fits(version: str) -> bool:
-    """Whether terraform/versions.tf takes it."""
+    """Whether terraform/versions.tf accepts this version."""
     try:
         return Version("5.100") <= Version(version) < Version("7")
     except InvalidVersion:
@@ -202,7 +202,7 @@ def _fits(version: str) -> bool:
 
 
 def _may_be_run(file: Path) -> bool:
-    """Whether it is a program, and nobody but root or ourselves can have put it there."""
+    """Whether the file is executable, and writable only by root or us."""
     status = file.stat()
     ours = status.st_uid in {0, os.getuid()}
     return status.st_size > 0 and os.access(file, os.X_OK) and ours and not status.st_mode & 0o022
@@ -232,7 +232,7 @@ def find_binary() -> str:
 
 
 def _diagnostics(said: bytes) -> list[str]:
-    """What Terraform's machine-readable output says went wrong."""
+    """The errors in Terraform's machine-readable output."""
     sentences = []
     for line in said.splitlines():
         try:
@@ -246,5 +246,5 @@ def _diagnostics(said: bytes) -> list[str]:
 
 
 def _one_line(text: str) -> str:
-    """The text without Terraform's boxes and line breaks."""
+    """The text without Terraform's box drawing and line breaks."""
     return re.sub(r"[\s│╷╵]+", " ", text).strip()

@@ -1,4 +1,4 @@
-"""Rides through a stack, by the simulator's own commands: sent, watched, verified."""
+"""Sends, watches and verifies rides through a stack with the simulator's own commands."""
 
 import contextlib
 import subprocess
@@ -12,7 +12,7 @@ import msgspec
 from infra.stack import Stack, StepFailed
 
 _WATCH_SECONDS: Final = 2
-"""How often a line is printed of what goes on."""
+"""Interval between progress lines."""
 _WATCH_END_SECONDS: Final = 60.0
 
 
@@ -20,14 +20,14 @@ FAULTS: Final = (
     *("--malformed", "0.01"),
     *("--fault", "duplicate=0.01", "--fault", "out-of-order=0.02", "--fault", "aggregated=0.01"),
 )
-"""Among rides that are sent for minutes."""
+"""Mixed into rides that are sent for minutes."""
 
 
 class Account(msgspec.Struct, frozen=True):
-    """What `python -m stream_sim verify --json` says, as far as it is shown here.
+    """The fields used of the output of `python -m stream_sim verify --json`.
 
-    `models` counts predictions by name and version. `clean` is its exit code: whether every ride
-    came to what it had to.
+    `models` counts predictions by name and version. `clean`, from the exit code: every ride has its
+    expected outcome.
     """
 
     rides: dict[str, int]
@@ -40,13 +40,13 @@ class Account(msgspec.Struct, frozen=True):
 
 
 def sent(deployed: Stack, folder: Path, *options: str) -> None:
-    """Sends rides, their ledger in the folder. Raises `StepFailed`."""
+    """Sends rides, with their ledger in `folder`. Raises `StepFailed`."""
     deployed.command("stream_sim", "send", "--out", str(folder), *options)
 
 
 @contextmanager
 def sending(deployed: Stack, folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A context in which rides are sent, and at whose end they were. Raises `StepFailed`."""
+    """Sends rides in the background; waits for the end at exit. Raises `StepFailed`."""
     send = deployed.start("stream_sim", "send", "--out", str(folder), *options)
     yield send
     code = send.wait()
@@ -58,9 +58,9 @@ def sending(deployed: Stack, folder: Path, *options: str) -> Iterator[subprocess
 def verified(
     deployed: Stack, folder: Path, deadline_seconds: float, *, errors: int | None = None
 ) -> Account:
-    """Accounts for what was sent, what is wrong said to `errors`, a file, in place of ours.
+    """Accounts for the rides sent; complaints go to the file `errors`, if given, else to ours.
 
-    Raises `StepFailed` where there is no account.
+    Raises `StepFailed` if there is no account.
     """
     code, said = deployed.run(
         *("stream_sim", "verify", "--out", str(folder)),
@@ -74,19 +74,19 @@ def verified(
 
 
 def write_summary(folder: Path, summary: msgspec.Struct) -> None:
-    """The figures of a run, as summary.json in its folder."""
+    """Writes a run's figures to summary.json in its folder."""
     encoded = msgspec.json.format(msgspec.json.encode(summary), indent=2)
     (folder / "summary.json").write_bytes(encoded + b"\n")
 
 
 @contextmanager
 def watched(deployed: Stack) -> Iterator[None]:
-    """A context in which a line is printed every other second of what goes on."""
+    """Prints a progress line every other second while the context is active."""
     watch = deployed.start("operations", "watch", "--plain", "--every", str(_WATCH_SECONDS))
     try:
         yield
     finally:
-        watch.terminate()  # Ctrl-C is ignored by what a shell runs in the background
+        watch.terminate()  # background processes of a shell ignore SIGINT
         with contextlib.suppress(subprocess.TimeoutExpired):
             watch.wait(_WATCH_END_SECONDS)
             deployed.let_go(watch)

@@ -1,7 +1,7 @@
-"""A function's name in, its old versions gone: those that no alias points to, but the newest few.
+"""Prunes a function's versions: keeps the newest few and those that an alias points to.
 
-SnapStart bills a snapshot of every published version until that is deleted, and a function's
-versions fill the account's code storage besides. Every change of code or settings publishes one.
+SnapStart bills a snapshot of each published version until it is deleted, and versions count towards
+the account's code storage. Every change of code or settings publishes one.
 """
 
 from collections.abc import Iterator
@@ -23,8 +23,8 @@ _UNPUBLISHED: Final = "$LATEST"
 
 
 class Pruned(msgspec.Struct, frozen=True):
-    """What became of a function's versions, both lists ascending. In a dry run, `deleted` are those
-    that would have been."""
+    """The outcome for a function's versions, both lists ascending. In a dry run, `deleted` are
+    those that would be deleted."""
 
     function: str
     kept: list[int]
@@ -35,7 +35,7 @@ class Pruned(msgspec.Struct, frozen=True):
 def prune(function: str, keep: int, *, dry_run: bool, as_json: bool) -> None:
     """Deletes all published versions but the newest `keep` and those that an alias points to.
 
-    Raises `UserError` and boto3's errors; what was deleted before is printed first.
+    Raises `UserError` and boto3's errors; versions deleted before an error are printed.
     """
     client = boto3.client("lambda", config=_PATIENCE)
     try:
@@ -79,7 +79,7 @@ def _published(client: "LambdaClient", function: str) -> Iterator[int]:
 
 
 def _aliased(client: "LambdaClient", function: str) -> Iterator[int]:
-    """What an alias sends calls to: its version, and one beside it with a weight."""
+    """The versions that aliases route to: the one named, and any with a routing weight."""
     for page in client.get_paginator("list_aliases").paginate(FunctionName=function):
         for alias in page["Aliases"]:
             beside = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})

@@ -1,1 +1,1 @@
-"""What is done with a deployment: plan its cost, watch it, redrive what was set aside."""
+"""Operates a deployment: plan its cost, watch it, redrive rejected and failed records."""

@@ -4,7 +4,7 @@ from infra.common import console
 
 
 def main() -> None:
-    from operations.cli import app  # noqa: PLC0415 - a Ctrl-C while it is imported is one too
+    from operations.cli import app  # noqa: PLC0415 - Ctrl-C during the import must be handled too
 
     app()
 

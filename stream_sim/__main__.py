@@ -4,7 +4,7 @@ from infra.common import console
 
 
 def main() -> None:
-    from stream_sim.cli import app  # noqa: PLC0415 - a Ctrl-C while it is imported is one too
+    from stream_sim.cli import app  # noqa: PLC0415 - handle Ctrl-C during the import, too
 
     app()
 

@@ -1,1 +1,1 @@
-"""The life of a model: trips ▸ pipeline ▸ MLflow's registry ▸ the model store in S3."""
+"""The model lifecycle: trips ▸ pipeline ▸ MLflow's registry ▸ the model store in S3."""

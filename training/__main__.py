@@ -4,7 +4,7 @@ from infra.common import console
 
 
 def main() -> None:
-    from training.cli import app  # noqa: PLC0415 - a Ctrl-C while it is imported is one too
+    from training.cli import app  # noqa: PLC0415 - Ctrl-C during the import is handled too
 
     app()
 

@@ -1,4 +1,4 @@
-"""A fitted model and validation trips in; its numbers and figures out, and into MLflow."""
+"""Evaluates a fitted model on validation trips, and logs metrics and figures to MLflow."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _PICKUP_TIME: Final = frozenset({"hour", "minute_of_day", "weekday"})
 
 @dataclass(frozen=True)
 class Assessment:
-    """How one model does on one set of trips. A model of course dicts has no importance."""
+    """One model's results on one set of trips. `importance` is None for models of course dicts."""
 
     evaluation: Evaluation
     importance: Importance | None
@@ -37,9 +37,9 @@ class Assessment:
 def assess(
     fitted: Fitted, validation: Validation, seen: NDArray[np.bool_], seed: int
 ) -> Assessment:
-    """`seen` tells which trips' pair of zones the model learned from, shape (n,)."""
+    """`seen`: which trips' zone pairs occur in the model's training data, shape (n,)."""
     trips = validation.trips
-    # Threads that wait for each other on a busy machine take twenty times as long as one alone.
+    # One thread: on a busy machine, threads waiting for each other take twenty times as long.
     with threadpool_limits(limits=1):
         predicted, worth = _scored(fitted, trips, seed)
     evaluation = evaluate(trips, predicted, seen, validation.data, seed)
@@ -48,7 +48,7 @@ def assess(
 
 
 def _scored(fitted: Fitted, trips: Trips, seed: int) -> tuple[Minutes, Importance | None]:
-    """Minutes of n trips, shape (n,), and the importance where the model takes a matrix."""
+    """Minutes of n trips, shape (n,), and the importance if the model takes a matrix."""
     if fitted.features is None:
         return fitted.minutes(trips), None
     matrix = feature_matrix(fitted.features, trips)
@@ -58,7 +58,7 @@ def _scored(fitted: Fitted, trips: Trips, seed: int) -> tuple[Minutes, Importanc
 
 
 def log(client: MlflowClient, run_id: str, assessment: Assessment) -> None:
-    """Into the run: each metric, each interval's ends, the whole as JSON, and the figures."""
+    """Logs metrics, interval bounds, the evaluation as JSON, and the figures to the run."""
     for name, value in metrics_of(assessment.evaluation).items():
         client.log_metric(run_id, name, value)
     client.log_dict(run_id, msgspec.to_builtins(assessment.evaluation), artifacts.EVALUATION)
@@ -69,7 +69,7 @@ def log(client: MlflowClient, run_id: str, assessment: Assessment) -> None:
 
 
 def metrics_of(evaluation: Evaluation) -> dict[str, float]:
-    """Names and values as MLflow keeps them."""
+    """Metrics and interval bounds by their names in MLflow."""
     found = {
         name: float(value) for name, value in msgspec.structs.asdict(evaluation.metrics).items()
     }
@@ -79,7 +79,7 @@ def metrics_of(evaluation: Evaluation) -> dict[str, float]:
 
 
 def _groups(names: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    """Features by what a ride carries; one that follows from two of these is in both."""
+    """Features grouped by ride attribute; one derived from two attributes is in both groups."""
     apart = _DISTANCE | _PICKUP_TIME
     groups = {
         "zones": [name for name in names if name not in apart or name in _FROM_BOTH],

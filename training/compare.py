@@ -1,4 +1,4 @@
-"""Two sets of trips in; every model fitted on one and measured on the other, as table and page."""
+"""Fits all models on one set of trips, evaluates them on another, and writes table and page."""
 
 import os
 import platform
@@ -27,14 +27,14 @@ RULES: Final = {
 
 
 class Compared(Metrics, frozen=True, kw_only=True):
-    """One model, as `--json` gives it."""
+    """One model, as `--json` prints it."""
 
     name: str
     training_seconds: float
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """All models, from the simplest on."""
+    """All models, simplest first."""
 
     train: str
     train_rides: int
@@ -45,7 +45,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 def compare(datasets: Datasets, seed: int, page: Path, steps: Steps) -> Comparison:
-    """Fits and measures each model, and writes the page."""
+    """Fits and evaluates each model, and writes the page."""
     rows = [_row(model, datasets, seed, steps) for model in MODELS]
     page.parent.mkdir(parents=True, exist_ok=True)
     with steps.step("report", "report written"):
@@ -97,7 +97,7 @@ def _facts(datasets: Datasets, seed: int) -> ReportFacts:
 
 
 def table(comparison: Comparison) -> Table:
-    """For a terminal; minutes but for the last two columns."""
+    """A table for the terminal; all but the last two columns are in minutes."""
     shown = Table(
         title=f"{comparison.train} ({comparison.train_rides:,} rides) → {comparison.validate}",
         title_justify="left",

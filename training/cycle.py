@@ -1,7 +1,7 @@
-"""The life of one version, step by step: data ▸ validate ▸ train ▸ evaluate ▸ promote ▸ publish.
+"""The lifecycle of one version: data ▸ validate ▸ train ▸ evaluate ▸ promote ▸ publish.
 
-Each step takes and gives plain data, so that `run` calls them one after the other, and
-`training.flow` makes them tasks of Prefect's.
+Each step takes and returns plain data, so that `run` can call them in sequence, and `training.flow`
+can make them Prefect tasks.
 """
 
 import datetime as dt
@@ -35,8 +35,8 @@ _PUBLISHED_AFTER_MONTHS = 2
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What one cycle does: months, paths or addresses to train and to validate on, the registered
-    model, and the store's bucket; without one nothing is published."""
+    """The inputs of one cycle: training and validation data (months, paths or URLs), the registered
+    model's name, and the store's bucket; without one nothing is published."""
 
     train: tuple[str, ...]
     validate: tuple[str, ...]
@@ -55,8 +55,8 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Cycle(msgspec.Struct, frozen=True):
-    """What came of a plan. `published` is None where the store names the champion already, or no
-    bucket is named."""
+    """The result of a plan. `published` is None if the store already points to the champion, or no
+    bucket is given."""
 
     data: tuple[DataReport, ...]
     trained: TrainedModel
@@ -65,7 +65,7 @@ class Cycle(msgspec.Struct, frozen=True):
     published: Published | None
 
     def __str__(self) -> str:
-        """One sentence."""
+        """A one-sentence summary."""
         version = f"{self.trained.name} version {self.trained.version}"
         alias, reasons = self.promotion.alias, "; ".join(self.promotion.reasons)
         became = f"is {alias}" if self.promotion.promoted else f"is not promoted: {reasons}"
@@ -76,8 +76,8 @@ class Cycle(msgspec.Struct, frozen=True):
 
 
 def of_month(validate: str, name: str, champion: str, model_bucket: str | None, seed: int) -> Plan:
-    """The month before trains, the month validates. Raises `UserError` for what is no month, and
-    where the alias that serves would be given to what was only just trained."""
+    """A plan that trains on the month before and validates on this month. Raises `UserError` for an
+    invalid month, or if the freshly trained version would get the serving alias."""
     month = Month.parse(validate)
     plan = Plan(
         (str(month.before()),), (str(month),), name, model_bucket, seed=seed, champion=champion
@@ -91,14 +91,14 @@ def of_month(validate: str, name: str, champion: str, model_bucket: str | None, 
 
 
 def newest_month(today: dt.date | None = None) -> str:
-    """The newest month of green taxis' trips that can be expected to be published."""
+    """The newest month of green taxi trips that should be published by now."""
     today = today or dt.datetime.now(dt.UTC).date()
     months = today.year * 12 + today.month - 1 - _PUBLISHED_AFTER_MONTHS
     return f"{months // 12}-{months % 12 + 1:02}"
 
 
 def run(plan: Plan) -> Cycle:
-    """All steps. Raises `UserError` where one cannot be done; what was done before it stays."""
+    """Runs all steps. Raises `UserError` if one fails; the effects of earlier steps remain."""
     for source in plan.sources:
         fetch_data(source)
     reports = tuple(validate_data(source, plan.rules) for source in plan.sources)
@@ -110,12 +110,12 @@ def run(plan: Plan) -> Cycle:
 
 
 def fetch_data(source: str) -> str:
-    """Brings the data to this machine, where they are not here yet; their SHA-256."""
+    """Downloads the data unless present; returns their SHA-256."""
     return open_source(source).sha256
 
 
 def validate_data(source: str, rules: Rules) -> DataReport:
-    """Raises `UserError` where too few trips are left by the rules."""
+    """Raises `UserError` if too few trips remain after the rules."""
     (report,) = data.read([source], course=rules == "course").reports
     return report
 
@@ -126,7 +126,7 @@ def train_model(plan: Plan) -> TrainedModel:
 
 
 def is_registered(trained: TrainedModel) -> bool:
-    """Whether the registry has the version, and not another of its number."""
+    """Whether the registry has this very version, not another with the same number."""
     try:
         found = versions.by_number(tracking.client(), trained.name, trained.version)
     except UserError:
@@ -140,7 +140,7 @@ def evaluate_model(plan: Plan, version: str) -> EvaluatedVersion:
 
 
 def promote_model(plan: Plan, version: str) -> Promotion:
-    """Of a version that is champion already, the promotion that made it so."""
+    """Promotes the version. If it is already champion, returns the promotion that made it so."""
     client = tracking.client()
     champion = versions.find_alias(client, plan.name, plan.champion)
     if champion is not None and versions.number(champion) == version:
@@ -157,7 +157,7 @@ def promote_model(plan: Plan, version: str) -> Promotion:
 
 
 def publish_model(plan: Plan) -> Published | None:
-    """The champion, where the store does not name it: a publish may have failed the last time."""
+    """Publishes the champion if the store is behind: the last publish may have failed."""
     client, s3, bucket = tracking.client(), boto3.client("s3"), plan.model_bucket or ""
     if not _store_is_behind(
         client, Pointer(store_bucket(s3, bucket), plan.name, plan.champion), plan

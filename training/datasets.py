@@ -1,7 +1,7 @@
-"""Names of data in; the trips to train on and those to validate on out, and where they came from.
+"""Reads training and validation trips from named sources, and records their lineage.
 
-Where no validation data are named, the last fifth of the training data is held out: a model is
-always measured on trips that are later than those it learned from.
+Without validation data, the last fifth of the training data is held out: a model is always
+evaluated on later trips than those it was trained on.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from trips.data.source import require_sensible
 
 HELD_OUT_SHARE: Final = 0.2
 SYNTHETIC: Final = "synthetic:40000:0"
-"""What is trained on where nothing is named."""
+"""The default training data."""
 Rules = Literal["function", "course"]
 
 
 class Lineage(msgspec.Struct, frozen=True):
-    """What a model was trained and validated on. `validate` is empty where a part was held out."""
+    """Training and validation data of a model. `validate` is empty if a holdout was used."""
 
     rules: Rules
     train: tuple[DataReport, ...]
@@ -39,7 +39,7 @@ class Lineage(msgspec.Struct, frozen=True):
         return tuple(report.sha256 for report in self.train)
 
     def has_seen(self, other: "Validation") -> bool:
-        """Whether the model was trained on rides that another one is validated on."""
+        """Whether the model was trained on any of the other's validation rides."""
         held_out = not self.validate and other.held_out_of == self.train_sha256
         if held_out and other.rules == self.rules:
             return False  # the same part was held out from both
@@ -48,8 +48,8 @@ class Lineage(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Validation:
-    """Trips that models are measured on. `held_out_of`: digests of the data that they are the last
-    fifth of, if they are."""
+    """Trips to evaluate models on. `held_out_of`: if they are a holdout, digests of the data that
+    they are the last fifth of."""
 
     trips: Trips
     reports: tuple[DataReport, ...]
@@ -58,7 +58,7 @@ class Validation:
 
     @property
     def data(self) -> Data:
-        """Its name and digest, as an evaluation keeps them."""
+        """Name and digest, as stored in an evaluation."""
         part = "the last fifth of " if self.held_out_of else ""
         return Data(
             part + names_of(self.reports), " ".join(report.sha256 for report in self.reports)
@@ -67,7 +67,7 @@ class Validation:
 
 @dataclass(frozen=True)
 class Datasets:
-    """The trips of one training."""
+    """Training and validation trips of one training run."""
 
     train: Trips
     validation: Validation
@@ -79,7 +79,7 @@ def names_of(reports: Sequence[DataReport]) -> str:
 
 
 def read(train: Sequence[str], validate: Sequence[str], rules: Rules) -> Datasets:
-    """Raises `UserError` where data are not there, damaged, or too few after the rules."""
+    """Raises `UserError` if data are missing, damaged, or too few after the rules."""
     for source in (*train, *validate):
         require_sensible(source)
     learned = data.read(train, course=rules == "course")
@@ -106,8 +106,7 @@ def read_validation(validate: Sequence[str], rules: Rules) -> Validation:
 
 
 def validation_of(lineage: Lineage) -> Validation:
-    """The trips that a model was validated on, read again. Raises `UserError` where the data are
-    others by now."""
+    """Reads a model's validation trips again. Raises `UserError` if the data have changed since."""
     if lineage.validate:
         again = read_validation([report.source for report in lineage.validate], lineage.rules)
     else:

@@ -1,7 +1,7 @@
-"""A model directory and its golden rows in; whether the function gives those minutes.
+"""Dry run: whether the function reproduces the golden rows of a model directory.
 
-The function itself is run, by AWS's runtime client in a process of its own, on an event such as
-Kinesis's mapping sends. It writes nothing.
+Runs the function itself in its own process, through AWS's runtime client, on an event like those of
+a Kinesis event source mapping. It writes nothing.
 """
 
 import base64
@@ -21,11 +21,11 @@ from ride_scoring.models.sklearn_flavor import ALLOW_PICKLE_VARIABLE
 from ride_scoring.models.store import GOLDEN_TOLERANCE_MINUTES, GoldenRow
 
 _ARRIVED_AT: Final = 1_700_000_000.0
-"""Any time: a golden row's ride has its own."""
+"""Arbitrary: each golden row's ride has its own time."""
 _SETTINGS: Final = {
     "RUN_ID": "dry-run",
     "TEST_RUN": "true",
-    # It asks AWS for nothing, but does not start without.
+    # It makes no AWS calls, but does not start without these.
     "AWS_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "dry-run",
     "AWS_SECRET_ACCESS_KEY": "dry-run",
@@ -47,7 +47,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 def dry_run(directory: Path, rows: Sequence[GoldenRow]) -> str | None:
-    """What is wrong with what the function says of the rows; None where nothing is."""
+    """What is wrong with the function's answers for the rows; None if nothing is."""
     event = msgspec.json.encode(_event([row.ride for row in rows]))
     settings = {"MODEL_LOCATION": str(directory), **_SETTINGS}
     try:
@@ -69,8 +69,8 @@ def dry_run(directory: Path, rows: Sequence[GoldenRow]) -> str | None:
 
 
 def _environment() -> dict[str, str]:
-    """What the function would have on AWS too: nothing of the person's own but what lets it read
-    pickles."""
+    """The environment that the function would have on AWS: of the user's own, only what lets it
+    read pickles."""
     allowed = {name: os.environ[name] for name in (ALLOW_PICKLE_VARIABLE,) if name in os.environ}
     return surroundings.for_server(os.environ) | allowed
 

@@ -1,4 +1,4 @@
-"""A registered version measured on any data: a child run of the run that trained it."""
+"""Evaluates a registered version on any data, as a child run of its training run."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from training.registry.loaded import loaded
 
 
 class EvaluatedVersion(msgspec.Struct, frozen=True):
-    """A version and how it does; `run_id` is that of the evaluation."""
+    """A version and its evaluation; `run_id` is the evaluation's."""
 
     name: str
     version: str
@@ -24,9 +24,9 @@ class EvaluatedVersion(msgspec.Struct, frozen=True):
 def evaluate(
     client: MlflowClient, name: str, which: str, validate: Sequence[str], seed: int
 ) -> EvaluatedVersion:
-    """Measures the version of an alias or a number, as the function would serve it.
+    """Evaluates the version with that alias or number, as the function would serve it.
 
-    The data are those that it was validated on unless `validate` names others.
+    Uses its own validation data unless `validate` names others.
     """
     version = versions.chosen(client, name, which)
     with loaded(client, version) as found:

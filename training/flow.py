@@ -1,8 +1,8 @@
-"""The cycle as a Prefect flow: its steps are tasks, with retries, and with caches of what is slow.
+"""The cycle as a Prefect flow: steps are tasks with retries; slow ones are cached.
 
-A server of Prefect's is started for the time of a run, unless PREFECT_API_URL names one. `schedule`
-runs it again and again: the month before trains what the newest month validates.
-`training.flow_settings` must be applied before this is imported.
+Starts a Prefect server for the duration of a run, unless PREFECT_API_URL names one. `schedule` runs
+it repeatedly: trains on the month before the newest, and validates on the newest.
+`training.flow_settings` must be applied before this module is imported.
 """
 
 import asyncio
@@ -43,19 +43,19 @@ from trips.data.download import Unreachable
 
 _PAUSES_SECONDS: Final = (10.0, 60.0, 300.0)
 _KEPT: Final = dt.timedelta(days=1)
-"""A flow that is run again after a failure goes on from there; one of next month starts anew."""
+"""A flow rerun after a failure resumes from the cache; next month's starts afresh."""
 _TRAINED_BY: Final = (
     *("train", "validate", "name", "rules", "seed", "hyperparameters"),
     "challenger",
 )
-"""The fields of a plan on which the version depends that is trained."""
+"""The fields of a plan that the trained version depends on."""
 _NETWORK_TROUBLE: Final = (Unreachable, AwsUnreachable, HTTPClientError)
 _Plain = dict[str, Any]
 AnyFlow = Flow[..., Any]
 
 
 def _may_pass(task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether trying again can help: not with what a person must mend."""
+    """Whether a retry can help: only for network errors, not for what a user must fix."""
     error = state.result(raise_on_failure=False)
     if not isinstance(error, _NETWORK_TROUBLE):
         return False
@@ -75,7 +75,7 @@ _CACHED: Final[_Plain] = {
     "cache_expiration": _KEPT,
     "result_serializer": "json",
 }
-"""By the inputs beside the plan: a run again with another bucket does not train again."""
+"""The plan is not part of the cache key: a rerun with another bucket does not train again."""
 
 
 @task(**_ANEW)
@@ -89,12 +89,12 @@ def validate_data(source: str, rules: Rules) -> _Plain:
 
 
 @task(**_CACHED)
-def train_model(plan: _Plain, depends_on: _Plain) -> _Plain:  # noqa: ARG001 - what it is cached by
+def train_model(plan: _Plain, depends_on: _Plain) -> _Plain:  # noqa: ARG001 - cache key
     return _plain(cycle.train_model(_plan(plan)))
 
 
 @task(**_CACHED)
-def evaluate_model(plan: _Plain, version: str, depends_on: _Plain) -> _Plain:  # noqa: ARG001 - likewise
+def evaluate_model(plan: _Plain, version: str, depends_on: _Plain) -> _Plain:  # noqa: ARG001 - as above
     return _plain(cycle.evaluate_model(_plan(plan), version))
 
 
@@ -111,7 +111,8 @@ def publish_model(plan: _Plain) -> _Plain | None:
 
 @flow(name="ride-duration")
 def life_of_a_version(plan: _Plain) -> _Plain:
-    """A plan's fields in, those of its `Cycle` out. Fails with the `UserError` of the step."""
+    """Runs a plan, given as its fields; returns the fields of its `Cycle`. Fails with the step's
+    `UserError`."""
     planned = _plan(plan)
     digests = [fetch_data(source) for source in planned.sources]
     reports = [validate_data(source, planned.rules) for source in planned.sources]
@@ -131,7 +132,7 @@ def life_of_a_version(plan: _Plain) -> _Plain:
 
 
 def _trained(plan: _Plain, digests: list[str]) -> _Plain:
-    """A version that was trained before by the same data and code, where the registry has it."""
+    """The version trained earlier on the same data and code, if registered; else a new one."""
     origin = provenance()
     depends_on = {
         **{field: plan[field] for field in _TRAINED_BY},
@@ -147,7 +148,7 @@ def _trained(plan: _Plain, digests: list[str]) -> _Plain:
 
 
 def _say_why(flow: AnyFlow, flow_run: FlowRun, state: State[Any]) -> None:  # noqa: ARG001 - Prefect's
-    """For who looks at the terminal of the schedule, which goes on."""
+    """Prints why a scheduled run failed; the schedule goes on."""
     error = state.result(raise_on_failure=False)
     if isinstance(error, UserError):
         console.err.print(f"error: {error}", markup=False)
@@ -157,7 +158,7 @@ def _say_why(flow: AnyFlow, flow_run: FlowRun, state: State[Any]) -> None:  # no
 
 @flow(name="ride-duration-monthly", on_failure=[_say_why])
 def monthly(name: str, alias: str, model_bucket: str | None, seed: int = 0) -> _Plain:
-    """The cycle of the newest month that can be expected to be published."""
+    """The cycle of the newest month that should be published by now."""
     plan = cycle.of_month(cycle.newest_month(), name, alias, model_bucket, seed)
     done = life_of_a_version(_plain(plan))
     console.out.print(str(msgspec.convert(done, Cycle)), markup=False)
@@ -165,16 +166,15 @@ def monthly(name: str, alias: str, model_bucket: str | None, seed: int = 0) -> _
 
 
 def run(plan: Plan) -> Cycle:
-    """One run of the flow."""
+    """Runs the flow once."""
     with _server():
         return msgspec.convert(life_of_a_version(_plain(plan)), Cycle)
 
 
 def schedule(cron: str, name: str, alias: str, model_bucket: str | None, seed: int) -> None:
-    """Runs the monthly flow at the times that `cron` names, in UTC, until it is stopped. What it
-    promotes becomes `alias`.
+    """Runs the monthly flow on the schedule `cron`, in UTC, until stopped. Promotions move `alias`.
 
-    Raises `UserError` where it names none.
+    Raises `UserError` if `cron` is invalid.
     """
     try:
         CronSchedule(cron=cron)
@@ -204,8 +204,8 @@ def schedule(cron: str, name: str, alias: str, model_bucket: str | None, seed: i
 
 @contextmanager
 def _server() -> Iterator[str]:
-    """The server that PREFECT_API_URL names, or one of ours. One that Prefect starts by itself
-    makes no scheduled runs, and a Ctrl-C ends it before us."""
+    """The server in PREFECT_API_URL, or one of ours. The one that Prefect starts itself does not
+    run schedules, and Ctrl-C ends it before us."""
     if named := PREFECT_API_URL.value():
         yield named
         return
@@ -223,12 +223,12 @@ def _server() -> Iterator[str]:
 
 class _Runner(Runner):
     def handle_sigterm(self, *_: object) -> None:
-        """As orderly an end as Ctrl-C's; Prefect's own aborts the interpreter at times."""
+        """Shuts down as on Ctrl-C; Prefect's own handler sometimes aborts the interpreter."""
         signal.raise_signal(signal.SIGINT)
 
 
 async def _until_stopped(runner: Runner) -> NoReturn:
-    """Ends with the run that is under way, which Prefect would wait for."""
+    """On a signal, stops without waiting for the current run, as Prefect would."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopped.set)

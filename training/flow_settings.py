@@ -1,4 +1,4 @@
-"""Prefect's settings, which must stand in the environment before Prefect is first imported."""
+"""Prefect settings, which must be in the environment before Prefect is first imported."""
 
 import os
 from importlib.util import find_spec
@@ -8,19 +8,19 @@ from infra.common.console import UserError
 from infra.common.paths import OUT
 
 SETTINGS: Final = {
-    # Its database and the results of tasks, which it would keep in the home folder.
+    # Database and task results, which Prefect would keep in the home folder.
     "PREFECT_HOME": str(OUT / "prefect"),
-    "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",  # a pickle could run any code where it is read
+    "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",  # unpickling can execute arbitrary code
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
-    # It logs a traceback of each task that fails: we say one sentence.
+    # Prefect logs a traceback of each failed task: we print one sentence.
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
 }
 
 
 def apply() -> None:
-    """Sets what the environment does not say otherwise. Raises `UserError` without Prefect."""
+    """Sets defaults that the environment may override. Raises `UserError` without Prefect."""
     if find_spec("prefect") is None:
         raise UserError(
             "Prefect is not installed: install the extra `flow` (pip install -e '.[flow]')"

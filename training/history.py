@@ -1,4 +1,4 @@
-"""Who moved which alias when, and why: in MLflow's registry, and in the model store."""
+"""Who moved which alias when, and why, in MLflow's registry and in the model store."""
 
 from datetime import datetime
 from typing import Literal
@@ -13,7 +13,7 @@ from training.store.pointers import Pointer, aliases
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One move, wherever it was made."""
+    """One move, in the registry or the store."""
 
     at: datetime
     where: Literal["registry", "store"]
@@ -26,7 +26,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 def history(client: MlflowClient, store: Bucket | None, name: str) -> list[Entry]:
-    """All moves of a model's aliases, the oldest first; the store's where a bucket is given."""
+    """All moves of a model's aliases, oldest first; includes the store's if a bucket is given."""
     found = [
         Entry(
             move.at, "registry", move.alias, move.before, move.version, move.why, move.by, move.note
@@ -51,7 +51,7 @@ def _of_store(store: Bucket, name: str) -> list[Entry]:
 
 
 def lines(entries: list[Entry]) -> list[str]:
-    """For a terminal: a line for each move, and one more for its grounds."""
+    """A table for the terminal: one line per move, and one for its reasons."""
     found = []
     for entry in entries:
         moved = f"{entry.before} → {entry.version}" if entry.before else entry.version

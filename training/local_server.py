@@ -1,4 +1,4 @@
-"""A server on this machine, in a process group of its own, for as long as it is needed."""
+"""Runs a local server in its own process group, for as long as it is needed."""
 
 import subprocess
 import time
@@ -21,10 +21,10 @@ _STOP_SECONDS: Final = 6.0
 def running(
     title: str, command: Sequence[str], environment: Mapping[str, str], health: str, log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Starts it, waits until it answers at the address `health`, and ends all its processes.
+    """Starts a server, waits until it answers at the URL `health`, and ends all its processes at
+    exit.
 
-    What it prints goes to `log`. Raises `UserError` where it does not start, or the log
-    cannot be written.
+    Its output goes to `log`. Raises `UserError` if it does not start or the log cannot be written.
     """
     console.require_writable(log)
     with Children() as children, log.open("wb") as output:

@@ -1,6 +1,4 @@
-"""What a model and its aliases are called where nobody says otherwise, and what the deployment in
-the environment follows.
-"""
+"""Default names of the model and its aliases, and which of them a deployment follows."""
 
 import os
 from typing import Final
@@ -12,14 +10,13 @@ CHALLENGER: Final = "challenger"
 
 def serving_alias() -> str:
     """The alias that the deployment in the environment follows: its `environment` output sets
-    MODEL_ALIAS, as it does MODEL_NAME."""
+    MODEL_ALIAS and MODEL_NAME."""
     return os.environ.get("MODEL_ALIAS") or CHAMPION
 
 
 def not_followed(name: str, alias: str) -> str | None:
-    """What to tell somebody who moves another pointer than the deployment in the environment
-    follows, for its answers or as a shadow; None where one of these is moved, or no deployment is
-    named."""
+    """A warning for moving a pointer that the deployment in the environment follows neither for
+    serving nor as a shadow; None if it follows it, or if no deployment is named."""
     followed, serving = os.environ.get("MODEL_NAME"), os.environ.get("MODEL_ALIAS")
     if not followed or not serving:
         return None

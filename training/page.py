@@ -1,4 +1,4 @@
-"""MLflow's own page, on this machine, on what was trained."""
+"""Serves MLflow's UI locally."""
 
 import os
 import sys
@@ -13,18 +13,18 @@ from infra.emulator import HOST
 from training import local_server, tracking
 
 _SETTINGS: Final = {
-    # Seven processes that have nothing to do here: they judge language models.
+    # Seven processes for LLM judges, which are not needed here.
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 
 
 def serve(port: int) -> NoReturn:
-    """Runs until it is stopped. Raises `UserError` where it does not start or ends by itself."""
+    """Serves until stopped. Raises `UserError` if the server does not start or exits by itself."""
     if not tracking.is_database():
         raise UserError(f"MLFLOW_TRACKING_URI={tracking.shown()} has a page of its own: open that")
     emulator.require_free(port)
-    tracking.client()  # makes the tables, or says why not
+    tracking.client()  # creates the tables, or reports why it cannot
     address, log = f"http://{HOST}:{port}", OUT / "mlflow" / f"{port}.log"
     title = f"MLflow's page at {address}"
     with local_server.running(
@@ -42,5 +42,6 @@ def _command(port: int) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    # Everybody on the machine can read a command line, and the password of a database in it.
+    # Through the environment: command lines are visible to all local users, and this may hold a
+    # database password.
     return {**os.environ, **_SETTINGS, "MLFLOW_BACKEND_STORE_URI": tracking.uri()}

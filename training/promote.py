@@ -1,4 +1,4 @@
-"""A challenger in; the champion's alias moved to it, or the reasons why it stays where it is."""
+"""Promotes a challenger to champion, or says why not."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -21,10 +21,9 @@ from training.registry.loaded import LoadedVersion, loaded
 
 
 class Promotion(msgspec.Struct, frozen=True):
-    """What came of it. `before` is the champion that it was compared with: None where there was
-    none, and then it was compared with the best constant. It was promoted where there are no
-    `reasons`, or was forced.
-    """
+    """The outcome of a promotion. `before` is the champion that the challenger was compared with;
+    None if there was none, and the best constant was used instead. Promoted if there are no
+    `reasons`, or if forced."""
 
     name: str
     alias: str
@@ -50,10 +49,11 @@ def promote(
     seed: int,
     steps: Steps,
 ) -> Promotion:
-    """Moves the alias where the challenger is better, no slice is worse, and it can serve.
+    """Moves the alias if the challenger is better overall, worse on no slice, and fit to serve.
 
-    `which` is the challenger's alias or number. The validation data are its own unless `validate`
-    names others. Raises `UserError` where the two cannot be compared, or the alias has moved since.
+    `which` is the challenger's alias or number. Uses the challenger's validation data unless
+    `validate` names others. Raises `UserError` if the two cannot be compared, or if the alias has
+    moved since.
     """
     version = versions.chosen(client, name, which)
     champion = versions.find_alias(client, name, alias)
@@ -90,7 +90,7 @@ def promote(
 
 
 def _validation(challenger: LoadedVersion, validate: Sequence[str]) -> Validation:
-    """By the function's rules, whatever the challenger was trained by: those are what it serves."""
+    """Applies the function's rules, whatever the challenger's: it serves such rides."""
     lineage = challenger.lineage
     if validate or lineage.rules != "function":
         names = validate or [report.source for report in lineage.validate]
@@ -109,7 +109,7 @@ def _validation(challenger: LoadedVersion, validate: Sequence[str]) -> Validatio
 def _champion_minutes(
     client: MlflowClient, champion: ModelVersion | None, validation: Validation, *, force: bool
 ) -> tuple[metrics.Minutes, list[str]]:
-    """The champion's minutes, shape (n,), or those of the best constant; and what is wrong."""
+    """The champion's minutes, shape (n,), or those of the best constant; and any problems."""
     minutes = validation.trips.duration_minutes
     constant = np.full(len(minutes), minutes.mean())
     if champion is None:
@@ -163,7 +163,7 @@ def _gain(verdict: Verdict) -> str:
 
 
 def note(promotion: Promotion) -> str:
-    """On what grounds the alias moved, in a person's words."""
+    """The reason for the move, for people to read."""
     against = f"version {promotion.before}" if promotion.before else "the best constant"
     gain = _gain(promotion.verdict)
     said = f"its RMSE is {gain} than that of {against}, on {promotion.validated_on}"
@@ -171,6 +171,6 @@ def note(promotion: Promotion) -> str:
 
 
 def _keep(client: MlflowClient, version: ModelVersion, promotion: Promotion) -> None:
-    """Beside the model, whatever came of it."""
+    """Stores the promotion with the version, whatever its outcome."""
     name = f"{artifacts.PROMOTIONS}/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.json"
     client.log_dict(str(version.run_id), msgspec.to_builtins(promotion), name)

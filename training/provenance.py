@@ -1,4 +1,4 @@
-"""Of what code and which packages a model was made, and who moves it."""
+"""Which code and packages a model was built from, and who acts on it."""
 
 import getpass
 import hashlib
@@ -15,14 +15,14 @@ from infra.common.paths import ROOT
 
 UNKNOWN: Final = "unknown"
 _MADE_OF: Final = ("infra", "lambda", "stream_sim", "training", "trips", "pyproject.toml")
-"""Where the code and the pins lie that a model is made of. What else lies in a checkout, such as a
-registry, data and reports, makes no difference to it."""
+"""Paths of the code and pins that affect a model. Anything else in a checkout, such as a registry,
+data or reports, does not."""
 
 
 class Provenance(msgspec.Struct, frozen=True):
-    """`git_commit` ends in "-dirty" where code or pins in the checkout differed from the commit, or
-    where git could not say, and is "unknown" where git does not know the code. `packages` are the
-    installed ones, as pip freezes them."""
+    """`git_commit` ends in "-dirty" if code or pins differ from the commit or if git cannot tell,
+    and is "unknown" if git does not track the code. `packages` are the installed ones, as from pip
+    freeze."""
 
     git_commit: str
     python: str
@@ -30,7 +30,7 @@ class Provenance(msgspec.Struct, frozen=True):
 
     @property
     def environment_sha256(self) -> str:
-        """One digest for interpreter and packages: the same environment has the same."""
+        """Digest of interpreter version and packages; equal for equal environments."""
         return hashlib.sha256("\n".join((self.python, *self.packages)).encode()).hexdigest()
 
 
@@ -39,16 +39,16 @@ def provenance() -> Provenance:
 
 
 def person() -> str:
-    """Who does what is written down."""
+    """The user to record for an action, as user@host."""
     try:
         user = getpass.getuser()
-    except OSError:  # a container may run as somebody whom it has no name for
+    except OSError:  # in a container the uid may have no user name
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
 
 
 def _git_commit() -> str:
-    # A checkout without a repository of its own may lie in somebody else's.
+    # A checkout that is not a repository may lie within another one.
     known = _git("ls-files", "--error-unmatch", "training/provenance.py")
     commit = _git("rev-parse", "HEAD")
     if not known or not commit:
@@ -58,8 +58,8 @@ def _git_commit() -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git says; None where it fails, is missing, or this is no repository."""
-    # In a hook, and wherever else somebody sets them, these variables name another repository.
+    """Git's output; None if it fails, is not installed, or this is not a repository."""
+    # Set within hooks, among others, these variables point to a different repository.
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -67,7 +67,7 @@ def _git(*arguments: str) -> str | None:
     }
     try:
         done = subprocess.run(
-            ["git", *arguments],  # noqa: S607 - the person's own git
+            ["git", *arguments],  # noqa: S607 - the user's own git
             cwd=ROOT,
             env=environment,
             capture_output=True,

@@ -1,6 +1,6 @@
-"""Hyperparameters, searched on the validation data within a stated budget; every trial is a run.
+"""Hyperparameter search on the validation data within a budget; every trial is a run.
 
-Optuna's tree-structured Parzen estimator proposes them, the first being those that stand.
+Uses Optuna's tree-structured Parzen estimator; the first trial has the current values.
 """
 
 import time
@@ -27,7 +27,7 @@ FILE: Final = "hyperparameters.json"
 
 
 class Found(msgspec.Struct, frozen=True):
-    """The best of a search: RMSE in minutes on the validation data."""
+    """The result of a search: the best RMSE, in minutes on the validation data, and its trial."""
 
     run_id: str
     trials: int
@@ -39,7 +39,7 @@ class Found(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Budget:
-    """What a search may spend: it ends with the first of the two. A trial is never cut short."""
+    """A search ends at whichever limit is reached first. A running trial is never interrupted."""
 
     trials: int
     minutes: float
@@ -52,9 +52,9 @@ def search(
     out: Path,
     told: Callable[[int, float, float], None],
 ) -> Found:
-    """Writes the best to `out` whenever one is found, so that nothing is lost where it is stopped.
+    """Writes each new best to `out`, so that nothing is lost if the search is stopped.
 
-    `told` hears of each trial: its number, its RMSE and the best so far.
+    `told` is called for each trial with its number, its RMSE and the best so far.
     """
     tracking.client()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -131,7 +131,7 @@ def write(path: Path, hyperparameters: Hyperparameters) -> None:
 
 
 def read(path: Path) -> Hyperparameters:
-    """Raises `UserError` where the file is no such hyperparameters."""
+    """Raises `UserError` if the file does not hold valid hyperparameters."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Hyperparameters)
     except (OSError, *UNREADABLE) as error:

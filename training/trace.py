@@ -1,4 +1,4 @@
-"""A prediction in; the version, run, data and code that it comes from out."""
+"""Traces a prediction to the version, run, data and code that it comes from."""
 
 import re
 import sys
@@ -32,20 +32,20 @@ _EVENT_ID: Final = re.compile(r"[\w.-]+:\d+(:[\w-]+){0,2}")
 _NOT_TOLD: Final = frozenset(
     {"AccessDeniedException", "InvalidArgumentException", "ResourceNotFoundException"}
 )
-"""What Kinesis answers for a shard or a record that it keeps no longer, or not for us."""
+"""Kinesis errors for a shard or record that has expired or is not accessible."""
 _ROUNDING: Final = timedelta(seconds=1)
 
 
 class Where(msgspec.Struct, frozen=True):
-    """The streams that a prediction and its event are looked for in, where they are named."""
+    """The streams to search for a prediction and its event, if named."""
 
     predictions: str | None = None
     events: str | None = None
 
 
 class Traced(msgspec.Struct, frozen=True):
-    """Where a prediction comes from. `scored_again_minutes` is what the version says of the ride
-    today, and `reproduced` whether that is what was predicted."""
+    """A prediction's origin. `scored_again_minutes` is the version's prediction for the ride today;
+    `reproduced`: it equals the original."""
 
     prediction: Prediction
     name: str
@@ -63,7 +63,7 @@ class Traced(msgspec.Struct, frozen=True):
 
 
 def trace(client: MlflowClient, prediction: Prediction) -> Traced:
-    """Raises `UserError` where the registry does not have what made the prediction."""
+    """Raises `UserError` if the registry does not have the prediction's version."""
     version = versions.by_number(client, prediction.model, prediction.version)
     if version.run_id != prediction.run_id:
         raise UserError(
@@ -91,7 +91,7 @@ def trace(client: MlflowClient, prediction: Prediction) -> Traced:
 
 
 def given(text: str, where: Where, seconds: float) -> Prediction:
-    """The prediction of a JSON text, of standard input for "-", or of an event_id in the stream."""
+    """The prediction in a JSON text, on standard input ("-"), or in the stream, by event_id."""
     if text == "-":
         if sys.stdin is None:
             raise UserError("standard input is closed: give a prediction, or an event_id, to trace")
@@ -108,7 +108,7 @@ def given(text: str, where: Where, seconds: float) -> Prediction:
 
 
 def table(traced: Traced) -> Table:
-    """For a terminal, from the prediction down to the code."""
+    """A table for the terminal, from the prediction down to the code."""
     predicted = traced.prediction
     shown = Table(box=None, show_header=False, pad_edge=False)
     shown.add_row(
@@ -137,7 +137,7 @@ def table(traced: Traced) -> Table:
 
 
 def decode(text: str) -> Prediction:
-    """Raises `UserError` where the text is no prediction."""
+    """Raises `UserError` if the text is not a prediction."""
     try:
         return msgspec.json.decode(text.encode(errors="surrogateescape"), type=Prediction)
     except UNREADABLE as error:
@@ -148,11 +148,11 @@ def decode(text: str) -> Prediction:
 
 
 def find(session: boto3.Session, where: Where, event_id: str, seconds: float) -> Prediction:
-    """The prediction of that event in the predictions stream: the champion's, or after `seconds` a
-    shadow's where there is no other. Raises `UserError` where there is none.
+    """The event's prediction in the predictions stream: the champion's or, if there is none after
+    `seconds`, a shadow's. Raises `UserError` if there is neither.
 
-    It is read from when the event arrived, which the events stream tells for as long as it keeps
-    the event; else from the oldest prediction on.
+    Reads from the event's arrival time, known while the events stream retains the event, else from
+    the oldest prediction on.
     """
     if where.predictions is None:
         raise UserError(
@@ -181,7 +181,7 @@ def find(session: boto3.Session, where: Where, event_id: str, seconds: float) ->
 
 
 def _arrival(kinesis: "KinesisClient", stream: str, event_id: str) -> datetime | None:
-    """When the event came into its stream; None where that does not keep it, or may not be read."""
+    """The event's arrival in its stream; None if it has expired or may not be read."""
     shard_id, sequence_number = event_id.split(":")[:2]
     try:
         iterator = kinesis.get_shard_iterator(
@@ -203,13 +203,13 @@ def _arrival(kinesis: "KinesisClient", stream: str, event_id: str) -> datetime |
 def _predictions(
     session: boto3.Session, stream: str, since: datetime | None, deadline: float
 ) -> Iterator[Prediction]:
-    """The predictions in the stream since a time, or all of them, as they come, until the deadline;
-    what is no prediction, or damaged, is passed over."""
-    # Most traces read no stream.
+    """Yields predictions from the stream, from `since` or its start, until the deadline; skips
+    invalid ones."""
+    # Lazy: most traces read no stream.
     from stream_sim.kinesis.predictions import predictions  # noqa: PLC0415
     from stream_sim.kinesis.reader import Place, StreamReader  # noqa: PLC0415
 
-    # A prediction comes after its event, by the clock that both times are of.
+    # A prediction is written after its event; both times are from the same clock.
     place = Place(since and since - _ROUNDING)
     with StreamReader(stream, session, place) as reader:
         while time.monotonic() < deadline:

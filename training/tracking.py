@@ -1,4 +1,4 @@
-"""MLflow, quiet and configured: a local SQLite store, or what MLFLOW_TRACKING_URI names."""
+"""Configures and quietens MLflow: a local SQLite store, or the one in MLFLOW_TRACKING_URI."""
 
 import fcntl
 import logging
@@ -22,8 +22,8 @@ EXPERIMENT: Final = "ride-duration"
 ARTIFACTS: Final = "mlruns"
 _DEFAULTS: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # of files that are small
-    # A server that is away is said after seconds: MLflow itself tries for minutes.
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # the files are small
+    # Report an unreachable server within seconds: MLflow retries for minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
@@ -33,9 +33,9 @@ _SQLITE: Final = "sqlite:///"
 
 
 def uri() -> str:
-    """MLflow's own default, but in the checkout's root wherever a command is run from.
+    """MLflow's default, but always in the checkout's root, or MLFLOW_TRACKING_URI.
 
-    A relative path is one from here on: a page or a task may be started elsewhere.
+    Relative paths are made absolute: a page or a task may start in another directory.
     """
     named = os.environ.get("MLFLOW_TRACKING_URI")
     if not named:
@@ -47,14 +47,14 @@ def uri() -> str:
 
 
 def _file() -> Path | None:
-    """The database, where it is one of SQLite's."""
+    """The database file, if it is SQLite."""
     if not uri().startswith(_SQLITE):
         return None
     return Path(uri().removeprefix(_SQLITE).partition("?")[0])
 
 
 def client() -> MlflowClient:
-    """A client of the tracking store and registry. Raises `UserError` where it cannot be used."""
+    """A client of the tracking store and registry. Raises `UserError` if it cannot be used."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     for name in ("mlflow", "alembic", "urllib3"):
@@ -78,23 +78,23 @@ def client() -> MlflowClient:
 
 
 def _in_a_plain_folder() -> AbstractContextManager[None]:
-    """MLflow notes the working directory for an experiment that nobody uses, quoted as Python does:
-    PostgreSQL takes one with an apostrophe in it for the name of a column."""
+    """Works around MLflow storing the working directory in its default experiment, quoted as in
+    Python: PostgreSQL takes a path with an apostrophe for a column name."""
     return nullcontext() if _file() or not is_database() else chdir("/")
 
 
 def shown() -> str:
-    """The address without its password."""
+    """The URI without its password."""
     return without_password(uri())
 
 
 def is_database() -> bool:
-    """Whether MLflow's tables are opened from here, and not by a tracking server."""
+    """Whether MLflow's tables are accessed directly, not through a tracking server."""
     return uri().split(":")[0].split("+")[0] in {"sqlite", "postgresql", "mysql", "mssql"}
 
 
 def _require_database() -> None:
-    """MLflow tries a database that is away for minutes before it says so."""
+    """Checks that the database is reachable: MLflow itself retries for minutes."""
     if not is_database():
         return
     try:
@@ -112,8 +112,8 @@ def _require_database() -> None:
 
 
 def _make_sqlite() -> None:
-    """MLflow's tables, whole or not at all: it cannot go on with a part of them, as a Ctrl-C leaves
-    it, or a second command that makes them at the same time."""
+    """Creates MLflow's tables under a lock, all or none: MLflow cannot continue from a partial set,
+    as left by Ctrl-C or by a concurrent command."""
     path = _file()
     if path is None or path.exists():
         return
@@ -128,8 +128,8 @@ def _make_sqlite() -> None:
 
 
 def _artifacts() -> str | None:
-    """Where MLFLOW_DEFAULT_ARTIFACT_ROOT says, as its server does; else beside the SQLite file, or
-    in the checkout. A tracking server knows a place of its own."""
+    """Artifact location: MLFLOW_DEFAULT_ARTIFACT_ROOT, as for MLflow's server, else beside the
+    SQLite file or in the checkout. None for a tracking server, which has its own."""
     if not is_database():
         return None
     if named := os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"):

@@ -1,4 +1,4 @@
-"""Trips in, a registered version of the model out, which an alias names."""
+"""Trains a model, registers it as a version, and points an alias to it."""
 
 import time
 
@@ -17,7 +17,7 @@ from training.registry.register import Making, register
 
 
 class TrainedModel(msgspec.Struct, frozen=True):
-    """A version in the registry, and how it does on the validation data."""
+    """A registered version and its validation metrics."""
 
     name: str
     version: str
@@ -37,7 +37,7 @@ def train(
     seed: int,
     steps: Steps,
 ) -> TrainedModel:
-    """Fits, measures, registers with all that a version carries, and sets the alias."""
+    """Fits, evaluates and registers a model with all artifacts, and sets the alias."""
     versions.require_names(name, alias)
     client = tracking.client()
     validation = datasets.validation

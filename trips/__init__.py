@@ -1,1 +1,1 @@
-"""Taxi trips: TLC's records, profiles that rides are drawn from, rules for training data."""
+"""Taxi trips: TLC records, profiles for sampling rides, and rules for training data."""

@@ -1,4 +1,4 @@
-"""Trips in columns: what the simulator draws, replays and sends, and training learns from."""
+"""Columnar trips, which the simulator draws, replays and sends, and training learns from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Trips:
         return len(self.pickup)
 
     def where(self, chosen: NDArray[np.bool_] | NDArray[np.int64] | slice) -> "Trips":
-        """The trips that a mask, indices or a slice choose."""
+        """The trips selected by a mask, indices or a slice."""
         return Trips(
             self.pickup[chosen],
             self.duration_minutes[chosen],
@@ -33,7 +33,7 @@ class Trips:
         )
 
     def rides(self) -> list[Ride]:
-        """What was known of each trip when it started."""
+        """What is known of each trip at its start."""
         return [
             Ride(pickup_zone, dropoff_zone, distance, pickup)
             for pickup_zone, dropoff_zone, distance, pickup in zip(
@@ -47,7 +47,7 @@ class Trips:
 
 
 def concatenated(parts: Sequence[Trips]) -> Trips:
-    """All trips of one or more, in their order."""
+    """Concatenates one or more sets of trips, in order."""
     return Trips(
         pickup=np.concatenate([trips.pickup for trips in parts]),
         duration_minutes=np.concatenate([trips.duration_minutes for trips in parts]),

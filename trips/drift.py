@@ -1,7 +1,7 @@
-"""The world changes while rides are sent: trips and when they arrive in, changed trips out.
+"""Simulates data drift by changing trips from a given arrival time on.
 
-Each kind is an option's value (`infra.common.spec`), such as `vanished:borough=Queens`. True
-durations are changed with the rest, so that a model that learned from the world before is off.
+Each kind is an option value (`infra.common.spec`), such as `vanished:borough=Queens`. True
+durations change as well, so that a model trained on earlier data becomes inaccurate.
 """
 
 import abc
@@ -27,17 +27,17 @@ _KILOMETRES_A_MILE: Final = 1.609344
 _RUSH_HOUR: Final = 17
 _FRIDAY: Final = 4
 _POOL_RIDES: Final = 1_000
-"""So many that none of New York's boroughs is in all of them."""
+"""Large enough that no borough appears in every ride."""
 _YEAR_SECONDS: Final = 366 * 86_400.0
 
 
 class Drift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Changes the trips that arrive `after_seconds` of the run or later."""
+    """Changes the trips that arrive `after_seconds` into the run or later."""
 
     after_seconds: Annotated[float, Meta(ge=0, le=_YEAR_SECONDS)] = 0.0
 
     def apply(self, trips: Trips, arrivals: FloatArray, rng: np.random.Generator) -> Trips:
-        """n trips as they become; `arrivals` are seconds since the run began, shape (n,)."""
+        """Applies the drift to n trips; `arrivals` are seconds since the run began, shape (n,)."""
         since = arrivals - self.after_seconds
         if not (since >= 0).any():
             return trips
@@ -45,12 +45,12 @@ class Drift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @abc.abstractmethod
     def _changed(self, trips: Trips, since: FloatArray, rng: np.random.Generator) -> Trips:
-        """The same where `since`, the seconds that it has been so, is negative."""
+        """Changes trips whose `since`, seconds since the drift began, is not negative."""
 
 
 class Kilometres(Drift, frozen=True):
-    """Distances are given in kilometres. Those beyond 200 are then rejected, as the range of what
-    the function scores is in miles."""
+    """Reports distances in kilometres. Values above 200 are then rejected, because the function's
+    valid range is in miles."""
 
     def _changed(self, trips: Trips, since: FloatArray, _: np.random.Generator) -> Trips:
         given = (trips.distance_miles * _KILOMETRES_A_MILE).round(2)
@@ -60,8 +60,8 @@ class Kilometres(Drift, frozen=True):
 
 
 class Vanished(Drift, frozen=True):
-    """No ride starts or ends in a borough: other rides of the n take the places of those that did,
-    or, where there are none, rides from the profile that is shipped."""
+    """No ride starts or ends in a borough: rides that did are replaced by others of the n or, if
+    there are none, by rides from the bundled profile."""
 
     borough: str = "Manhattan"
 
@@ -93,9 +93,9 @@ class Vanished(Drift, frozen=True):
 
 
 class RushHour(Drift, frozen=True):
-    """It is 17 to 18 o'clock of a working day, whatever the time: rides are as slow as then.
+    """Moves all rides to 17:00 to 18:00 on a weekday, with the speeds of that hour.
 
-    Those of a weekend become those of the Friday before.
+    Weekend rides move to the preceding Friday.
     """
 
     def _changed(self, trips: Trips, since: FloatArray, _: np.random.Generator) -> Trips:
@@ -112,7 +112,7 @@ class RushHour(Drift, frozen=True):
 
 
 class Growth(Drift, frozen=True):
-    """Trips grow longer, and take longer, by a share of what they were for each minute passed."""
+    """Trip distances and durations grow by a share of their original value per minute."""
 
     per_minute: Annotated[float, Meta(gt=0, le=1)] = 0.05
 
@@ -131,4 +131,4 @@ DRIFTS: Final[Mapping[str, type[Drift]]] = {
     "rush-hour": RushHour,
     "growth": Growth,
 }
-"""By the name of the option's value."""
+"""Drifts by name in the option value."""

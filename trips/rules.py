@@ -1,4 +1,4 @@
-"""Which records are trained on: records come in, a mask and a count for each rule come out."""
+"""Rules for which records to train on; yields a mask and a count for each rule."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from trips.trip_records import TripRecords
 
 MIN_MINUTES: Final = 1.0
 MAX_MINUTES: Final = 60.0
-"""Shorter and longer trips are left out, as the MLOps Zoomcamp does; both ends are kept."""
+"""Shorter and longer trips are dropped, as in the MLOps Zoomcamp; both bounds are inclusive."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Keeps the records of its mask, shape (n,). A dropped record has "a `reason`"."""
+    """Keeps the records in its mask, shape (n,). `reason` completes "dropped records have a"."""
 
     reason: str
     keeps: str
@@ -26,9 +26,9 @@ class Rule:
 
 
 class RuleCount(msgspec.Struct, frozen=True):
-    """What a rule did: `dropped` counts records that no earlier rule had dropped.
+    """A rule's effect: `dropped` counts records that no earlier rule dropped.
 
-    `share_kept` is of all records, by this rule alone.
+    `share_kept` is the share of all records that this rule alone keeps.
     """
 
     reason: str
@@ -39,7 +39,7 @@ class RuleCount(msgspec.Struct, frozen=True):
 def apply(
     rules: Sequence[Rule], records: TripRecords
 ) -> tuple[NDArray[np.bool_], tuple[RuleCount, ...]]:
-    """The records that all rules keep, shape (n,), and what each rule dropped, in their order."""
+    """Mask of the records that all rules keep, shape (n,), and each rule's counts, in order."""
     kept = np.ones(len(records), dtype=np.bool_)
     counts = []
     for rule in rules:
@@ -104,7 +104,7 @@ FUNCTION_RULES: Final = (
     ),
     _DURATION,
 )
-"""What the function would score at all, within the course's durations. It rejects any other ride,
-so none is trained on."""
+"""Rides that the function can score, within the course's durations. It rejects all others, so they
+are not trained on."""
 COURSE_RULES: Final = (_COMPLETE, _DURATION)
-"""What the MLOps Zoomcamp trains on: zones and distances are as the meters gave them."""
+"""What the MLOps Zoomcamp trains on: zones and distances are taken as recorded."""

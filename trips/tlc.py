@@ -1,4 +1,4 @@
-"""Trips from TLC's trip records, each with its true duration."""
+"""Reads trips with their true durations from TLC trip records."""
 
 from pathlib import Path
 
@@ -12,9 +12,9 @@ from trips.trip_records import TripRecords
 
 
 def read(path: Path) -> Trips:
-    """The trips in a parquet file of TLC's, green or yellow. Raises `UserError`.
+    """Reads the trips in a TLC parquet file, green or yellow. Raises `UserError`.
 
-    A trip without one of the five columns' values is left out: no ride event could carry it.
+    Trips that lack a value in any of the five columns are skipped: no ride event could carry them.
     """
     records = trip_records.read(path)
     if not records.complete.any():
@@ -23,7 +23,7 @@ def read(path: Path) -> Trips:
 
 
 def of_records(records: TripRecords, chosen: NDArray[np.bool_]) -> Trips:
-    """The trips of the records that a mask of shape (n,) chooses; each must be complete."""
+    """The trips of the records selected by a mask of shape (n,); each must be complete."""
     return Trips(
         pickup=records.pickup[chosen],
         duration_minutes=records.duration_minutes[chosen],

@@ -1,6 +1,6 @@
-"""TLC's trip records as a parquet file holds them: a path goes in, five columns come out.
+"""Reads five columns of TLC trip records from a parquet file.
 
-Nothing is left out here. What a record lacks is NaT or NaN, so that it can be counted.
+No records are dropped here. Missing values are NaT or NaN, so that they can be counted.
 """
 
 import functools
@@ -24,10 +24,10 @@ _WITHOUT_ZONES: Final = {
     2009: ("Trip_Pickup_DateTime", "Start_Lon", "End_Lon"),
     2010: ("pickup_datetime", "pickup_longitude", "dropoff_longitude"),
 }
-"""Columns of yellow taxis' files of those years:
+"""Columns of yellow taxi files in these years:
 https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"""
 _MICROSECONDS: Final = pa.timestamp("us")
-# Nanoseconds are cut to microseconds; a time that microseconds cannot hold is still an error.
+# Nanoseconds are truncated to microseconds; times out of range for these remain errors.
 _TO_MICROSECONDS: Final = pc.CastOptions(_MICROSECONDS, allow_time_truncate=True)
 
 
@@ -35,8 +35,8 @@ _TO_MICROSECONDS: Final = pc.CastOptions(_MICROSECONDS, allow_time_truncate=True
 class TripRecords:
     """n records in columns of shape (n,): New York local time in µs, zones, miles.
 
-    NaT and NaN stand for values that are missing. `types` holds the columns' names in the file and
-    their types there, in the order of the fields.
+    NaT and NaN stand for missing values. `types` maps the columns' names in the file to their types
+    there, in the order of the fields.
     """
 
     pickup: NDArray[np.datetime64]
@@ -51,20 +51,20 @@ class TripRecords:
 
     @functools.cached_property
     def duration_minutes(self) -> NDArray[np.float64]:
-        """Shape (n,), NaN where one of the times is missing; negative where they are swapped."""
+        """Shape (n,); NaN if a time is missing, negative if dropoff precedes pickup."""
         minutes: NDArray[np.float64] = (self.dropoff - self.pickup) / np.timedelta64(60, "s")
         return minutes
 
     @functools.cached_property
     def complete(self) -> NDArray[np.bool_]:
-        """Which records hold a value in each column, shape (n,). Infinity is no value."""
+        """Which records have a value in every column, shape (n,). Infinity counts as missing."""
         complete = ~(np.isnat(self.pickup) | np.isnat(self.dropoff))
         for column in (self.pickup_zone, self.dropoff_zone, self.distance_miles):
             complete &= np.isfinite(column)
         return complete
 
     def columns(self) -> Iterator[tuple[str, str, NDArray[np.generic]]]:
-        """Name in the file, type in the file, values; in the order of the fields."""
+        """Yields name and type in the file and values, in the order of the fields."""
         values: tuple[NDArray[np.generic], ...] = (
             self.pickup,
             self.dropoff,
@@ -77,7 +77,7 @@ class TripRecords:
 
 
 def read(path: Path) -> TripRecords:
-    """All records of a parquet file of TLC's, green or yellow. Raises `UserError`."""
+    """Reads all records of a TLC parquet file, green or yellow. Raises `UserError`."""
     table = _read_table(path)
     if not table.num_rows:
         raise UserError(f"{path} holds no trips: name a file of TLC trip records that does")
@@ -94,7 +94,7 @@ def read(path: Path) -> TripRecords:
 
 
 def _read_table(path: Path) -> pa.Table:
-    """The five columns, the times first."""
+    """Reads the five columns, times first."""
     try:
         with pq.ParquetFile(path) as file:
             wanted = _wanted(file.schema_arrow.names, path)
@@ -127,7 +127,7 @@ def _wanted(available: Sequence[str], path: Path) -> list[str]:
 
 def _times(table: pa.Table, name: str, path: Path) -> NDArray[np.datetime64]:
     column = table.column(name)
-    # A time with a zone is none of TLC's: whose local time it is would have to be guessed.
+    # TLC's times have no time zone; for any other, the local time would have to be guessed.
     local = pa.types.is_timestamp(column.type) and column.type.tz is None
     if not (local or pa.types.is_null(column.type)):
         raise _another_kind(path, name, column.type, "local timestamps")
@@ -156,5 +156,5 @@ def _another_kind(path: Path, name: str, found: pa.DataType, wanted: str) -> Use
 
 
 def first_sentence(error: Exception) -> str:
-    """What Arrow says of an error, without its advice and its traces."""
+    """The first sentence of an Arrow error, without advice or traces."""
     return str(error).split("\n", 1)[0].split(". ", 1)[0]

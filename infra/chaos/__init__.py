@@ -1,2 +1,2 @@
-"""What goes wrong on purpose: functions killed, calls of S3 and Kinesis answered wrongly, models
-moved; rides in while it does, and a count of what came of them out."""
+"""Fault injection: kills functions, corrupts S3 and Kinesis calls and moves models while rides are
+sent, then accounts for every ride."""

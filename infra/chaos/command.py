@@ -1,4 +1,4 @@
-"""What `python -m infra chaos` does: rides sent while all goes wrong, and none may be lost."""
+"""`python -m infra chaos`: sends rides while injecting faults; none may be lost."""
 
 import shutil
 import subprocess
@@ -22,21 +22,21 @@ from infra.traffic import FAULTS, Account, sending, verified, watched, write_sum
 _OUT: Final = OUT / "chaos"
 _REPORT: Final = _OUT / "report.html"
 RATE: Final = 150
-"""Rides a second: what one shard holds that stands still for half of the time."""
+"""Rides per second: what one shard sustains when it is stalled half of the time."""
 _VARIABLES: Final = {"timeout_seconds": "10", "retry_attempts": "1"}
-"""Least of what a function may be given, so that clocks run out often; and so few attempts that
-batches are given up on, for the failure destination to keep."""
+"""The shortest timeout allowed, so that functions often time out, and so few retries that batches
+are given up on and reach the failure destination."""
 _DEADLINE_SECONDS: Final = 120
 _MUST_BITE_MINUTES: Final = 10.0
-"""A shorter run may leave kinds of faults out."""
+"""Shorter runs may not hit every kind of fault."""
 _LONGEST_PAUSE: Final = 1 / 8
-"""Of a run, between two moves of its models: so that a short one has some."""
+"""Longest pause between two model moves, as a share of the run, so that short runs have some too.
+"""
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """out/chaos/summary.json; `clean` is whether every ride came to what it had to, and `given_up`
-    counts rides that the mapping gave up on, and that came to nothing before they were sent again.
-    """
+    """out/chaos/summary.json. `clean`: every ride has its expected outcome. `given_up`: rides that
+    the event source mapping gave up on and that had no outcome before the redrive."""
 
     minutes: float
     seed: int
@@ -59,7 +59,7 @@ class Summary(msgspec.Struct, frozen=True):
         return [*missing, *(["predictions of a second model"] if len(self.models) < 2 else [])]
 
     def complaint(self) -> str | None:
-        """What makes the run a failure, in a sentence."""
+        """Why the run failed, as a sentence; None if it did not."""
         if not self.clean:
             named_in = console.seen_from_here(_REPORT)
             return f"not every ride came to what it had to: {named_in} names them"
@@ -69,8 +69,8 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 def chaos(port: int | None, minutes: float, seed: int) -> None:
-    """Runs the whole; exit code 1 where a ride is lost, failed or unexpected, or, in ten minutes or
-    more, where a kind of fault never happened."""
+    """Runs the chaos test. Exit code 1 if a ride is lost, failed or unexpected or, in a run of ten
+    minutes or more, if a kind of fault never occurred."""
     port, steps, deck = port or emulator.free_port(), Steps(), Deck(seed)
     with (
         Proxy(port, deck) as proxy,
@@ -78,7 +78,7 @@ def chaos(port: int | None, minutes: float, seed: int) -> None:
     ):
         shutil.rmtree(_OUT, ignore_errors=True)
         pid = deployed.endpoint.localstack_pid
-        assert pid is not None  # noqa: S101 - a stack that is thrown away has its own
+        assert pid is not None  # noqa: S101 - a throwaway stack runs its own LocalStack
         killer, moves = Killer(pid, seed), Moves(deployed, model, seed)
         with steps.step("train again", "a second version trained"):
             moves.train()
@@ -118,7 +118,7 @@ def chaos(port: int | None, minutes: float, seed: int) -> None:
 
 
 def _send(deployed: Stack, moves: Moves, seconds: float, seed: int) -> None:
-    """Sends rides for so long, and moves models meanwhile."""
+    """Sends rides for that many seconds, moving models meanwhile."""
     asked = ("--duration", f"{seconds:g}", "--rate", str(RATE), "--seed", str(seed))
     with sending(deployed, _OUT, *asked, *FAULTS) as send:
         while send.poll() is None:
@@ -129,8 +129,9 @@ def _send(deployed: Stack, moves: Moves, seconds: float, seed: int) -> None:
 
 
 def _verified_before_redrive(deployed: Stack) -> Account:
-    """The account, without complaints: what was given up on is an error to `verify`, which also
-    calls it unexpected where the function had predicted it, and was killed before it said so."""
+    """The account before the redrive, with complaints written to a file: `verify` reports batches
+    given up on as errors, and as unexpected if the function had predicted them but was killed
+    before returning."""
     complaints = _OUT / "before-redrive.txt"
     with complaints.open("wb") as said:
         try:

@@ -1,7 +1,7 @@
-"""What goes wrong with the function's calls, and when: services in, faults out, by a seed. Pure.
+"""Deals faults to the function's calls, reproducibly by seed. Pure.
 
-Each service has a deck of the kinds that it knows: shuffled, dealt, and shuffled again, so that
-none is left out for long.
+Each service has a deck of its kinds of faults, reshuffled when used up, so that every kind comes up
+regularly.
 """
 
 import random
@@ -14,24 +14,24 @@ from typing import Final
 import msgspec
 
 _SHARE: Final = 0.2
-"""Of the calls to a service."""
+"""Share of a service's calls that get a fault."""
 _STALL_SECONDS: Final = (0.5, 7.0)
-"""The function waits for 5 seconds: some answers come late, and some too late."""
+"""The function times out after 5 seconds: some answers are late, some too late."""
 _REFUSED: Final = 0.5
-"""Of the records of a call that is refused in part."""
+"""Share of records refused in a partly refused call."""
 _PUT_RECORDS: Final = "Kinesis_20131202.PutRecords"
 
 
 class Service(StrEnum):
-    """What the function calls."""
+    """The services that the function calls."""
 
     S3 = "s3"
     KINESIS = "kinesis"
 
 
 class Answer(StrEnum):
-    """What the function hears: LocalStack's answer, its first half, an error of ours, or nothing;
-    or LocalStack's, with some records refused that it was never given."""
+    """What the function receives: LocalStack's answer, its first half, an injected error, nothing,
+    or LocalStack's answer with some records refused that were never passed on."""
 
     TRUE = "true"
     HALF = "half"
@@ -41,7 +41,7 @@ class Answer(StrEnum):
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One kind of fault. `passed_on` says whether LocalStack does what it is asked."""
+    """One kind of fault. `passed_on`: whether the call reaches LocalStack."""
 
     name: str
     answer: Answer
@@ -52,7 +52,7 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Dealt(msgspec.Struct, frozen=True):
-    """A fault of one call: `seconds` until it is answered, `seed` for which records are refused."""
+    """One call's fault: `seconds` to delay the answer, `seed` to select the refused records."""
 
     fault: Fault
     seconds: float
@@ -93,7 +93,7 @@ FAULTS: Final[Mapping[Service, tuple[Fault, ...]]] = {
 
 
 class Deck:
-    """Deals faults to a share of the calls, and counts them by name. Threads may share it."""
+    """Deals faults to a share of the calls and counts them by name. Thread-safe."""
 
     def __init__(self, seed: int, share: float = _SHARE) -> None:
         self._dealt: Counter[str] = Counter()
@@ -103,7 +103,7 @@ class Deck:
         self._lock = threading.Lock()
 
     def deal(self, service: Service) -> Dealt | None:
-        """What goes wrong with the next call, if anything does."""
+        """The fault for the next call, if any."""
         with self._lock:
             if self._random.random() >= self._share:
                 return None
@@ -121,8 +121,8 @@ class Deck:
 
 
 def service_of(target: str | None) -> Service | None:
-    """Whom a call with that X-Amz-Target is for; None for one that nothing happens to."""
-    if target is None:  # S3 alone says what it is asked for without one
+    """The service that a call with this X-Amz-Target is for; None if it gets no faults."""
+    if target is None:  # only S3 requests have no X-Amz-Target
         return Service.S3
     return Service.KINESIS if target == _PUT_RECORDS else None
 
@@ -138,14 +138,14 @@ class _Results(msgspec.Struct):
 
 
 class PartOfACall(msgspec.Struct, frozen=True):
-    """A PutRecords body without the records at `refused`; None where these are all."""
+    """A PutRecords body without the records at `refused`; None if that is all of them."""
 
     body: bytes | None
     refused: frozenset[int]
 
 
 def without_some(body: bytes, seed: int) -> PartOfACall:
-    """Takes records out of a PutRecords body, one at least."""
+    """Removes at least one record from a PutRecords body."""
     call, chance = msgspec.json.decode(body, type=_Call), random.Random(seed)
     count = len(call.records)
     refused = {i for i in range(count) if chance.random() < _REFUSED} or {chance.randrange(count)}
@@ -154,7 +154,7 @@ def without_some(body: bytes, seed: int) -> PartOfACall:
 
 
 def with_refusals(answer: bytes, refused: frozenset[int]) -> bytes:
-    """The answer to the part of a call, with refusals where records were taken out."""
+    """The answer to the reduced call, with refusals inserted for the removed records."""
     results = msgspec.json.decode(answer, type=_Results)
     for place in sorted(refused):
         results.records.insert(place, _REFUSAL)
@@ -169,7 +169,7 @@ NO_RESULTS: Final = b'{"FailedRecordCount":0,"Records":[]}'
 
 
 def error_body(service: Service, code: str) -> bytes:
-    """A refusal as the service writes it."""
+    """An error body in the service's own format."""
     if service is Service.S3:
         return f'<?xml version="1.0"?><Error><Code>{code}</Code></Error>'.encode()
     return msgspec.json.encode({"__type": code, "message": "chaos"})

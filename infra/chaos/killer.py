@@ -1,4 +1,4 @@
-"""Ends function processes of one LocalStack: its process id in, kills and timeouts counted."""
+"""Kills or stops the function processes of one LocalStack, and counts kills and timeouts."""
 
 import contextlib
 import os
@@ -12,14 +12,14 @@ from typing import Final
 
 _PAUSE_SECONDS: Final = (1.0, 5.0)
 _STOPPED_SHARE: Final = 0.1
-"""The share that is stopped instead, and killed by LocalStack when the clock of its batch runs out:
-each holds its shard for as long as that takes."""
+"""Share of processes stopped instead; LocalStack kills each when its invocation times out, and its
+shard is blocked until then."""
 _PROCESSES: Final = Path("/proc")
 _RUNTIME: Final = b"\0awslambdaric\0"
 
 
 class Killer:
-    """Kills one running function every few seconds, or stops it in a share of cases."""
+    """Every few seconds, kills one running function, or stops it in a share of cases."""
 
     def __init__(
         self, localstack_pid: int, seed: int, stopped_share: float = _STOPPED_SHARE
@@ -33,7 +33,7 @@ class Killer:
 
     @contextmanager
     def killing(self) -> Iterator[None]:
-        """A context in which functions are killed."""
+        """Kills functions while the context is active."""
         ended = threading.Event()
         thread = threading.Thread(target=self._run, args=(ended,), daemon=True)
         thread.start()
@@ -44,7 +44,7 @@ class Killer:
             thread.join()
 
     def timeouts(self) -> int:
-        """How many that were stopped are gone, as LocalStack ended them."""
+        """How many stopped processes LocalStack has ended by now."""
         gone = self._stopped - set(functions_of(self._parent))
         self._stopped -= gone
         self._timeouts += len(gone)
@@ -55,13 +55,13 @@ class Killer:
             self.strike()
 
     def strike(self) -> None:
-        """Kills or stops one function, if one runs."""
-        self.timeouts()  # a number that is free again may come to another process
+        """Kills or stops one function, if any is running."""
+        self.timeouts()  # forget the dead first: their pids may be reused
         running = [pid for pid in functions_of(self._parent) if pid not in self._stopped]
         if not running:
             return
         pid, stopped = self._random.choice(running), self._random.random() < self._stopped_share
-        with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+        with contextlib.suppress(ProcessLookupError):  # it has just exited
             os.kill(pid, signal.SIGSTOP if stopped else signal.SIGKILL)
             if stopped:
                 self._stopped.add(pid)
@@ -70,7 +70,7 @@ class Killer:
 
 
 def functions_of(parent: int) -> list[int]:
-    """The processes that run a function, children of that process."""
+    """Child processes of `parent` that run a function."""
     return [
         int(process.name) for process in _PROCESSES.glob("[0-9]*") if _is_function(process, parent)
     ]
@@ -78,8 +78,8 @@ def functions_of(parent: int) -> list[int]:
 
 def _is_function(process: Path, parent: int) -> bool:
     try:
-        # The name of the program, in brackets, may hold blanks and brackets.
+        # The program's name, in parentheses, may contain spaces and parentheses.
         after_name = (process / "stat").read_bytes().rpartition(b")")[2].split()
         return int(after_name[1]) == parent and _RUNTIME in (process / "cmdline").read_bytes()
     except OSError:
-        return False  # ended meanwhile
+        return False  # it has exited

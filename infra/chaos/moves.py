@@ -1,4 +1,4 @@
-"""Models that move while rides run: a version swapped in, taken back, and damaged for a while."""
+"""Moves the model while rides run: swaps a version in, rolls it back, damages its pointer."""
 
 import itertools
 import random
@@ -21,7 +21,7 @@ SWAPS, ROLLBACKS, DAMAGED = "swaps", "rollbacks", "damaged pointers"
 
 
 class Moves:
-    """Moves the champion of a stack, by the project's own commands; `counts` says how often."""
+    """Moves the champion of a stack with the project's own commands; `counts` counts each move."""
 
     def __init__(self, deployed: Stack, first: TrainedModel, seed: int) -> None:
         self.counts: Counter[str] = Counter({SWAPS: 0, ROLLBACKS: 0, DAMAGED: 0})
@@ -31,7 +31,7 @@ class Moves:
         self._order = itertools.cycle((self.swap, self.roll_back, self.damage))
 
     def train(self) -> None:
-        """Registers the version that is swapped in. Raises `StepFailed`."""
+        """Trains and registers the version to swap in. Raises `StepFailed`."""
         said = self._deployed.command("training", "train", _TRIPS, "--json")
         self._second = msgspec.json.decode(said, type=TrainedModel)
 
@@ -43,25 +43,25 @@ class Moves:
         next(self._order)()
 
     def swap(self) -> None:
-        """The second version serves."""
+        """Promotes and publishes the second version."""
         version = ("--version", self._second.version)
         self._deployed.command("training", "promote", *version, "--force", "--json")
         self._deployed.command("training", "publish", "--json")
         self.counts[SWAPS] += 1
 
     def roll_back(self) -> None:
-        """The first version serves again."""
+        """Rolls back to the first version."""
         self._deployed.command("training", "rollback", "--json")
         self.counts[ROLLBACKS] += 1
 
     def damage(self) -> None:
-        """For some seconds the pointer names a manifest that is not the one in the store."""
+        """For some seconds, the pointer's manifest digest does not match the stored manifest."""
         settings = self._deployed.endpoint.settings
         store = aws.connect(settings).s3
         key = pointer_key(self._first.name, settings["MODEL_ALIAS"])
         bucket = settings["MODEL_BUCKET"]
         pointer = store.get(bucket, key)
-        assert pointer is not None  # noqa: S101 - asked for whatever its ETag
+        assert pointer is not None  # noqa: S101 - the request is unconditional
         store.put(bucket, key, _damaged(pointer.body), _JSON)
         try:
             time.sleep(_DAMAGED_SECONDS)

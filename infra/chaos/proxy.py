@@ -1,5 +1,4 @@
-"""Between the function and LocalStack: calls in, passed on as they are or dealt a fault; answers,
-errors or nothing out."""
+"""An HTTP proxy between the function and LocalStack that injects faults."""
 
 import contextlib
 import sys
@@ -35,7 +34,7 @@ Headers = list[tuple[str, str]]
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A request, its path and headers as they came."""
+    """A request, with path and headers unchanged."""
 
     method: str
     path: str
@@ -44,7 +43,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """An answer, whole."""
+    """A complete response."""
 
     status: int
     reason: str
@@ -52,7 +51,7 @@ class Reply(msgspec.Struct, frozen=True):
     body: bytes
 
     def head(self) -> bytes:
-        """Status and headers as they go out, of a body that is not chunked."""
+        """Status line and headers to send; the body is not chunked."""
         kept = [pair for pair in self.headers if pair[0].lower() not in _OF_ONE_CONNECTION]
         if self.status not in _WITHOUT_BODY:
             kept = [pair for pair in kept if pair[0].lower() != "content-length"]
@@ -62,7 +61,7 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Proxy:
-    """Listens on a free port as long as its context lasts; faults are dealt in `biting`."""
+    """Listens on a free port while its context is active; injects faults within `biting`."""
 
     def __init__(self, upstream_port: int, deck: Deck) -> None:
         self._server = _Server(upstream_port, deck)
@@ -79,7 +78,7 @@ class Proxy:
 
     @contextmanager
     def biting(self) -> Iterator[None]:
-        """A context in which calls are dealt faults."""
+        """Injects faults while the context is active."""
         self._server.bites = True
         try:
             yield
@@ -96,8 +95,8 @@ class _Server(ThreadingHTTPServer):
         self.ended = threading.Event()
 
     def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
-        """A function that was killed in the middle of a call, or a LocalStack that ends, is none of
-        our errors."""
+        """Ignores dropped connections: functions killed in mid-call and a LocalStack that exits are
+        expected."""
         if not isinstance(sys.exception(), (OSError, HTTPException)):
             super().handle_error(request, client_address)
 
@@ -107,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def log_message(self, *_: object) -> None:
-        """Says nothing: what is done is counted."""
+        """Logs nothing: the deck counts faults."""
 
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
@@ -119,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer_wrongly(call, service, dealt)
 
-    do_GET = do_PUT = do_POST = _serve  # noqa: N815 - the library's names
+    do_GET = do_PUT = do_POST = _serve  # noqa: N815 - names required by the library
 
     def _answer_wrongly(self, call: Call, service: Service, dealt: Dealt) -> None:
         fault = dealt.fault
@@ -152,8 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
         return msgspec.structs.replace(reply, body=with_refusals(reply.body, part.refused))
 
     def _passed_on(self, call: Call) -> Reply:
-        """LocalStack's own answer. It checks no signature, so the body may be another than the
-        function signed."""
+        """LocalStack's own answer. It does not check signatures, so the body may differ from the
+        signed one."""
         upstream = HTTPConnection(HOST, self.server.upstream_port, timeout=_UPSTREAM_SECONDS)
         with contextlib.closing(upstream):
             upstream.putrequest(call.method, call.path, skip_host=True, skip_accept_encoding=True)

@@ -1,1 +1,1 @@
-"""What every part stands on: console, paths, child processes, buckets."""
+"""Shared by all parts: console, paths, child processes, buckets."""

@@ -1,6 +1,6 @@
-"""Objects of one bucket, written on a condition: so two writers never overwrite each other.
+"""A bucket whose writes are conditional, so that concurrent writers never overwrite each other.
 
-S3 checks the condition and writes in one step (its conditional writes, If-None-Match and If-Match).
+S3 checks the condition and writes atomically (conditional writes, If-None-Match and If-Match).
 """
 
 import time
@@ -24,7 +24,7 @@ _ANOTHER_CAME_FIRST: Final = frozenset({"PreconditionFailed", "NoSuchKey"})
 
 
 class Listed(msgspec.Struct, frozen=True):
-    """An object of a listing, the entity tag of its content, and when S3 was given it."""
+    """A listed object: key, ETag and last-modified time."""
 
     key: str
     etag: str
@@ -32,7 +32,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """An object, the entity tag of this content of it, and its age in seconds by S3's own clock."""
+    """An object's content, its ETag, and its age in seconds by S3's clock."""
 
     body: bytes
     etag: str
@@ -40,9 +40,9 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Bucket:
-    """Raises `UserError` where the bucket is not there, or not ours to use.
+    """Raises `UserError` if the bucket does not exist or access to it is denied.
 
-    `named_in` says where a user names it, `needs` what they have to be allowed.
+    `named_in` is where users configure its name, `needs` the permissions they need.
     """
 
     def __init__(self, s3: "S3Client", name: str, named_in: str, needs: str) -> None:
@@ -55,7 +55,7 @@ class Bucket:
         }
 
     def listed(self, prefix: str, after: str = "") -> list[Listed]:
-        """The objects whose keys begin with `prefix` and come after `after`, in their order."""
+        """Objects whose keys start with `prefix` and sort after `after`, in key order."""
         with self._explained():
             pages = self._s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self.name, Prefix=prefix, StartAfter=after
@@ -67,7 +67,7 @@ class Bucket:
             ]
 
     def folders(self, prefix: str) -> list[str]:
-        """The beginnings, up to the next slash, of the keys that begin with `prefix`."""
+        """Common prefixes, up to the next slash, of the keys that start with `prefix`."""
         with self._explained():
             pages = self._s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self.name, Prefix=prefix, Delimiter="/"
@@ -75,7 +75,7 @@ class Bucket:
             return [found["Prefix"] for page in pages for found in page.get("CommonPrefixes", ())]
 
     def get(self, key: str) -> Stored | None:
-        """None where the object is not there, or not any more."""
+        """None if the object does not exist."""
         with self._explained():
             try:
                 found = self._s3.get_object(Bucket=self.name, Key=key)
@@ -88,9 +88,9 @@ class Bucket:
             return Stored(found["Body"].read(), found["ETag"], age)
 
     def write(self, key: str, body: bytes, etag: str | None = None) -> str | None:
-        """Writes over the content of that entity tag, or where there is nothing, if it is None.
+        """Replaces the object that has this ETag or, without one, creates the object.
 
-        Gives the entity tag of what is there then, or None where another's write came first.
+        Returns the new ETag, or None if another write came first.
         """
         for _ in range(_TRIES):
             try:
@@ -99,11 +99,11 @@ class Bucket:
             except ClientError as error:
                 if _code(error) in _ANOTHER_CAME_FIRST:
                     break
-                # Another write of it is under way, and may fail.
+                # Another write of this key is in progress, and may still fail.
                 if _code(error) != "ConditionalRequestConflict":
                     raise
             time.sleep(_PAUSE_SECONDS)
-        # boto3 repeats a write whose answer was lost: then what came first is our own.
+        # boto3 retries a write whose response was lost: the write that came first may be our own.
         found = self.get(key)
         return found.etag if found and found.body == body else None
 

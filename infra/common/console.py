@@ -1,7 +1,7 @@
-"""What every command line of the project shares: where it writes, and how it fails.
+"""Output, errors and exit codes of all command lines.
 
-Standard output carries results, standard error carries progress and errors. An error that a user
-can mend is one sentence and exit code 1; a bad option is exit code 2; Ctrl-C is 130.
+Results go to standard output, progress and errors to standard error. An error that a user can fix
+is one sentence and exit code 1; a bad option is exit code 2; Ctrl-C is 130.
 """
 
 import os
@@ -28,37 +28,37 @@ from infra.common import output
 from infra.common.output import OutputLost
 from ride_scoring.errors import RideScoringError
 
-# Without emoji: a text such as ":on:" would be printed as another.
+# No emoji: text such as ":on:" would be replaced by one.
 out: Final = Console(highlight=False, soft_wrap=True, emoji=False)
 err: Final = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 _INTERRUPTED: Final = 130
 _SECRETS: Final = (
-    # As headers, as parameters of a query, and as parts of the header `Authorization`.
+    # As headers, query parameters, or parts of the header `Authorization`.
     re.compile(
         r"(?i)((?:x-amz-security-token|authorization|credential|signature)['\"]?\s*[:=]\s*['\"]?)"
         r"(?:AWS4-HMAC-SHA256\s+)?[^\s,;&'\"<]+"
     ),
     re.compile(r"()\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"),
-    re.compile(r"(//)[^\s/@:]*:[^\s/@]*(?=@)"),  # a name and a password in an address
+    re.compile(r"(//)[^\s/@:]*:[^\s/@]*(?=@)"),  # user name and password in a URL
 )
 
 
 class UserError(RideScoringError):
-    """Something that the person at the terminal can mend; the message says how."""
+    """An error that the user can fix; the message says how."""
 
 
 def new_app(help_text: str) -> typer.Typer:
-    """A command line whose commands print plain tracebacks for our bugs and none for a user's."""
+    """A command line with plain tracebacks for our bugs, and none for users' errors."""
     return typer.Typer(
         help=help_text, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
     )
 
 
 def run(app: Callable[[], object]) -> NoReturn:
-    """Runs a command line and ends the process with an exit code that means something."""
+    """Runs a command line and exits the process with a meaningful exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # as orderly an end as Ctrl-C's
+        signal.signal(number, signal.default_int_handler)  # shut down as cleanly as on Ctrl-C
     try:
         output.prepare()
         code = _code(_of_text(app))
@@ -73,7 +73,7 @@ def run(app: Callable[[], object]) -> NoReturn:
     except (ClientError, BotoCoreError) as error:
         fail(_aws_sentence(error), 1)
     except ValueError as error:
-        # botocore's and urllib's, and they have no type for it.
+        # botocore and urllib raise a plain ValueError for these.
         if not str(error).startswith(("Invalid endpoint", "Invalid IPv6 URL")):
             raise
         fail(f"{error}: AWS_ENDPOINT_URL has to be such as http://127.0.0.1:4566", 1)
@@ -85,31 +85,31 @@ def run(app: Callable[[], object]) -> NoReturn:
 
 
 def _file_sentence(error: OSError) -> str:
-    """What is said of a file that the system does not give, where nothing more is known of it."""
+    """Fallback message for an `OSError` about a file."""
     why = (error.strerror or type(error).__name__).lower()
     return f"{os.fsdecode(error.filename)} cannot be used: {why}; make it usable, or name another"
 
 
 def _that_is_no_text(error: BaseException | None) -> str | None:
-    """The word of the command line that somebody could not write as text, if that went wrong."""
+    """The argument that is not valid text, if that is what the error is about."""
     while error is not None and not isinstance(error, UnicodeEncodeError):
         error = error.__cause__ or error.__context__
     return next((word for word in sys.argv if error and not _is_text(word)), None)
 
 
 def _is_text(word: str) -> bool:
-    """Python reads the bytes of an argument that are not text as halves of surrogate pairs."""
+    """Python decodes invalid bytes in arguments to lone surrogates."""
     return word.isascii() or not any("\udc80" <= character <= "\udcff" for character in word)
 
 
 def print_json(result: object) -> None:
-    """Prints a result as JSON, in one line, such that any program reads the same from it."""
+    """Prints a result as one line of JSON that survives any output encoding."""
     text = msgspec.json.encode(result).decode()
     out.print(output.readable_json(text), markup=False)
 
 
 def _of_text(app: Callable[[], object]) -> Callable[[], object]:
-    """The command line, with one sentence for an argument that is not text and has to be."""
+    """Wraps a command line so that an argument that is not valid text is a one-sentence error."""
 
     def run_it() -> None:
         try:
@@ -125,11 +125,11 @@ def _of_text(app: Callable[[], object]) -> Callable[[], object]:
 
 
 def _code(app: Callable[[], object]) -> int:
-    """How a command line ends. Raises `KeyboardInterrupt` and whatever else the command raises."""
+    """The exit code of a command line. Raises `KeyboardInterrupt` and the command's errors."""
     try:
         app()
     except SystemExit as error:
-        # Typer turns Ctrl-C into an exit without a word.
+        # Typer turns Ctrl-C into a silent exit.
         if error.code == _INTERRUPTED and isinstance(error.__context__, typer.Exit):
             raise KeyboardInterrupt from None
         return error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -137,7 +137,7 @@ def _code(app: Callable[[], object]) -> int:
 
 
 def require_writable(path: Path) -> None:
-    """Raises `UserError` where a file cannot be written, before the work for it is done."""
+    """Raises `UserError` up front if a file cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("ab").close()
@@ -148,28 +148,27 @@ def require_writable(path: Path) -> None:
 
 
 def seen_from_here(path: Path) -> Path:
-    """The path as it is written from where the person stands."""
+    """The path relative to the working directory."""
     return path.relative_to(Path.cwd(), walk_up=True)
 
 
 def without_password(text: str) -> str:
-    """The text, the addresses in it without the names and passwords that they may carry."""
+    """The text with user names and passwords removed from its URLs."""
     text = re.sub(r"//[^\s@]*@", "//", text)
-    text = re.sub(r"(?<![/\w])[\w.%+-]+:[^\s@/]+@", "", text)  # the scheme was forgotten
+    text = re.sub(r"(?<![/\w])[\w.%+-]+:[^\s@/]+@", "", text)  # for URLs without a scheme
     return re.sub(r"([?&](?:password|passwd|pwd|token|sig)=)[^&\s'\"]*", r"\1…", text)
 
 
 def without_keys(text: str) -> str:
-    """The text without keys, signatures and passwords of addresses: where a signature does not
-    match, AWS quotes the request that it was made for, headers and all.
-    """
+    """The text without keys, signatures and passwords in URLs: on a signature mismatch AWS quotes
+    the request, including its headers."""
     for secret in _SECRETS:
         text = secret.sub(r"\1…", text)
     return text
 
 
 def progress() -> Progress:
-    """A bar on a terminal; nothing where the output goes to a file or a pipe."""
+    """A progress bar on a terminal; nothing if the output is a file or a pipe."""
     return Progress(
         TextColumn("  {task.description}"),
         BarColumn(),
@@ -201,6 +200,6 @@ def _aws_sentence(error: Exception) -> str:
         case EndpointConnectionError():
             return f"{error} Is LocalStack up (`make up`), and AWS_ENDPOINT_URL right?"
         case ClientError(response={"Error": {"Code": code, "Message": message}}):
-            # Behind the first line it quotes the request.
+            # The lines after the first quote the request.
             return f"AWS refused {error.operation_name}: {code}: {message.partition('\n')[0]}"
     return f"AWS did not answer: {error}"

@@ -1,9 +1,8 @@
-"""Standard output and standard error, as every command line of the project has them.
+"""Standard output and standard error of every command line.
 
-Every text can be written to them, whatever encoding the terminal has: what it cannot show becomes
-the nearest that ASCII has. A standard output that takes no more, such as a full disk or a pipe that
-nobody reads any longer, is an error of one sentence. Standard error carries progress, and no run
-ends because nobody can be told of it.
+Both accept any text, whatever the terminal's encoding: unencodable characters become their nearest
+ASCII equivalent. A failed write to standard output, such as to a full disk or a closed pipe, is a
+one-sentence error. Standard error carries progress, and failed writes to it are ignored.
 """
 
 import codecs
@@ -32,13 +31,14 @@ _NEAREST: Final = {
     "µ": "u",
 }
 _LINES: Final = range(0x2500, 0x2580)
-"""https://www.unicode.org/charts/PDF/U2500.pdf: what is neither of the first two, is a corner."""
+"""Box drawing, https://www.unicode.org/charts/PDF/U2500.pdf: what is not in `_NEAREST` is a corner.
+"""
 _BYTES: Final = range(0xDC80, 0xDD00)
-"""What Python makes of the bytes of a file's name that are no text: PEP 383."""
+"""Lone surrogates that Python decodes invalid bytes in file names to (PEP 383)."""
 
 
 class OutputLost(RideScoringError):
-    """Standard output did not take what a command had to say."""
+    """Standard output could not be written."""
 
 
 class _Output(io.TextIOWrapper):
@@ -71,40 +71,38 @@ class _Progress(io.TextIOWrapper):
 
 
 def prepare() -> None:
-    """Sets up this process's standard output and error. Raises `OutputLost` where there is no
-    standard output.
-    """
+    """Sets up this process's standard output and error. Raises `OutputLost` if standard output is
+    closed."""
     codecs.register_error("nearest", _nearest)
     closed = sys.stdout is None
     streams = {"stderr": _as(_Progress, sys.stderr), "stdout": _as(_Output, sys.stdout)}
-    # Under both names: the streams that the interpreter began with are of no use any more.
+    # Under both names: the interpreter's original streams are detached.
     vars(sys).update(streams, **{f"__{name}__": stream for name, stream in streams.items()})
     if closed:
         raise OutputLost("there is no standard output to print to: it is closed")
 
 
 def finish() -> None:
-    """Writes what is still to be written. Raises `OutputLost`."""
+    """Flushes standard output. Raises `OutputLost`."""
     sys.stdout.flush()
 
 
 def give_up() -> None:
-    """Sends what is left nowhere, as the interpreter would else try to write it at its end."""
+    """Discards what is buffered, which the interpreter would otherwise try to write at exit."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def readable_json(text: str) -> str:
-    """JSON for standard output: all but ASCII escaped where that is not UTF-8, so that who reads it
-    gets the same texts.
-    """
+    """JSON for standard output, escaped to ASCII unless that is UTF-8, so that readers get the same
+    text."""
     if codecs.lookup(sys.stdout.encoding).name == "utf-8":
         return text
     return re.sub(r"[^\x00-\x7f]", _escaped, text)
 
 
 def _as(kind: type[io.TextIOWrapper], stream: TextIO | None) -> TextIO:
-    """The stream in its new form; what stands in for one, as in tests, stays as it is."""
+    """Rewraps the stream; replacements for it, as in tests, are left alone."""
     if stream is None:
         return kind(Path(os.devnull).open("wb"), encoding="utf-8")
     if type(stream) is not io.TextIOWrapper:
@@ -124,7 +122,7 @@ def _as(kind: type[io.TextIOWrapper], stream: TextIO | None) -> TextIO:
 
 
 def _nearest(error: UnicodeError) -> tuple[str, int]:
-    """An error handler of `codecs`."""
+    """A `codecs` error handler."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     unencodable = error.object[error.start : error.end]
@@ -144,7 +142,7 @@ def _in_ascii(character: str) -> str:
 
 
 def _escaped(character: re.Match[str]) -> str:
-    """As JSON writes it: one beyond U+FFFF is a pair of surrogates."""
+    """Escapes as JSON does: characters beyond U+FFFF become surrogate pairs."""
     units = character[0].encode("utf-16-be")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 

@@ -1,7 +1,7 @@
-"""Child processes that never outlive us, unless they are told to.
+"""Child processes that never outlive us, unless detached.
 
-Each child leads a process group of its own, so a Ctrl-C reaches us alone and we end them in order;
-a reaper that holds the other end of a pipe ends them where we were killed and could not.
+Each child leads its own process group, so Ctrl-C reaches only us and we shut them down in order. If
+we are killed, a reaper holding the other end of a pipe ends them.
 """
 
 import subprocess
@@ -14,7 +14,7 @@ from infra.common.paths import ROOT
 
 
 class Children:
-    """A context in which children live."""
+    """A context that ends its children on exit."""
 
     def __enter__(self) -> Self:
         self._started: list[subprocess.Popen[bytes]] = []
@@ -24,7 +24,7 @@ class Children:
             start_new_session=True,
             text=True,
         )
-        assert self._reaper.stdin is not None  # noqa: S101 - asked for with PIPE
+        assert self._reaper.stdin is not None  # noqa: S101 - started with PIPE
         self._told = self._reaper.stdin
         return self
 
@@ -42,7 +42,7 @@ class Children:
         output: IO[bytes] | int | None = None,
         errors: int | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Starts a child in the checkout's root. Its errors go to ours, or to `errors`."""
+        """Starts a child in the checkout's root. Its standard error is ours, or `errors`."""
         child = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -63,14 +63,14 @@ class Children:
         *,
         errors: int | None = None,
     ) -> tuple[int, bytes]:
-        """Runs a child to its end: its exit code and standard output."""
+        """Runs a child until it exits: its exit code and standard output."""
         child = self.start(command, environment, output=subprocess.PIPE, errors=errors)
         said, _ = child.communicate()
         self.let_go(child.pid)
         return child.returncode, said
 
     def let_go(self, pid: int) -> None:
-        """The child has ended, or shall outlive us."""
+        """Stops tracking a child: it has exited, or is to outlive us."""
         self._tell(f"-{pid}")
 
     def _tell(self, line: str) -> None:

@@ -1,8 +1,8 @@
-"""Ends what is left when the process that started it is gone, however that came about.
+"""Ends the processes that are left when the process that started it is gone, for whatever reason.
 
-`processes` starts it and writes process groups to its standard input: `+123` to watch one,
-`-123` to let one go. When the input closes, it ends the groups that are still watched. It imports
-nothing of the project, so that it starts at once.
+`processes` starts it and writes process groups to its standard input: `+123` to watch one, `-123`
+to release one. When the input closes, it ends the groups still watched. It imports nothing of the
+project, to start fast.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import sys
 import time
 
 _PATIENCE_SECONDS = 8.0
-"""Time to stop in good order, as terraform and LocalStack do, before they are killed."""
+"""Grace period for terraform and LocalStack to shut down cleanly before they are killed."""
 
 
 def main() -> None:
@@ -28,8 +28,8 @@ def main() -> None:
 def end(groups: set[int], patience_seconds: float) -> None:
     """Asks the groups to end, and kills what is left after a while.
 
-    Asks by SIGINT first: Terraform's providers leave that to Terraform, which then finishes and
-    notes what it is making, where a SIGTERM would end them in the middle of it.
+    Sends SIGINT first: Terraform's providers leave it to Terraform, which then finishes and records
+    what it is creating; SIGTERM would end them midway.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         _signal(groups, number)
@@ -40,9 +40,9 @@ def end(groups: set[int], patience_seconds: float) -> None:
 
 
 def leads_a_group(pid: int) -> bool:
-    """Whether such a process runs, and leads a process group as our children do."""
+    """Whether this process runs and leads a process group, as our children do."""
     with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # a child of ours that ended stands as a zombie until then
+        os.waitpid(pid, os.WNOHANG)  # reap our own child, which would otherwise remain a zombie
     try:
         return os.getpgid(pid) == pid and not _is_zombie(pid)
     except ProcessLookupError:
@@ -50,12 +50,12 @@ def leads_a_group(pid: int) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Ended, but not yet noticed by its parent; a container's first process can take its time."""
+    """Exited but not yet reaped by its parent; a container's init process can be slow to reap."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - starts without pathlib
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - avoids importing pathlib
             return file.read().rpartition(b")")[2].split()[0] == b"Z"
     except OSError:
-        return False  # gone meanwhile, or a system without /proc
+        return False  # it has exited, or the system has no /proc
 
 
 def _signal(groups: set[int], number: signal.Signals) -> None:

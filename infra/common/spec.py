@@ -1,4 +1,4 @@
-"""An option's value such as `burst:times=10,seconds=2` in, the typed thing that it names out."""
+"""Parses option values such as `burst:times=10,seconds=2` into typed structs."""
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
@@ -9,9 +9,8 @@ from infra.common.console import UserError
 
 
 def parse[T](text: str, kinds: Mapping[str, type[T]], option: str) -> T:
-    """What `name:key=value,key=value` names, one of the structs in `kinds`; keys that are left out
-    have their defaults. Raises `UserError`, which names the nearest of what there is.
-    """
+    """Parses `name:key=value,key=value` into one of the structs in `kinds`; missing keys get
+    defaults. Raises `UserError`, which suggests the closest known name."""
     name, _, rest = text.partition(":")
     if name not in kinds:
         raise UserError(f"{option} {name!r} is not known: {nearest(name, kinds)}")
@@ -32,12 +31,12 @@ def parse[T](text: str, kinds: Mapping[str, type[T]], option: str) -> T:
 
 
 def nearest(asked: str, known: Iterable[str]) -> str:
-    """What to write instead: the nearest of what is known, or, where none is near, all of it."""
+    """A suggestion: the closest known name or, if none is close, all of them."""
     names = list(known)
     close = difflib.get_close_matches(asked, names, n=1)
     return f"did you mean {close[0]}?" if close else f"choose of {', '.join(names) or 'none'}"
 
 
 def closest(asked: str, known: Collection[str]) -> str:
-    """The nearest of what is known, however far it is."""
+    """The closest known name, however distant."""
     return difflib.get_close_matches(asked, known, n=1, cutoff=0.0)[0]

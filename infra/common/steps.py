@@ -1,4 +1,4 @@
-"""A line of progress and a time for each step of a long run."""
+"""Prints a progress line and the time of each step of a long run."""
 
 import time
 from collections.abc import Iterator
@@ -11,24 +11,24 @@ _WIDTH: Final = 66
 
 
 class Step:
-    """One step; what it found out may be added to its line."""
+    """One step; its result may be appended to its line."""
 
     def __init__(self, title: str) -> None:
         self.line = title
 
 
 class Steps:
-    """The steps of one run, and the seconds that each took, by its short name."""
+    """The steps of one run, and the seconds that each took, by short name."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        """Quiet, nothing is printed: another process shows what goes on."""
+        """If quiet, nothing is printed: another process shows the progress."""
         self._quiet = quiet
         self.seconds: dict[str, float] = {}
         self._started = time.monotonic()
 
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[Step]:
-        """Times what happens inside, and prints its line when it is done."""
+        """Times its body, and prints its line when done."""
         step, started = Step(title), time.monotonic()
         if err.is_terminal and not self._quiet:
             err.print(f"  … {title}", end="\r")

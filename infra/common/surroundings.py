@@ -1,7 +1,7 @@
-"""The environment of what works with a stack: the person's in, one that leads to the stack's own
-endpoint out; for a process, and as a file that a shell sources.
+"""Derives from the user's environment one that targets a stack's endpoint, for a process or as a
+shell file.
 
-Whatever else the person has set, of AWS, of a proxy or of Terraform, is of other work than this.
+Other AWS, proxy or Terraform settings of the user are meant for other work, and are dropped.
 """
 
 import re
@@ -13,36 +13,35 @@ from typing import Final
 from infra.common.console import UserError
 
 _AWS: Final = ("AWS_", "KINESIS_ENDPOINT_URL")
-"""What could lead a client of a LocalStack of ours to a real account. The second one is the MLOps
-Zoomcamp's."""
+"""Variables that could direct a client of our own LocalStack to a real account. The second is the
+MLOps Zoomcamp's."""
 _ENDPOINTS: Final = (
     "AWS_ENDPOINT_URL_",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "KINESIS_ENDPOINT_URL",
 )
-"""What could lead some calls to another endpoint than the one that is given."""
+"""Variables that could direct some calls to an endpoint other than the given one."""
 _GIVEN: Final = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}
-"""The person's configuration file stays, as the account may be in it. With
-`ignore_configured_endpoint_urls` there, calls would go to AWS itself."""
+"""The user's AWS configuration file stays in use, as it may hold the account. If it sets
+`ignore_configured_endpoint_urls`, calls would go to AWS itself, so override that."""
 _TERRAFORM: Final = ("TF_CLI_ARGS", "TF_WORKSPACE", "TF_LOG")
-"""What could lead Terraform to another state, or into what it prints. Variables (TF_VAR_…) and the
-configuration of its providers are the person's to give."""
+"""Variables that could change Terraform's state or clutter its output. Input variables (TF_VAR_…)
+and provider configuration are left to the user."""
 _SERVER: Final = ("PATH", "HOME", "USER", "LANG", "LC_", "TZ", "LD_", "OPENBLAS_")
-"""What a LocalStack of ours has of the environment: nothing that could configure it."""
+"""What our own LocalStack inherits from the environment: nothing that could configure it."""
 
 
 def toward(
     url_host: str, base: Mapping[str, str], settings: Mapping[str, str], *, ours: bool
 ) -> dict[str, str]:
-    """The environment of a process that works with the stack at a host: `settings` are the stack's
-    own, and `ours` says whether its LocalStack is.
-    """
+    """The environment of a process that works with the stack at `url_host`. `settings` are the
+    stack's; `ours` means that we run its LocalStack."""
     kept = _without_proxy(_without(base, _AWS if ours else _ENDPOINTS), url_host)
     return {**kept, **settings, **({} if ours else _GIVEN)}
 
 
 def for_terraform(base: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what would change what Terraform does, or says."""
+    """The environment without variables that change Terraform's behaviour or output."""
     return _without(base, _TERRAFORM)
 
 
@@ -52,7 +51,7 @@ def for_server(base: Mapping[str, str]) -> dict[str, str]:
 
 
 def sourced(url_host: str, settings: Mapping[str, str], *, ours: bool) -> str:
-    """The same for a shell: what it sources to work with the stack."""
+    """The same as a script for a shell to source."""
     foreign = (*(_AWS if ours else _ENDPOINTS), *_TERRAFORM)
     patterns = " ".join(rf"-e 's/^\({prefix}[A-Za-z0-9_]*\)=.*/\1/p'" for prefix in foreign)
     host, hosts = shlex.quote(url_host), '"${no_proxy:+$no_proxy,}"'
@@ -72,9 +71,9 @@ def sourced(url_host: str, settings: Mapping[str, str], *, ours: bool) -> str:
 
 
 def sqlite_address(file: Path) -> str:
-    """Where MLflow finds its registry in that file. Raises `UserError`.
+    """SQLAlchemy address of an MLflow registry in that file. Raises `UserError`.
 
-    Whatever follows a question mark is a parameter to SQLAlchemy, and cannot be written otherwise.
+    SQLAlchemy treats everything after a question mark as parameters, and has no escape for it.
     """
     if "?" in str(file):
         raise UserError(
@@ -89,9 +88,9 @@ def _without(base: Mapping[str, str], prefixes: tuple[str, ...]) -> dict[str, st
 
 
 def _without_proxy(environment: Mapping[str, str], host: str) -> dict[str, str]:
-    """The environment, with the host among those that no proxy leads to.
+    """The environment with the host excluded from proxying.
 
-    Some clients read the name in upper case, some in lower case, and the lower one wins.
+    Clients differ in whether they read the name in upper or lower case; lower case wins.
     """
     named = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     hosts = filter(None, re.split(r"[,\s]+", named))

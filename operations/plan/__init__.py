@@ -1,4 +1,4 @@
-"""Terraform's variables and a rate of rides in; what it costs, what it needs, what gives out first.
+"""Plans a deployment from Terraform variables and a ride rate: cost, capacity and first limit.
 
 variables ▸ workload (with sizes and measured figures) ▸ costs, limits ▸ report, drawing
 """

@@ -1,4 +1,4 @@
-"""All that a plan rests on besides the rate and Terraform's variables, in one hand."""
+"""Everything a plan is based on besides the rate and Terraform variables."""
 
 from typing import Annotated
 
@@ -13,8 +13,8 @@ from operations.plan.variables import Deployment
 
 
 class Traffic(msgspec.Struct, frozen=True):
-    """What rides come in as: the share that can never be scored, and whether a producer packs many
-    in a record as the Kinesis Producer Library does.
+    """The incoming rides: the share that can never be scored, and whether the producer aggregates
+    many into a record, as the Kinesis Producer Library does.
     """
 
     reject_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.01
@@ -22,7 +22,7 @@ class Traffic(msgspec.Struct, frozen=True):
 
 
 class Basis(msgspec.Struct, frozen=True):
-    """Prices, measured figures, sizes, telemetry with and without a shadow, and the traffic."""
+    """Prices, measured figures, sizes, telemetry without and with a shadow, and traffic."""
 
     prices: Prices
     measured: Measured
@@ -36,20 +36,20 @@ class Basis(msgspec.Struct, frozen=True):
 
     @property
     def most_at_once(self) -> int:
-        """To how many batches of a shard at once parallelization_factor can be raised with effect.
+        """The highest parallelization_factor that has an effect.
 
-        Records are shared out by partition key, and aggregates often all have the same one (the
-        KPL's is "a"): then one batch of a shard runs at a time, whatever the factor is.
+        Records are distributed by partition key, and aggregates often all have the same one (the
+        KPL's is "a"): then a shard runs one batch at a time, whatever the factor.
         """
         return 1 if self.traffic.aggregated else quotas.MOST_PARALLELIZATION
 
     def at_once(self, deployment: Deployment) -> int:
-        """How many batches of a shard run at once."""
+        """Concurrent batches per shard."""
         return min(deployment.parallelization_factor, self.most_at_once)
 
 
 def read(traffic: Traffic) -> Basis:
-    """Reads what is in files and measures what is in code. Raises `UserError`."""
+    """Reads prices and figures from files, and measures sizes and telemetry. Raises `UserError`."""
     return Basis(
         prices=prices.read(),
         measured=measured.read(),

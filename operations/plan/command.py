@@ -1,4 +1,4 @@
-"""What `python -m operations plan` does: options in, a table or JSON and a drawing out."""
+"""Implements `python -m operations plan`: prints tables or JSON, and draws a plot."""
 
 import math
 from pathlib import Path
@@ -13,7 +13,7 @@ from operations.plan.plan import plan
 
 
 def run(rides: float, tfvars: Path, traffic: Traffic, out: Path, *, as_json: bool) -> None:
-    """Prices the deployment and draws it. Raises `UserError`."""
+    """Prices the deployment and plots its cost. Raises `UserError`."""
     if not (math.isfinite(rides) and 0 < rides <= MOST_RIDES_A_SECOND):
         raise UserError(
             f"--rides-per-second is {rides:,.10g}: plans are made for more than 0 "
@@ -46,6 +46,6 @@ def run(rides: float, tfvars: Path, traffic: Traffic, out: Path, *, as_json: boo
 
 
 def _shown(path: Path) -> str:
-    """As one would type it in the checkout."""
+    """The path relative to the checkout, if it is inside."""
     absolute = path.resolve()
     return str(absolute.relative_to(ROOT) if absolute.is_relative_to(ROOT) else path)

@@ -1,7 +1,7 @@
-"""A workload in, what a month of it costs out, item by item.
+"""Itemized monthly cost of a workload.
 
-A month has 730 hours, and all of them are like the second that the workload is of. Free tiers are
-left out. Not counted, as cents at most: SQS and SNS, cold starts, KMS behind S3's bucket keys.
+A month has 730 hours of constant load. Free tiers are ignored. Not counted, because they cost cents
+at most: SQS and SNS, cold starts, KMS behind S3 bucket keys.
 """
 
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ from operations.plan.variables import Deployment
 from operations.plan.workload import Workload, workload
 
 _LONGEST_KEPT_DAYS: Final = 365
-"""What is kept for good costs more each month: the month a year from now is priced."""
+"""Objects kept forever cost more each month: the month a year from now is priced."""
 
 
 def items(work: Workload, deployment: Deployment, basis: Basis) -> list[Item]:
-    """All that costs, in the order in which rides pass it."""
+    """All cost items, in the order in which rides pass through the services."""
     return [
         *kinesis_items(work, deployment, basis),
         *function_items(work, deployment, basis),
@@ -33,7 +33,7 @@ def items(work: Workload, deployment: Deployment, basis: Basis) -> list[Item]:
 
 
 def month_usd(rides: float, deployment: Deployment, basis: Basis) -> float:
-    """What a month at `rides` a second costs in all."""
+    """Total monthly cost at `rides` per second."""
     return sum(item.usd for item in items(workload(rides, deployment, basis), deployment, basis))
 
 
@@ -50,7 +50,7 @@ def _s3_items(work: Workload, deployment: Deployment, basis: Basis) -> Iterator[
 
 
 def _kept_days(deployment: Deployment) -> int:
-    """The bucket is versioned, so what expires still lies there as noncurrent; None is for good."""
+    """Expired objects stay as noncurrent versions for a while; None means kept forever."""
     current, noncurrent = deployment.rejects_retention_days, deployment.noncurrent_retention_days
     if current is None or noncurrent is None:
         return _LONGEST_KEPT_DAYS
@@ -58,7 +58,7 @@ def _kept_days(deployment: Deployment) -> int:
 
 
 def _looks_a_second(work: Workload, deployment: Deployment) -> float:
-    """Each environment looks at most once a batch, and a shadow's alias is looked at too."""
+    """Environments check the alias at most once per batch; a shadow's alias is checked too."""
     environments = min(work.batches.lanes, deployment.reserved_concurrency or work.batches.lanes)
     batches = work.batches.per_second
     refresh = deployment.model_refresh_seconds
@@ -67,7 +67,7 @@ def _looks_a_second(work: Workload, deployment: Deployment) -> float:
 
 
 def _kms_items(work: Workload, deployment: Deployment, basis: Basis) -> Iterator[Item]:
-    """Kinesis asks for data keys again every five minutes, for each principal that calls it:
+    """Kinesis requests new data keys every five minutes for each calling principal:
     https://docs.aws.amazon.com/streams/latest/dev/costs-performance.html"""
     prices = basis.prices.kms
     if deployment.kms_key_arn:
@@ -81,7 +81,7 @@ def _kms_items(work: Workload, deployment: Deployment, basis: Basis) -> Iterator
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What a month costs, and a million rides of it, in US dollars."""
+    """Cost per month and per million rides, in US dollars."""
 
     month_usd: float
     million_rides_usd: float

@@ -1,4 +1,4 @@
-"""Batches in, what Lambda asks for them in a month out."""
+"""Monthly Lambda costs of the batches."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -29,7 +29,7 @@ def function_items(work: Workload, deployment: Deployment, basis: Basis) -> Iter
 def _duration_items(
     work: Workload, deployment: Deployment, prices: ProcessorPrices
 ) -> Iterator[Item]:
-    """What is kept warm costs by the hour, and its calls cost less."""
+    """Provisioned concurrency is billed continuously, but its invocations cost less."""
     gb = deployment.memory_mb / 1024
     warm = deployment.provisioned_concurrency
     on_warm = min(work.batches.busy, warm) * gb * MONTH_SECONDS
@@ -42,8 +42,8 @@ def _duration_items(
 
 
 def _snap_start_items(work: Workload, deployment: Deployment, basis: Basis) -> Iterator[Item]:
-    """Each published version has a snapshot, paid for until the version is deleted; the version
-    that serves is restored from it for each new environment."""
+    """Each published version has a snapshot, billed until the version is deleted; every new
+    environment of the serving version is restored from it."""
     prices, gb = basis.prices.function, deployment.memory_mb / 1024
     versions = max(deployment.versions, basis.measured.assumed.kept_versions)
     cached = versions * gb * MONTH_SECONDS

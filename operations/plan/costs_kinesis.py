@@ -1,4 +1,4 @@
-"""Streams in, what Kinesis asks for them in a month out; each is provisioned or on-demand."""
+"""Monthly Kinesis costs of the streams, each of them provisioned or on-demand."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -13,11 +13,11 @@ from operations.plan.workload import Load, Workload
 
 _FREE_HOURS: Final = 24
 _EXTENDED_HOURS: Final = 168
-"""Up to a week retention is extended, beyond it long-term: two prices."""
+"""Retention up to a week is billed as extended, beyond it as long-term."""
 
 
 class _Stream(msgspec.Struct, frozen=True):
-    """One stream; without shards it is on-demand. `read` is how often its bytes are read."""
+    """One stream, on-demand if `shards` is None. `read` is how many times its bytes are read."""
 
     name: str
     load: Load
@@ -77,7 +77,7 @@ def _on_demand(stream: _Stream, prices: KinesisPrices) -> Iterator[Item]:
 
 
 def _retention(stream: _Stream, hours: int, prices: KinesisPrices) -> Iterator[Item]:
-    """What is paid by the GB that lies there: on-demand from a day on, both from a week on."""
+    """Retention billed by stored GB: on-demand beyond a day, both modes beyond a week."""
     gb_an_hour = stream.load.bytes * 3600 / GIB
     extended = max(0, min(hours, _EXTENDED_HOURS) - _FREE_HOURS) * gb_an_hour
     if stream.shards is None and extended:
@@ -89,7 +89,7 @@ def _retention(stream: _Stream, hours: int, prices: KinesisPrices) -> Iterator[I
 
 
 def _gb(stream: _Stream) -> float:
-    """What goes through the stream in a month."""
+    """GB through the stream per month."""
     return stream.load.bytes * MONTH_SECONDS / GIB
 
 

@@ -1,4 +1,4 @@
-"""Batches in, what CloudWatch and X-Ray ask for metrics, logs, alarms and traces out."""
+"""Monthly CloudWatch and X-Ray costs of metrics, logs, alarms and traces."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -13,7 +13,7 @@ from operations.plan.workload import Workload
 _MONTH_DAYS: Final = 30.4
 _ALWAYS_TRACED_A_SECOND: Final = 1.0
 _TRACED_SHARE: Final = 0.05
-"""X-Ray's own rule: https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html"""
+"""X-Ray's default sampling: https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html"""
 
 
 def watching_items(work: Workload, deployment: Deployment, basis: Basis) -> Iterator[Item]:
@@ -36,7 +36,7 @@ def watching_items(work: Workload, deployment: Deployment, basis: Basis) -> Iter
 
 
 def custom_metrics(work: Workload, deployment: Deployment, basis: Basis) -> int:
-    """The function's, the mapping's, and those of each shard. Every reason is taken to occur."""
+    """Metrics of the function, mapping and shards, assuming that every reject reason occurs."""
     function = basis.emitted(deployment).billed_metrics(
         rejects=basis.traffic.reject_share > 0, versions=deployment.versions
     )
@@ -47,7 +47,7 @@ def custom_metrics(work: Workload, deployment: Deployment, basis: Basis) -> int:
 
 
 def log_bytes_a_second(work: Workload, deployment: Deployment, basis: Basis) -> float:
-    """Lambda's own lines, the batch's line and metrics, and metrics for each reason of rejects."""
+    """Lambda's platform lines, the batch's log line and metrics, and metrics per reject reason."""
     emitted = basis.emitted(deployment)
     a_batch = emitted.batch_bytes + basis.measured.assumed.platform_log_bytes
     rejects = work.rides * basis.traffic.reject_share

@@ -1,4 +1,4 @@
-"""A plan and its basis in, one drawing out: cost against rate, from 1 to 1,000,000 rides/s."""
+"""Plots cost against rate, from 1 to 1,000,000 rides/s."""
 
 import io
 from collections.abc import Sequence
@@ -24,15 +24,15 @@ _ORANGE: Final = "#D55E00"
 _BLACK: Final = "#1C1C1E"
 _GREY: Final = "#767676"
 _PALE: Final = "#D9D9D9"
-"""Of Okabe and Ito's palette (Color Universal Design, 2008), as the training side's figures."""
+"""From Okabe and Ito's palette (Color Universal Design, 2008), as in the training figures."""
 
 _POINTS: Final = 73
 _NEAR: Final = 1.2
-"""Limits whose rates differ by less share a mark."""
+"""Limits whose rates differ by less than this factor share a mark."""
 
 
 class Line(NamedTuple):
-    """Dollars a month at each rate, of one way to deploy."""
+    """Dollars per month at each rate, for one way to deploy."""
 
     label: str
     rates: NDArray[np.float64]
@@ -42,7 +42,7 @@ class Line(NamedTuple):
 
 
 def draw(plan: Plan, deployment: Deployment, basis: Basis) -> Figure:
-    """Two pairs of axes over one rate: dollars a month, and dollars a million rides."""
+    """Plots dollars per month and dollars per million rides over a shared rate axis."""
     rates = np.geomspace(1, MOST_RIDES_A_SECOND, _POINTS)
     figure = Figure(figsize=(9.6, 10.2), layout="constrained", facecolor="white")
     axes = month, million = figure.subplots(2, 1, sharex=True)
@@ -74,7 +74,7 @@ def png(figure: Figure) -> bytes:
 
 
 def _lines(rates: NDArray[np.float64], deployment: Deployment, basis: Basis) -> list[Line]:
-    """The four ways that are open, each with as many shards as a rate needs."""
+    """Four alternative deployments: shards as needed or on-demand, each with or without packing."""
     found = []
     for packing, style, words in (
         ("none", "-", "one prediction a record"),
@@ -102,7 +102,7 @@ def _as_needed(rides: float, deployment: Deployment, basis: Basis) -> Deployment
 
 
 def _own_line(rates: NDArray[np.float64], plan: Plan, deployment: Deployment, basis: Basis) -> Line:
-    """The deployment as its variables have it, up to where it gives out."""
+    """The deployment as configured, up to its first limit."""
     end = min(plan.first_limit.rides_per_second, MOST_RIDES_A_SECOND)
     within = np.append(rates[rates < end], end)
     usd = np.array([costs.month_usd(rate, deployment, basis) for rate in within])
@@ -110,14 +110,14 @@ def _own_line(rates: NDArray[np.float64], plan: Plan, deployment: Deployment, ba
 
 
 def _plot(axes: tuple[Axes, Axes], line: Line, width: float) -> None:
-    """Dollars a month on the first axes, dollars a million rides on the second."""
+    """Plots dollars per month on the first axes, dollars per million rides on the second."""
     million = line.usd / (line.rates * MONTH_SECONDS) * 1e6
     for one, usd in zip(axes, (line.usd, million), strict=True):
         one.plot(line.rates, usd, color=line.colour, ls=line.style, lw=width, label=line.label)
 
 
 def _mark(axes: Axes, found: Sequence[Limit], *, named: bool) -> str:
-    """A line where limits are reached, numbered above the axes; answers what the numbers mean."""
+    """Draws numbered vertical lines at the limits; returns a legend for the numbers."""
     within = [limit for limit in found if 1 <= limit.rides_per_second <= MOST_RIDES_A_SECOND]
     lines = []
     marked: list[tuple[float, list[int]]] = []

@@ -1,7 +1,6 @@
-"""The function's telemetry in, what CloudWatch is charged for out: custom metrics, bytes of log.
+"""Measures what the function's telemetry sends to CloudWatch: custom metrics and log bytes.
 
-The telemetry itself is run, and what it wrote is read: a metric that is added there is paid for
-here.
+Runs the actual telemetry and parses its output, so that new metrics are priced automatically.
 """
 
 import contextlib
@@ -34,7 +33,7 @@ _SERVICE: Final = "ride_scoring"
 
 
 class Metric(NamedTuple):
-    """One custom metric as it is billed: each set of values of its dimensions is one."""
+    """One custom metric as billed: one for each set of dimension values."""
 
     namespace: str
     name: str
@@ -45,9 +44,9 @@ REASONS: Final = len(get_args(RejectReason))
 
 
 class Emitted(msgspec.Struct, frozen=True):
-    """Custom metrics without rejects, those that rejects add, and bytes of log a batch.
+    """Custom metrics without rejects, those that rejects add, and log bytes per batch.
 
-    `reason_bytes` come on top for each reason that a batch's rejects have.
+    `reason_bytes` is added for each distinct reason among a batch's rejects.
     """
 
     metrics: frozenset[Metric]
@@ -56,14 +55,14 @@ class Emitted(msgspec.Struct, frozen=True):
     reason_bytes: float
 
     def billed_metrics(self, *, rejects: bool, versions: int) -> int:
-        """Custom metrics a month while so many versions of the function serve."""
+        """Custom metrics per month with `versions` versions of the function serving."""
         metrics = self.metrics | self.reject_metrics if rejects else self.metrics
         of_versions = sum(1 for metric in metrics if "function_version" in dict(metric.dimensions))
         return len(metrics) + (versions - 1) * of_versions
 
 
 def measure(*, shadow: bool) -> Emitted:
-    """Runs the telemetry over batches such as it sees, with a model that loads and is refused."""
+    """Runs the telemetry on typical batches, including a model load and a refused model."""
     tried = ShadowResult(_RECORDS) if shadow else None
     loads = _written(_load_models)
     clean = _written(lambda telemetry: _batch(telemetry, (), tried))
@@ -81,7 +80,7 @@ def measure(*, shadow: bool) -> Emitted:
 def _load_models(telemetry: Telemetry) -> None:
     telemetry.model_loaded("compiled", 123.45, swapped=True)
     telemetry.model_refused()
-    _batch(telemetry, (), None)  # what was counted goes out with the next batch
+    _batch(telemetry, (), None)  # counts are flushed with the next batch
 
 
 def _batch(
@@ -100,7 +99,7 @@ def _batch(
 
 
 def _written(write: Callable[[Telemetry], None]) -> list[str]:
-    """The lines that a telemetry writes, which would otherwise be on the terminal."""
+    """Captures the lines that the telemetry writes to standard output."""
     with contextlib.redirect_stdout(io.StringIO()) as written:
         telemetry = Telemetry(_SERVICE)
         with _logging_to(written):
@@ -110,7 +109,7 @@ def _written(write: Callable[[Telemetry], None]) -> list[str]:
 
 @contextlib.contextmanager
 def _logging_to(stream: io.StringIO) -> Iterator[None]:
-    """Powertools keeps one handler a process, on the standard output that it found first."""
+    """Redirects logging: Powertools keeps one handler per process, bound to the first stdout."""
     handlers = [
         handler
         for handler in logging.getLogger(_SERVICE).handlers

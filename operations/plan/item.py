@@ -1,4 +1,4 @@
-"""What an item of a bill is, and the units that all of them are counted in."""
+"""Items of a bill, and the units they share."""
 
 from typing import Final
 
@@ -7,11 +7,11 @@ import msgspec
 MONTH_HOURS: Final = 730
 MONTH_SECONDS: Final = MONTH_HOURS * 3600
 GIB: Final = 1024**3
-"""Bytes of what AWS bills as a GB."""
+"""Bytes in what AWS bills as a GB."""
 
 
 class Item(msgspec.Struct, frozen=True):
-    """One line of the bill: whose, what for, how much of it in a month, US dollars a month."""
+    """One line of the bill: service, item, quantity per month, US dollars per month."""
 
     service: str
     name: str
@@ -20,7 +20,7 @@ class Item(msgspec.Struct, frozen=True):
 
 
 def amount(number: float) -> str:
-    """A number as one reads it: 262.8 million."""
+    """Formats a number for people: 262.8 million."""
     for least, word in ((1e9, " billion"), (1e6, " million")):
         if number >= least:
             return f"{number / least:,.1f}{word}"

@@ -1,4 +1,4 @@
-"""A deployment in, out comes at how many rides a second each of its limits is reached."""
+"""The rates, in rides per second, at which a deployment reaches each of its limits."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -13,15 +13,15 @@ from operations.plan.variables import Deployment
 from operations.plan.workload import Load, Workload, workload
 
 MOST_RIDES_A_SECOND: Final = 1_000_000.0
-"""Up to here plans are made."""
+"""Highest rate that can be planned."""
 
 _SOUGHT: Final = (1e-3, 1e9)
-"""Rides a second between which limits are looked for."""
+"""Search range for limits, in rides per second."""
 _HALVINGS: Final = 60
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """What gives out, at how many rides a second, and what to do so that it does later."""
+    """A limit, the rate at which it is reached, and how to raise it."""
 
     name: str
     rides_per_second: float
@@ -29,9 +29,9 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """What can give out: the share of it that a workload uses, which grows with the rate.
+    """A resource that can be exhausted, and the share a workload uses, which grows with the rate.
 
-    `remedy` has room for what each of `count` carries.
+    `remedy` may have a placeholder for the rate that each of `count` units carries.
     """
 
     name: str
@@ -41,18 +41,18 @@ class Bound(msgspec.Struct, frozen=True):
 
 
 def limits(deployment: Deployment, basis: Basis) -> list[Limit]:
-    """All limits that the deployment can reach, the one that is reached first at the front."""
+    """All limits that the deployment can reach, in the order in which they are reached."""
     found = [_limit(bound, deployment, basis) for bound in bounds(deployment, basis)]
     return sorted(filter(None, found), key=lambda limit: limit.rides_per_second)
 
 
 def carried(work: Workload, deployment: Deployment, basis: Basis) -> bool:
-    """Whether nothing gives out."""
+    """Whether the deployment carries the workload without exceeding a limit."""
     return all(bound.used(work) <= 1 for bound in bounds(deployment, basis))
 
 
 def bounds(deployment: Deployment, basis: Basis) -> Iterator[Bound]:
-    """All that can give out. A shadow's stream is what the predictions stream is."""
+    """All bounds. A shadow's stream equals the predictions stream, so it adds none of its own."""
     yield from _stream_bounds("events", deployment.events_shards, lambda work: work.events)
     yield from _stream_bounds(
         "predictions", deployment.predictions_shards, lambda work: work.predictions
@@ -80,7 +80,7 @@ def bounds(deployment: Deployment, basis: Basis) -> Iterator[Bound]:
 
 
 def _limit(bound: Bound, deployment: Deployment, basis: Basis) -> Limit | None:
-    """Halves the range, in logarithms, until it is found; None where it is never reached."""
+    """Finds a limit by bisection on a logarithmic scale; None if it is never reached."""
     below, above = map(math.log, _SOUGHT)
     if bound.used(workload(math.exp(above), deployment, basis)) <= 1:
         return None
@@ -90,7 +90,7 @@ def _limit(bound: Bound, deployment: Deployment, basis: Basis) -> Limit | None:
             below = middle
         else:
             above = middle
-    rate = float(f"{math.exp(below):.9g}")  # what the halvings leave is noise
+    rate = float(f"{math.exp(below):.9g}")  # drops the bisection error
     return Limit(bound.name, rate, bound.remedy.format(rate / bound.count))
 
 
@@ -111,7 +111,7 @@ def _stream_bounds(
 
 
 def _mapping_bound(deployment: Deployment, basis: Basis) -> Bound:
-    """On-demand streams add shards as they fill, and each brings its lanes."""
+    """On-demand streams add shards as they fill, and each shard adds lanes."""
     factor, most = basis.at_once(deployment), basis.most_at_once
 
     def used(work: Workload) -> float:
@@ -128,7 +128,7 @@ def _mapping_bound(deployment: Deployment, basis: Basis) -> Bound:
 
 
 def _provisioned_shards(work: Workload, deployment: Deployment) -> float:
-    """How many the rate fills in the streams that are not on-demand."""
+    """Shards that the rate fills in provisioned streams."""
     streams = 1 if work.shadow is None else 2
     events = 0.0 if deployment.events_shards is None else work.events.full_shards
     predictions = 0.0 if deployment.predictions_shards is None else work.predictions.full_shards

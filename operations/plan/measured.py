@@ -1,4 +1,4 @@
-"""measured.toml in, what the plan takes for granted out: CPU of a batch, and assumptions."""
+"""Reads the plan's inputs from measured.toml: CPU time of a batch, and assumptions."""
 
 import tomllib
 from pathlib import Path
@@ -15,7 +15,7 @@ Whole = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Cpu(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Microseconds of CPU a record on one core, as docs/benchmarks.md has them."""
+    """CPU microseconds per record on one core, from docs/benchmarks.md."""
 
     source: str
     linear_us_at_100: Positive
@@ -26,18 +26,18 @@ class Cpu(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def batch_ms(self) -> float:
-        """Milliseconds that a batch costs, whatever its size: the line through both sizes."""
+        """Fixed milliseconds per batch, from the line through both batch sizes."""
         return (self.linear_us_at_100 - self.linear_us_at_1000) / (1 / 100 - 1 / 1000) / 1000
 
     def ride_ms(self, *, aggregated: bool, shadow: bool) -> float:
-        """Milliseconds that a ride costs besides, of boosted trees."""
+        """Additional milliseconds per ride, with boosted trees."""
         trees = self.trees_us_at_1000 / 1000 - self.batch_ms / 1000
         packing = (self.kpl_us_at_1000 - self.linear_us_at_1000) / 1000
         return trees + aggregated * packing + shadow * self.shadow_us / 1000
 
 
 class Assumed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What nobody measured on AWS; measured.toml says of each what it is."""
+    """Assumptions not measured on AWS; measured.toml explains each of them."""
 
     headroom: Annotated[float, msgspec.Meta(gt=0, le=1)]
     put_records_ms: Positive
@@ -64,7 +64,7 @@ class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read(path: Path = MEASURED) -> Measured:
-    """The figures in a file. Raises `UserError`."""
+    """Reads the figures from a file. Raises `UserError`."""
     try:
         return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Measured)
     except (OSError, ValueError) as error:

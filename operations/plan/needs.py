@@ -1,6 +1,6 @@
-"""A workload in, the least that carries it out, and what to set where a deployment has less.
+"""The minimum capacity for a workload, and the changes a deployment needs to reach it.
 
-All is planned to be used up to the headroom of measured.toml, and not up to its limit.
+Resources are planned up to the headroom in measured.toml, not up to their limits.
 """
 
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from operations.plan.workload import Workload, whole
 
 
 class Needs(msgspec.Struct, frozen=True):
-    """The least that carries a rate, each used up to the share `headroom`. `busy` is how many
-    batches run at once on average, `at_once` at most; `utilisation` is the rate as a share of what
-    the mapping carries as deployed.
+    """The minimum capacity for a rate, with each resource used up to the share `headroom`.
+    `concurrency_busy` is the mean number of concurrent batches, `concurrency_at_once` the maximum;
+    `utilisation` is the rate as a share of the deployed mapping's capacity.
     """
 
     headroom: float
@@ -29,14 +29,14 @@ class Needs(msgspec.Struct, frozen=True):
 
 
 class Used(msgspec.Struct, frozen=True):
-    """What a rate uses a share of."""
+    """A resource and the share of it that a rate uses."""
 
     name: str
     share: float
 
 
 def needs(work: Workload, deployment: Deployment, basis: Basis) -> Needs:
-    """The fewest shards that take the records, and lanes enough for their batches."""
+    """The fewest shards that carry the records and provide enough lanes for their batches."""
     headroom = basis.measured.assumed.headroom
     lanes = _lanes(work, headroom)
     shards = max(work.events.shards(headroom), whole(lanes / basis.most_at_once))
@@ -53,7 +53,7 @@ def needs(work: Workload, deployment: Deployment, basis: Basis) -> Needs:
 
 
 def changes(work: Workload, deployment: Deployment, basis: Basis) -> list[str]:
-    """What to set so that the rate is carried with headroom; nothing where it is."""
+    """Settings to change to carry the rate with headroom; empty if it already is."""
     headroom = basis.measured.assumed.headroom
     lanes = _lanes(work, headroom)
     shards, factor = _mapping(work, deployment, basis)
@@ -75,13 +75,13 @@ def changes(work: Workload, deployment: Deployment, basis: Basis) -> list[str]:
 
 
 def above_headroom(work: Workload, deployment: Deployment, basis: Basis) -> list[Used]:
-    """What leaves no room for uneven seconds, below its limit or not."""
-    most = basis.measured.assumed.headroom + 1e-9  # what floats leave is noise
+    """Resources used beyond the headroom, which leaves no room for bursts, within limits or not."""
+    most = basis.measured.assumed.headroom + 1e-9  # tolerance for rounding errors
     return [used for used in _used(work, deployment, basis) if used.share > most]
 
 
 def _used(work: Workload, deployment: Deployment, basis: Basis) -> Iterator[Used]:
-    """An on-demand stream makes room by itself."""
+    """Shares of all resources used, except on-demand streams, which scale by themselves."""
     if deployment.events_shards is not None:
         yield Used("the events stream", work.events.full_shards / deployment.events_shards)
     if (shards := deployment.predictions_shards) is not None:
@@ -99,7 +99,7 @@ def _lanes(work: Workload, headroom: float) -> int:
 
 
 def _mapping(work: Workload, deployment: Deployment, basis: Basis) -> tuple[int | None, int]:
-    """Shards of the events stream, None where on-demand may stay, and batches of each at once."""
+    """Events shards needed, None if on-demand suffices, and the parallelization factor."""
     headroom = basis.measured.assumed.headroom
     lanes, of_records = _lanes(work, headroom), work.events.shards(headroom)
     if deployment.events_shards is None:
@@ -115,5 +115,5 @@ def _mapping(work: Workload, deployment: Deployment, basis: Basis) -> tuple[int 
 
 
 def on_demand_full_shards(work: Workload) -> float:
-    """Shards of the events stream that are there and full, or its first ones."""
+    """Full shards of the on-demand events stream, at least its initial ones."""
     return max(quotas.ON_DEMAND_FIRST_SHARDS, work.events.full_shards)

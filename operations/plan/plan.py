@@ -1,4 +1,4 @@
-"""A rate, a deployment and a basis in, the whole plan out: what `--json` prints."""
+"""The complete plan for a rate, a deployment and a basis, as printed by `--json`."""
 
 from datetime import date
 
@@ -15,7 +15,7 @@ from operations.plan.workload import Workload, events_load, predictions_load, wo
 
 
 class PayloadUnits(msgspec.Struct, frozen=True):
-    """PUT payload units of one stream a month, each ride in a record, and many in one."""
+    """Monthly PUT payload units of a stream, with one ride per record and with aggregation."""
 
     stream: str
     one_each: float
@@ -31,7 +31,7 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What a deployment costs at a rate, in US dollars, and what it can carry."""
+    """A deployment's cost at a rate, in US dollars, and its capacity."""
 
     rides_per_second: float
     tfvars: str
@@ -50,7 +50,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def sentence(self) -> str:
-        """What gives out first, and what to do about it."""
+        """The first limit, and what to do about it."""
         first = f"{self.first_limit.name}, at {self.first_limit.rides_per_second:,.0f} rides/s"
         if self.carried and self.above_headroom:
             return f"The first limit is {first}. {self._uneven}"
@@ -74,7 +74,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def plan(rides: float, tfvars: str, deployment: Deployment, basis: Basis) -> Plan:
-    """`rides` is rides a second."""
+    """Plans for `rides` per second."""
     work = workload(rides, deployment, basis)
     items = costs.items(work, deployment, basis)
     found = limits.limits(deployment, basis)

@@ -1,4 +1,4 @@
-"""prices.toml in, typed prices in US dollars out; and what a quantity costs by tiers."""
+"""Reads prices.toml into typed prices in US dollars, and computes tiered costs."""
 
 import tomllib
 from datetime import date
@@ -17,7 +17,7 @@ Page = Annotated[str, msgspec.Meta(pattern="^https://aws.amazon.com/")]
 
 
 class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a unit costs up to a monthly quantity; the last tier has no end."""
+    """Unit price up to a monthly quantity; the last tier is unbounded."""
 
     price: Price
     up_to: float = float("inf")
@@ -42,7 +42,7 @@ class KinesisPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ProcessorPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What GB-seconds cost on one architecture."""
+    """GB-second prices on one architecture."""
 
     source: Page
     provisioned_gb_second: Price
@@ -89,7 +89,7 @@ class KmsPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one region asked as of a day."""
+    """One region's prices as of a date."""
 
     region: str
     currency: str
@@ -103,10 +103,10 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read(path: Path = PRICES) -> Prices:
-    """The prices in a file. Raises `UserError`."""
+    """Reads prices from a file. Raises `UserError`."""
     try:
         prices = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Prices)
-    except (OSError, ValueError) as error:  # broken TOML, no text, and msgspec's are ValueErrors
+    except (OSError, ValueError) as error:  # TOML, decoding and msgspec errors are ValueErrors
         raise UserError(
             f"{path} holds no prices: {error}; restore it with `git checkout {path}`"
         ) from error
@@ -116,7 +116,7 @@ def read(path: Path = PRICES) -> Prices:
 
 
 def tiered(quantity: float, tiers: Tiers) -> float:
-    """What a month's quantity costs where each tier has a price of its own."""
+    """Cost of a monthly quantity under tiered pricing."""
     cost, from_ = 0.0, 0.0
     for tier in tiers:
         cost += max(0.0, min(quantity, tier.up_to) - from_) * tier.price

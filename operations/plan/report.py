@@ -1,4 +1,4 @@
-"""A plan in, two tables for the terminal out: the bill, and what it takes."""
+"""Formats a plan as two terminal tables: the bill, and the capacity needed."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from operations.plan.plan import Plan
 
 
 def bill(plan: Plan) -> Table:
-    """Dollars a month and dollars a million rides, item by item and in all: 80 columns wide."""
+    """Dollars per month and per million rides, by item and in total; 80 columns wide."""
     rides = plan.rides_per_second * MONTH_SECONDS / 1e6
     table = Table(box=None, pad_edge=True, header_style="bold")
     table.add_column("a month", no_wrap=True)
@@ -24,7 +24,7 @@ def bill(plan: Plan) -> Table:
 
 
 def facts(plan: Plan) -> Table:
-    """What the bill rests on, and what carries the rate."""
+    """The quantities behind the bill, and the capacity needed for the rate."""
     table = Table(box=None, pad_edge=True, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)

@@ -1,7 +1,7 @@
-"""The project's own code in, bytes out: of events, predictions, rejects and what Lambda is handed.
+"""Measures the sizes of events, predictions, rejects and Lambda payloads with the project's code.
 
-Measured on made-up rides each time that a plan is made, so that a change of a contract is a change
-of the plan.
+Measured on synthetic rides whenever a plan is made, so that the plan follows changes to the data
+contracts.
 """
 
 import base64
@@ -26,7 +26,7 @@ from stream_sim.traffic import payloads
 from trips.profile import drawn
 
 PAYLOAD_UNIT_BYTES: Final = 25 * 1024
-"""A record is paid for in units of 25 KB: https://aws.amazon.com/kinesis/data-streams/pricing/"""
+"""Records are billed in units of 25 KB: https://aws.amazon.com/kinesis/data-streams/pricing/"""
 
 _RIDES: Final = 1_000
 _AT: Final = datetime(2023, 1, 14, 13, 31, 5, 123_456, tzinfo=UTC)
@@ -36,9 +36,9 @@ _STREAM_ARN: Final = "arn:aws:kinesis:us-east-1:123456789012:stream/ride-events"
 
 
 class Packed(msgspec.Struct, frozen=True):
-    """Bytes of a record by itself, and how many share a full aggregate of how many bytes.
+    """Bytes of a single record, records in a full aggregate, and the aggregate's bytes.
 
-    Keys are in: Kinesis counts them.
+    Partition keys are included, because Kinesis counts them.
     """
 
     alone_bytes: float
@@ -49,13 +49,13 @@ class Packed(msgspec.Struct, frozen=True):
         return self.aggregate_bytes / self.in_aggregate if aggregated else self.alone_bytes
 
     def units(self, *, aggregated: bool) -> int:
-        """PUT payload units of a record by itself, or of a full aggregate."""
+        """PUT payload units of a single record, or of a full aggregate."""
         size = self.aggregate_bytes if aggregated else self.alone_bytes
         return payload_units(size)
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """What the plan knows of bytes. `lambda_bytes` is a record in Lambda's event, less its data."""
+    """Record sizes. `lambda_bytes` is the size of a record in Lambda's event, without its data."""
 
     event: Packed
     prediction: Packed
@@ -69,7 +69,7 @@ def payload_units(record_bytes: float) -> int:
 
 
 def measure() -> Sizes:
-    """Sizes of the project's own records, as means over made-up rides."""
+    """Measures mean sizes of the project's records over synthetic rides."""
     rides = enumerate(drawn.synthetic(_RIDES, 1).rides())
     named = [(f"0123abcd-0-{number}", ride) for number, ride in rides]
     events = [OutputRecord(payloads.event(ride_id, ride), ride_id) for ride_id, ride in named]
@@ -95,7 +95,7 @@ def _bytes(record: OutputRecord) -> int:
 
 
 class _Unasked:
-    """Stands where a model does: the minutes are given."""
+    """Placeholder model that is never called: the minutes are given."""
 
     def predict(self, rides: Sequence[Ride], arrived_at: Sequence[float]) -> NDArray[np.float64]:
         raise NotImplementedError
@@ -117,7 +117,7 @@ def _arrival(event: OutputRecord) -> Arrival:
 
 
 def lambda_record(data: bytes, key: str) -> dict[str, Any]:
-    """A record as Lambda hands it over:
+    """A record as Lambda passes it to the function:
     https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html"""
     return {
         "kinesis": {

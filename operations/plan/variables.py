@@ -1,8 +1,8 @@
-"""A file of Terraform's variables in, the deployment that it describes out.
+"""Reads the deployment that a tfvars file describes.
 
-Names, types and defaults are read from terraform/variables.tf. Whether values can be applied is
-Terraform's to check: here only those that are computed with must be in a range, written down below
-once more, and what Terraform would refuse elsewhere is priced all the same.
+Names, types and defaults come from terraform/variables.tf. Full validation is left to Terraform:
+only values used in computations are checked, against ranges repeated below, and a file that
+Terraform would reject for other reasons is still priced.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ Shards = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None
 
 
 class Deployment(msgspec.Struct, frozen=True):
-    """The variables that cost, or that bound how much is carried. Shards of None: on-demand."""
+    """The variables that affect cost or capacity. Shards are None for on-demand streams."""
 
     events_shards: Shards
     predictions_shards: Shards
@@ -59,7 +59,7 @@ class Deployment(msgspec.Struct, frozen=True):
 
     @property
     def most_concurrency(self) -> int:
-        """How many of an account's concurrent executions the function can have."""
+        """How many of an account's concurrent executions the function can use."""
         held = self.reserved_concurrency is not None or self.provisioned_concurrency > 0
         return quotas.CONCURRENCY_AN_ACCOUNT - (quotas.UNRESERVED_CONCURRENCY if held else 0)
 
@@ -75,7 +75,7 @@ class Deployment(msgspec.Struct, frozen=True):
 
 
 class Declared(msgspec.Struct, frozen=True):
-    """A variable as Terraform knows it."""
+    """A Terraform variable declaration."""
 
     type: str
     default: Any = msgspec.UNSET
@@ -83,8 +83,8 @@ class Declared(msgspec.Struct, frozen=True):
 
 
 _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
-    "string": (str, int, float),  # Terraform makes text of a number
-    "number": (int, float, str),  # and a number of text that is one
+    "string": (str, int, float),  # Terraform converts numbers to strings
+    "number": (int, float, str),  # and numeric strings to numbers
     "bool": (bool, str),
     "set": (list,),
     "list": (list,),
@@ -94,7 +94,7 @@ _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
 
 
 def read(tfvars: Path, declared_in: Path = DECLARED) -> Deployment:
-    """The deployment that a tfvars file describes. Raises `UserError`."""
+    """Reads the deployment that a tfvars file describes. Raises `UserError`."""
     declared = _declared(declared_in)
     given = _parsed(tfvars)
     for name, value in given.items():
@@ -110,7 +110,7 @@ def read(tfvars: Path, declared_in: Path = DECLARED) -> Deployment:
 
 
 def _value(name: str, given: Mapping[str, Any], declared: Mapping[str, Declared]) -> object:
-    """What Terraform takes: null counts as unset where a variable is not nullable."""
+    """The effective value: null counts as unset if a variable is not nullable."""
     variable = declared[name]
     value = given.get(name, variable.default)
     return variable.default if value is None and not variable.nullable else value

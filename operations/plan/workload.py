@@ -1,7 +1,7 @@
-"""A rate, a deployment and what it rests on in; what each part of it does in a second out.
+"""The per-second load on each part of a deployment at a given rate.
 
-Rides come evenly, over time and over partition keys. Means are taken, no remainders: so that no
-figure falls as the rate grows.
+Rides are spread evenly over time and partition keys. Means are used without rounding, so that no
+figure decreases as the rate grows.
 """
 
 import math
@@ -16,12 +16,12 @@ from ride_scoring.streams.put_records import MAX_RECORDS_A_CALL
 
 
 def whole(count: float) -> int:
-    """So many of what there is no half of, one at the least; what floats leave is noise."""
+    """Rounds up to a whole number, at least 1, ignoring floating-point noise."""
     return max(1, math.ceil(round(count, 9)))
 
 
 class Load(msgspec.Struct, frozen=True):
-    """What goes into one stream in a second. `billed_bytes` are rounded up to 1 KB a record."""
+    """Load on one stream per second. `billed_bytes` rounds each record up to 1 KB."""
 
     records: float
     bytes: float
@@ -30,20 +30,21 @@ class Load(msgspec.Struct, frozen=True):
 
     @property
     def full_shards(self) -> float:
-        """How many shards this fills, by records or by bytes."""
+        """Shards that the load fills, by records or bytes, whichever is more."""
         by_records = self.records / quotas.SHARD_RECORDS_A_SECOND
         return max(by_records, self.bytes / quotas.SHARD_BYTES_A_SECOND)
 
     def shards(self, headroom: float = 1.0) -> int:
-        """How many it takes to carry this, each used up to the share `headroom`."""
+        """Shards needed to carry the load, each used up to the share `headroom`."""
         return whole(self.full_shards / headroom)
 
 
 class Batches(msgspec.Struct, frozen=True):
-    """The function's calls: how many a second, rides and milliseconds of one, how many at once.
+    """The function's invocations: number per second, rides and milliseconds of each.
 
-    `with_rejects` is the share of them that set some aside. `lanes` is how many the mapping can
-    run at once, and `ride_capacity` what one lane of full batches carries in a second.
+    `with_rejects` is the share that contain rejects. `lanes` is how many the mapping can run at
+    once, `most_rides` the rides in a full batch, and `ride_capacity` the rides per second that one
+    lane of full batches carries.
     """
 
     per_second: float
@@ -56,12 +57,12 @@ class Batches(msgspec.Struct, frozen=True):
 
     @property
     def busy(self) -> float:
-        """How many run at once, on average."""
+        """Mean number of concurrent batches."""
         return self.per_second * self.milliseconds / 1000
 
 
 class Workload(msgspec.Struct, frozen=True):
-    """What one second of a rate is to a deployment."""
+    """A deployment's load per second at a given rate."""
 
     rides: float
     events: Load
@@ -73,7 +74,7 @@ class Workload(msgspec.Struct, frozen=True):
 
 
 def workload(rides: float, deployment: Deployment, basis: Basis) -> Workload:
-    """`rides` is rides a second, above zero."""
+    """Computes the workload at `rides` per second, above zero."""
     events = events_load(rides, basis, aggregated=basis.traffic.aggregated)
     shards = deployment.events_shards or on_demand_shards(events)
     batches = _batches(rides, events, shards, deployment, basis)
@@ -92,33 +93,33 @@ def workload(rides: float, deployment: Deployment, basis: Basis) -> Workload:
 
 
 def on_demand_shards(load: Load) -> int:
-    """How many shards an on-demand stream has, at the least."""
+    """Minimum number of shards of an on-demand stream."""
     return max(quotas.ON_DEMAND_FIRST_SHARDS, load.shards())
 
 
 def events_load(rides: float, basis: Basis, *, aggregated: bool) -> Load:
-    """An aggregating producer waits a moment, so few rides a second share no record."""
+    """Load of events. Aggregating producers buffer only briefly, so low rates do not aggregate."""
     in_buffer = rides * basis.measured.assumed.producer_buffer_ms / 1000
     flushes = rides / max(1.0, in_buffer) if aggregated else rides
     return _load(rides, flushes, basis.sizes.event, aggregated=aggregated)
 
 
 def predictions_load(rides: float, batches: Batches, basis: Basis, *, aggregated: bool) -> Load:
-    """The predictions of one model: only those of one batch share a record."""
+    """Load of one model's predictions; only those in the same batch share a record."""
     predicted = rides * (1 - basis.traffic.reject_share)
     flushes = min(batches.per_second, predicted) if aggregated else predicted
     return _load(predicted, flushes, basis.sizes.prediction, aggregated=aggregated)
 
 
 def _load(items: float, flushes: float, packed: Packed, *, aggregated: bool) -> Load:
-    """`flushes` is how many times a second what is there is sent: so many records at the least."""
+    """`flushes` is the number of buffer flushes per second: the minimum number of records."""
     records, units = items, items * packed.units(aggregated=False)
     if aggregated:
         full = items / packed.in_aggregate
         records = max(flushes, full)
         units = max(flushes, full * packed.units(aggregated=True))
     size = items * packed.bytes_each(aggregated=aggregated and records < items)
-    half_a_kb = 512 * records  # what rounding up adds on average where sizes differ
+    half_a_kb = 512 * records  # mean effect of rounding up when sizes vary
     whole = records * math.ceil(packed.alone_bytes / 1024) * 1024
     return Load(records, size, units, max(whole, size + half_a_kb) if aggregated else whole)
 
@@ -132,7 +133,7 @@ def _batches(
 ) -> Batches:
     lanes = shards * basis.at_once(deployment)
     most_records = most_records_a_batch(deployment, basis)
-    # A lane's batch is what came since it was last asked for, or as much as a batch takes.
+    # A lane's batch holds what arrived since its last poll, up to the maximum batch size.
     by_time = lanes / _wait_seconds(deployment)
     per_second = min(events.records, max(by_time, events.records / most_records))
     in_batch, most_rides = rides / per_second, most_records * rides / events.records
@@ -153,19 +154,19 @@ def _batches(
 
 
 def _wait_seconds(deployment: Deployment) -> float:
-    """How long rides gather before a lane is given them."""
+    """How long rides accumulate before they are passed to a lane."""
     fan_out = deployment.enhanced_fan_out
     reads = quotas.FAN_OUT_READS_A_SECOND if fan_out else quotas.POLLS_A_SECOND
     return max(deployment.batch_window_seconds, 1 / reads)
 
 
 def _share_with_rejects(rides: float, share: float) -> float:
-    """Of batches of so many rides, how many hold one that can never be scored."""
+    """Share of batches of `rides` rides that contain at least one reject."""
     return 1.0 if share == 1 else -math.expm1(rides * math.log1p(-share))
 
 
 def most_records_a_batch(deployment: Deployment, basis: Basis) -> int:
-    """Records of the events stream in a batch: batch_size, or what 6 MB of payload hold."""
+    """Maximum events stream records in a batch: batch_size, or what fits in a 6 MB payload."""
     packed = basis.sizes.event
     aggregated = basis.traffic.aggregated
     data = packed.aggregate_bytes if aggregated else packed.alone_bytes
@@ -174,7 +175,7 @@ def most_records_a_batch(deployment: Deployment, basis: Basis) -> int:
 
 
 def _put_records(rides: float, deployment: Deployment, basis: Basis) -> float:
-    """Calls of PutRecords for the predictions of one model, as a fraction where one is not full."""
+    """PutRecords calls for one model's predictions; a partly filled call counts as a fraction."""
     packed = basis.sizes.prediction
     records = rides / packed.in_aggregate if deployment.aggregates else rides
     return records / MAX_RECORDS_A_CALL
@@ -183,12 +184,12 @@ def _put_records(rides: float, deployment: Deployment, basis: Basis) -> float:
 def _milliseconds(
     rides: float, calls: float, with_rejects: float, deployment: Deployment, basis: Basis
 ) -> float:
-    """Billed milliseconds of a batch. The function has one thread, so at most one processor."""
+    """Billed milliseconds of a batch. The function has one thread, so it uses at most one vCPU."""
     cpu, assumed = basis.measured.cpu, basis.measured.assumed
     share = min(1.0, deployment.memory_mb / quotas.MEMORY_OF_A_PROCESSOR_MB)
     ride_ms = cpu.ride_ms(aggregated=deployment.aggregates, shadow=deployment.shadows)
     waited = calls * assumed.put_records_ms * (2 if deployment.shadows else 1)
-    rounding = 0.5  # up to a whole millisecond
+    rounding = 0.5  # mean effect of rounding up to a whole millisecond
     return (
         (cpu.batch_ms + rides * ride_ms) / share
         + waited

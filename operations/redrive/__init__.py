@@ -1,5 +1,5 @@
-"""What was set aside in, the events stream out, once: rejects, and what Lambda gave up on.
+"""Resends rejects, and records that Lambda gave up on, to the events stream, once.
 
-options ▸ documents ▸ sender ▸ marks, one redrive at a time by a claim. Marks and claim lie in the
-rejects bucket, so it does not matter from which machine a redrive is repeated.
+options ▸ documents ▸ sender ▸ marks; a claim allows one redrive at a time. Marks and claim are kept
+in the rejects bucket, so a redrive can be repeated from any machine.
 """

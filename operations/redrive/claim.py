@@ -1,7 +1,7 @@
-"""One redrive of a bucket at a time: a claim, which a redrive renews and gives back at its end.
+"""A lease that allows one redrive of a bucket at a time, renewed during it and released at its end.
 
-A killed redrive leaves its claim behind, and it is void two minutes after it was last renewed. Its
-age is S3's to say, so the clocks of two machines need not agree.
+The claim of a killed redrive expires two minutes after its last renewal. S3 determines its age, so
+the clocks of two machines need not agree.
 """
 
 import os
@@ -18,12 +18,12 @@ from ride_scoring.errors import UNREADABLE
 
 KEY: Final = "redriven/claim.json"
 VOID_SECONDS: Final = 120.0
-"""More than can pass from a renewal to the last call of a put: each waits 45 s at most."""
+"""Longer than the time from a renewal to the last call of a put: each waits at most 45 s."""
 _RENEWAL_SECONDS: Final = 10.0
 
 
 class Note(msgspec.Struct, frozen=True):
-    """What lies in the bucket. `renewed_at` sets apart what is written one after another."""
+    """The object in the bucket. `renewed_at` makes consecutive writes distinct."""
 
     by: str
     renewed_at: datetime
@@ -31,7 +31,7 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Claim:
-    """A claim of this process's on one bucket; another's is void after `void_seconds`."""
+    """This process's claim on a bucket; that of another expires after `void_seconds`."""
 
     def __init__(self, bucket: Bucket, void_seconds: float = VOID_SECONDS) -> None:
         self._bucket = bucket
@@ -40,7 +40,7 @@ class Claim:
         self._renewed_at = float("-inf")
 
     def take(self) -> None:
-        """Raises `UserError` where another redrive holds it, or comes first."""
+        """Takes the claim. Raises `UserError` if another redrive holds it or takes it first."""
         found = self._bucket.get(KEY)
         if found and found.age_seconds < self._void_seconds and (holder := _holder(found)):
             raise UserError(
@@ -50,12 +50,12 @@ class Claim:
         self._write(found.etag if found else None, held=True)
 
     def renew(self) -> None:
-        """Holds the claim for a while longer. Raises `UserError` where another has taken it."""
+        """Extends the claim if it is due. Raises `UserError` if another redrive has taken it."""
         if time.monotonic() - self._renewed_at > _RENEWAL_SECONDS:
             self._write(self._etag, held=True)
 
     def release(self) -> None:
-        """Lets the next redrive begin at once. Raises `UserError` where another has taken it."""
+        """Lets the next redrive begin at once. Raises `UserError` if another has taken it."""
         self._write(self._etag, held=False)
 
     def _write(self, etag: str | None, *, held: bool) -> None:

@@ -1,4 +1,4 @@
-"""What `python -m operations redrive` does: a request in, counts, sentences and exit codes out."""
+"""Implements `python -m operations redrive`: messages and exit codes included."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ from stream_sim.kinesis.puts import Puts
 
 _PATIENCE: Final = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 3})
 _ONE_TRY: Final = _PATIENCE.merge(Config(retries={"total_max_attempts": 1}))
-"""`Puts` tries again itself; a try of boto3's on top could outlast the claim."""
+"""`Puts` retries by itself; boto3's retries on top could outlast the claim."""
 _NEEDS: Final = (
     "a redrive lists it, reads rejects/, aws/lambda/ and redriven/, and writes redriven/"
 )
@@ -36,9 +36,9 @@ _INTERRUPTED: Final = 130
 
 
 class Request(msgspec.Struct, frozen=True):
-    """The command's options, as they were given.
+    """The command's options, as given.
 
-    `record_age` is the deployment's, in seconds; `rate` is records of up to 1 KiB a second.
+    `record_age` is the deployment's maximum, in seconds; `rate` is records of up to 1 KiB a second.
     """
 
     source: Source
@@ -53,14 +53,14 @@ class Request(msgspec.Struct, frozen=True):
 
 
 def run(request: Request, progress: Progress) -> None:
-    """Redrives, and prints what came of it. Raises `UserError` and boto3's errors."""
+    """Redrives and prints the outcome. Raises `UserError` and boto3's errors."""
     asked = selection(
         request.source, request.reasons, request.since, datetime.now(UTC), request.record_age
     )
     kinesis = boto3.client("kinesis", config=_ONE_TRY)
     record_bytes = streams.require(kinesis, request.stream, "EVENTS_STREAM_NAME")
     bucket = rejects_bucket(boto3.client("s3", config=_PATIENCE), request.rejects_bucket, _NEEDS)
-    # Listed before anything is sent: what is rejected once more is not sent once more.
+    # Listed before anything is sent, so that events rejected again are not resent again.
     objects = documents.listed(bucket, asked)
     found = documents.read(bucket, objects, asked, record_bytes)
     counts = Counts()
@@ -117,7 +117,7 @@ def _held(claim: Claim) -> Iterator[None]:
     try:
         yield
     finally:
-        # It is void soon in any case, and what went wrong before is what has to be said.
+        # The claim expires soon anyway, and the original error is the one to report.
         with contextlib.suppress(ClientError, BotoCoreError, UserError):
             claim.release()
 

@@ -1,4 +1,4 @@
-"""An object that was set aside in, the events in it that are asked for out, or what is damaged."""
+"""Reads the selected events, and any damage, from objects in the rejects bucket."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -20,9 +20,9 @@ _reject_decoder = msgspec.json.Decoder(Reject)
 
 
 class Event(msgspec.Struct, frozen=True):
-    """What is sent again, as it came; `reason` is why it was rejected, None where it failed.
+    """An event to resend unchanged; `reason` is why it was rejected, None if it failed.
 
-    `record_id` is the id of the record that it was packed into with others, if it was.
+    `record_id` is the id of the record that held it, if it failed: possibly an aggregate.
     """
 
     event_id: str
@@ -33,8 +33,8 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """One object: its events, what in it cannot be read or sent, and how many of its rejects were
-    in no stream that they could be sent to again."""
+    """One object: its events, what in it cannot be read or sent, and how many of its rejects never
+    came from a stream and so cannot be resent."""
 
     key: str
     events: tuple[Event, ...]
@@ -43,13 +43,13 @@ class Document(msgspec.Struct, frozen=True):
 
 
 def listed(bucket: Bucket, selection: Selection) -> list[Listed]:
-    """The objects that may hold what is asked for, in the order of their keys."""
+    """The objects that may hold selected events, in the order of their keys."""
     found = [
         entry for place in places.of_objects(bucket, selection) for entry in bucket.listed(*place)
     ]
     if selection.since is None:
         return found
-    # A reject is older than its object, so an old object need not be read.
+    # A reject is older than its object, so older objects need not be read.
     slack = places.CLOCKS_APART if selection.source == "rejects" else timedelta()
     return [entry for entry in found if entry.written_at + slack >= selection.since]
 
@@ -57,11 +57,11 @@ def listed(bucket: Bucket, selection: Selection) -> list[Listed]:
 def read(
     bucket: Bucket, objects: Sequence[Listed], selection: Selection, record_bytes: int
 ) -> Iterator[Document]:
-    """What each of the objects holds, one read after the other; a record of more than
-    `record_bytes`, its partition key included, is none that the stream takes."""
+    """Reads the objects one by one; the stream does not accept records larger than `record_bytes`,
+    including the partition key."""
     for entry in objects:
         found = bucket.get(entry.key)
-        # One that was too old to be kept may be gone since it was listed.
+        # The object may have expired since it was listed.
         if found is None:
             yield Document(entry.key, (), None)
         else:
@@ -69,7 +69,7 @@ def read(
 
 
 def document(key: str, body: bytes, selection: Selection, record_bytes: int) -> Document:
-    """What the object of that key holds."""
+    """Parses the object with that key."""
     events: list[Event] = []
     damages: list[str] = []
     from_no_stream = 0
@@ -87,7 +87,7 @@ def document(key: str, body: bytes, selection: Selection, record_bytes: int) -> 
 
 
 def _unsendable(event: Event, record_bytes: int) -> str | None:
-    """Why the stream would not take the event, which would hold up all that is sent with it."""
+    """Why the stream would refuse the event, and with it the whole call; None if it would not."""
     if len(event.partition_key) not in _PARTITION_KEY_CHARACTERS:
         return f"the partition key of {event.event_id} cannot be put into a stream"
     size = len(event.data) + len(event.partition_key.encode())
@@ -101,7 +101,7 @@ def _rejects(body: bytes, selection: Selection) -> Iterator[Event | str]:
         try:
             reject = _reject_decoder.decode(line)
             if selection.takes(reject.reason, reject.rejected_at):
-                # What Lambda takes from a stream is base64: no stream gave the function this.
+                # Lambda base64-encodes stream data, so this did not come from a stream.
                 given = reject.reason != "not_base64"
                 data = msgspec.convert(reject.data_base64, bytes) if given else b""
                 yield Event(reject.event_id, reject.partition_key, data, reject.reason)
@@ -117,7 +117,7 @@ def _failures(body: bytes) -> Iterator[Event | str]:
         return
     if not found:
         yield "it holds no records of a stream"
-    # Unpacked: with enhanced fan-out, Lambda would drop the events that belong to other shards.
+    # Unpacked: with enhanced fan-out, Lambda drops aggregated events that belong to other shards.
     for record in found:
         for event in unpacked(record):
             yield Event(event.event_id, event.partition_key, event.data, None, record.event_id)

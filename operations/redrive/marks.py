@@ -1,7 +1,7 @@
-"""Which events were sent again: beside each object that was set aside, a mark with their ids.
+"""Marks: for each object with rejects or failures, the ids of its events that were resent.
 
-An event may lie in two objects (a batch that was tried again from a later record), so what any mark
-names is not sent. An object that is written again has its new events sent, and its old ones not.
+An event may be in two objects (a batch retried from a later record), so events named in any mark
+are skipped. If an object is rewritten, only its new events are sent.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,13 +18,13 @@ _SUFFIX: Final = ".json"
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """The `event_id`s of one object's events that the stream took."""
+    """The `event_id`s of one object's events that the stream accepted."""
 
     sent: tuple[str, ...]
 
 
 class Marks:
-    """The marks in some places; `event_ids` are what they named when read."""
+    """The marks in the given places; `event_ids` holds the ids they named when read."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Marks:
         where: Iterable[Place],
         each: Callable[[], None] = lambda: None,
     ) -> None:
-        """Calls `each` before every mark that is read. Raises `UserError`."""
+        """Reads the marks, calling `each` before every one. Raises `UserError`."""
         self._bucket = bucket
         self._etags: dict[str, str] = {}
         self._marks: dict[str, Mark] = {}
@@ -43,7 +43,7 @@ class Marks:
                 self._read(found.key)
 
     def add(self, source_key: str, event_ids: Iterable[str]) -> None:
-        """Marks events of one object as sent. Raises `UserError` where somebody else did so."""
+        """Marks one object's events as sent. Raises `UserError` if another redrive marked it."""
         key = f"{MARKS}{source_key}{_SUFFIX}"
         known = self._marks.get(key, Mark(()))
         mark = Mark((*known.sent, *event_ids))
@@ -62,7 +62,7 @@ class Marks:
 
 
 def read(bucket: Bucket, key: str) -> tuple[Mark, str] | None:
-    """A mark and its entity tag; None where it is not there any more. Raises `UserError`."""
+    """Reads a mark and its ETag; None if it no longer exists. Raises `UserError`."""
     found = bucket.get(key)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""What is asked of a redrive: words in, reasons and times out. Pure."""
+"""Parses a redrive's options into a selection by reason and time. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from stream_sim.kinesis.dead_letters import FAILURES_PREFIX
 Source = Literal["rejects", "failures"]
 
 MOST_RECORD_AGE_SECONDS: Final = 604_800
-"""The oldest that Lambda lets a record become, where there is a bound:
+"""The largest finite maximum record age in Lambda:
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html"""
 
 PREFIXES: Final[dict[Source, str]] = {"rejects": REJECTS_PREFIX, "failures": FAILURES_PREFIX}
@@ -25,9 +25,9 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """What to send: of one source, of these reasons (all where empty), set aside since a time.
+    """What to send: one source, these reasons (all if empty), rejected or failed since a time.
 
-    No ride waits for longer than `longest_wait` before it is set aside.
+    No ride waits longer than `longest_wait` before it is rejected or fails.
     """
 
     source: Source
@@ -36,7 +36,7 @@ class Selection(msgspec.Struct, frozen=True):
     longest_wait: timedelta = timedelta(seconds=MOST_RECORD_AGE_SECONDS)
 
     def takes(self, reason: RejectReason, rejected_at: datetime) -> bool:
-        """Whether a reject is asked for."""
+        """Whether the selection includes a reject."""
         wanted = not self.reasons or reason in self.reasons
         return wanted and (self.since is None or in_utc(rejected_at) >= self.since)
 
@@ -48,7 +48,7 @@ def selection(
     now: datetime,
     record_age_seconds: int = MOST_RECORD_AGE_SECONDS,
 ) -> Selection:
-    """The selection that words at a command line make. Raises `UserError`."""
+    """Parses command-line values into a selection. Raises `UserError`."""
     if reasons and source == "failures":
         raise UserError(
             "--reason is for rejects: a failure has no reason of its own, leave it out or use "
@@ -64,7 +64,7 @@ def selection(
 
 
 def in_utc(time: datetime) -> datetime:
-    """The time, in UTC where it says nothing else."""
+    """The time, taken as UTC if it has no time zone."""
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 

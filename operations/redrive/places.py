@@ -1,8 +1,8 @@
-"""Where in a rejects bucket that can lie which was set aside since a time, and the marks of what
-was sent again: so that a redrive of the last hours does not list what is years old.
+"""Key ranges of a rejects bucket that can hold rejects and failures since a time, and marks of
+resent events, so that a redrive of the last hours does not list years of objects.
 
-Rejects lie under the hour in which the first ride in them arrived, failures under their mapping,
-their shard and the day on which they were set aside; marks lie as what they are of.
+Rejects are keyed by the arrival hour of their first ride, failures by mapping, shard and the day
+they were written; marks mirror the keys of their objects.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from operations.redrive.options import PREFIXES, Selection, Source
 
 MARKS: Final = "redriven/"
 CLOCKS_APART: Final = timedelta(minutes=15)
-"""What the function's clock, which the hours in keys are of, may differ by from S3's: S3 takes no
-request whose own time is further off."""
+"""Maximum skew between S3's clock and the function's, which sets the hours in keys: S3 refuses
+requests with a larger skew."""
 
 
 class Place(NamedTuple):
@@ -26,14 +26,14 @@ class Place(NamedTuple):
 
 
 def of_objects(bucket: Bucket, selection: Selection) -> Iterator[Place]:
-    """Where what is asked for can lie. A ride may have waited before it was rejected."""
+    """Where selected objects can lie. A ride may have waited before it was rejected."""
     waited = selection.longest_wait if selection.source == "rejects" else timedelta()
     return _since(bucket, selection.source, "", _before(selection, waited))
 
 
 def of_marks(bucket: Bucket, selection: Selection) -> Iterator[Place]:
-    """Where marks can lie that name a ride of what is asked for. Its other object begins with a
-    ride that was in one batch with it, and so had not waited for longer than any may."""
+    """Where marks that name a selected ride can lie. Another object with the ride begins with a
+    ride of the same batch, which cannot have waited longer than the maximum."""
     wait = selection.longest_wait
     yield from _since(bucket, "rejects", MARKS, _before(selection, 2 * wait))
     yield from _since(bucket, "failures", MARKS, _before(selection, wait))

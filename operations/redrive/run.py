@@ -1,4 +1,4 @@
-"""Documents in, counts out: what is new in each is sent, or only counted."""
+"""Sends, or only counts, the new events in each document."""
 
 from collections.abc import Callable, Iterable, Sequence, Set
 
@@ -9,11 +9,11 @@ from operations.redrive.sender import Sender
 
 
 class Counts(msgspec.Struct):
-    """How many records were to be sent, were sent, and had been sent before; it grows on the way.
+    """Running counts of records to send, sent, and sent before.
 
-    One that lies in two objects counts as sent before in the second. `reasons` are of those to be
-    sent, where they are rejects; `damaged` names objects; `from_no_stream` is how many rejects
-    cannot be sent, as the function was not given them by a stream.
+    A record found in two objects counts as sent before in the second. `reasons` counts rejects to
+    send by reason; `damaged` describes damaged objects; `from_no_stream` counts rejects that cannot
+    be sent because they did not come from a stream.
     """
 
     to_send: int = 0
@@ -31,10 +31,10 @@ def redrive(
     counts: Counts,
     each: Callable[[], None],
 ) -> None:
-    """Goes through the documents, calls `each` after every one, and counts; without a sender it
-    only counts.
+    """Sends and counts the documents' new events, calling `each` after every document; without a
+    sender it only counts.
 
-    Raises `UserError` where the stream or the bucket does not take what it is given.
+    Raises `UserError` if the stream or the bucket refuses a write.
     """
 
     def sent(number: int) -> None:
@@ -50,7 +50,7 @@ def redrive(
 
 
 def _fresh(events: Sequence[Event], known: set[str]) -> list[Event]:
-    """Those whose ids are not known; they are from here on."""
+    """The events whose ids are not yet known; adds them to `known`."""
     fresh: list[Event] = []
     for event in events:
         if known.isdisjoint((event.event_id, event.record_id)):

@@ -1,8 +1,8 @@
-"""Events in, a stream out: paced so that live rides are not starved, and marked as they are taken.
+"""Sends events to a stream, rate-limited so that live rides are not starved, and marks them.
 
-An event is marked after the stream took it. So what is sent again twice is what was put and never
-marked: of a redrive that is killed, or whose bucket is away, one call's records at most; and what a
-stream took whose answer was lost on the way.
+Events are marked after the stream accepts them, so an event is resent twice only if it was put but
+never marked: at most one call's records if a redrive is killed or its bucket is unavailable, plus
+records that the stream accepted but whose response was lost.
 """
 
 import time
@@ -17,13 +17,13 @@ from stream_sim.kinesis.outgoing import weight
 from stream_sim.kinesis.puts import Puts
 
 _CALL_SECONDS: Final = 1.0
-"""How much of a second's rate one call carries, up to what it takes."""
+"""Seconds' worth of the rate sent in one call, within the call's limits."""
 _NAP_SECONDS: Final = 30.0
-"""The longest wait without a renewal of the claim, which is void two minutes after one."""
+"""Longest wait without renewing the claim, which expires two minutes after a renewal."""
 
 
 class Sender:
-    """Sends at `rate` records of up to 1 KiB a second, while the claim holds."""
+    """Sends at `rate` records of up to 1 KiB per second while the claim is held."""
 
     def __init__(
         self,
@@ -41,9 +41,9 @@ class Sender:
         self._free_at = time.monotonic()
 
     def send(self, key: str, events: Sequence[Event], sent: Callable[[int], None]) -> None:
-        """Sends the events of one object; calls `sent` with each number that the stream took.
+        """Sends the events of one object; calls `sent` with the count accepted in each call.
 
-        Raises `UserError`, and boto3's errors where waiting mends nothing.
+        Raises `UserError`, and boto3's errors that retrying cannot fix.
         """
         for chunk in _chunks(events, self._rate * _CALL_SECONDS):
             self._pace(chunk)
@@ -57,7 +57,7 @@ class Sender:
                     self._marks.add(key, taken)
 
     def _pace(self, chunk: Sequence[Event]) -> None:
-        """Waits until what was sent before is paid for, and holds the claim meanwhile."""
+        """Waits until the rate limit allows the chunk, renewing the claim meanwhile."""
         now = time.monotonic()
         wait = max(0.0, self._free_at - now)
         self._free_at = now + wait + sum(map(weight, chunk)) / self._rate
@@ -70,7 +70,7 @@ class Sender:
 
 
 def _chunks(events: Sequence[Event], most_weight: float) -> Iterator[Sequence[Event]]:
-    """The events in runs for one call each, at least one in a run."""
+    """Splits the events into chunks for one call each, with at least one event per chunk."""
     start, weighs, size = 0, 0.0, 0
     for index, event in enumerate(events):
         event_bytes = len(event.data) + 4 * len(event.partition_key)

@@ -1,1 +1,1 @@
-"""A live look at a deployment: its two streams and what was set aside in, a page or lines out."""
+"""Live view of a deployment's two streams, rejects and failures, as a page or as lines."""

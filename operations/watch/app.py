@@ -1,4 +1,4 @@
-"""Looks at a deployment in, a page on the terminal out, new every second."""
+"""Shows snapshots of a deployment on a terminal page, updated every second."""
 
 from collections.abc import Callable
 from typing import ClassVar, Final
@@ -19,7 +19,7 @@ _BEHIND_MS: Final = 2_000
 
 
 class WatchApp(App[None]):
-    """`look` gives what there is to see; what it raises ends the page and is raised by `run`."""
+    """`look` returns the current snapshot; its exceptions end the app and are kept in `error`."""
 
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual types it
@@ -34,7 +34,7 @@ class WatchApp(App[None]):
     def __init__(
         self, title: str, look: Callable[[], Sight], duration: float | None = None
     ) -> None:
-        """Ends by itself after `duration` seconds."""
+        """Exits after `duration` seconds, if given."""
         super().__init__()
         self.title = title
         self.error: Exception | None = None
@@ -68,12 +68,12 @@ class WatchApp(App[None]):
         self.call_after_refresh(self.show)
 
     def show(self) -> None:
-        """Brings the page up to date, unless it is paused or being taken down."""
+        """Updates the page, unless it is paused or shutting down."""
         if self._paused or not self.is_running:
             return
         try:
             sight = self._look()
-        except Exception as error:  # noqa: BLE001 - the page must be gone before it is told
+        except Exception as error:  # noqa: BLE001 - reported after the page has closed
             self.error = error
             self.exit()
             return

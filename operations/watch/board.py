@@ -1,7 +1,7 @@
-"""Rides, predictions and rejects in, one by one as they are read; the figures of a watch out. Pure.
+"""Aggregates rides, predictions and rejects, as they are read, into a watch's figures. Pure.
 
-Seconds are those in which Kinesis took a record, so that what is read late is counted when it was.
-Memory does not grow: rings of time, totals, and the event ids of the latest outcomes.
+Times are those at which Kinesis received a record, so records read late count at the right time.
+Memory is bounded: time rings, totals, and the event ids of the latest outcomes.
 """
 
 from datetime import datetime
@@ -20,15 +20,15 @@ COURSE_SECONDS: Final = 300
 _LATENCY_SLOT_SECONDS: Final = 5
 _PLACES_SLOT_SECONDS: Final = 60
 _READ_AFTER_SECONDS: Final = 2
-"""A record is read a moment after it arrived: the seconds before are not complete yet."""
+"""Records are read shortly after they arrive, so the latest seconds are still incomplete."""
 _OUTCOMES_REMEMBERED: Final = 100_000
-"""A batch that is tried again repeats its outcomes soon, or not at all."""
+"""A retried batch repeats its outcomes soon, or not at all."""
 _MODELS_REMEMBERED: Final = 20
 _BUSIEST_PAIRS: Final = 10
 
 
 class Board:
-    """Counts from `began` on: what arrived in the events stream before is not counted."""
+    """Counts from `began` on; earlier arrivals in the events stream are ignored."""
 
     def __init__(self, began: datetime) -> None:
         self._began = began.timestamp()
@@ -44,7 +44,7 @@ class Board:
         self._outcomes: dict[str, None] = {}
 
     def took_in(self, at: datetime, ride: Ride | None) -> None:
-        """The events stream took a ride; None is one that cannot be read."""
+        """Counts a ride in the events stream; None stands for one that cannot be decoded."""
         seconds = at.timestamp()
         if seconds < self._began:
             return
@@ -54,7 +54,7 @@ class Board:
             self._pairs.add(seconds, ride.pickup_zone, ride.dropoff_zone)
 
     def predicted(self, at: datetime, prediction: Prediction) -> None:
-        """The predictions stream took a prediction."""
+        """Counts a prediction in the predictions stream."""
         key = (prediction.model, prediction.version, prediction.role)
         before = self._served.pop(key, None)
         count = 1 + (before.predictions if before else 0)
@@ -73,19 +73,19 @@ class Board:
         self._answer(prediction.arrived_at)
 
     def rejected(self, reject: Reject) -> None:
-        """A ride was set aside as one that can never be scored."""
+        """Counts a ride rejected because it can never be scored."""
         if reject.arrived_at.timestamp() >= self._began and self._is_new(reject.event_id):
             self._rejects[reject.reason] = self._rejects.get(reject.reason, 0) + 1
             self._answer(reject.arrived_at)
 
     def gave_up(self, event_id: str, rides: int) -> None:
-        """The mapping spent its retries on a record with so many rides, and set it aside."""
+        """Counts the rides in a record on which the mapping exhausted its retries."""
         if self._is_new(event_id):
             self._failed += rides
             self._answered += rides
 
     def figures(self, now: datetime, over_seconds: int) -> Figures:
-        """Rates and latencies are those of `over_seconds`, of no more than there are."""
+        """Current figures, with rates and latencies over at most the last `over_seconds`."""
         end = now.timestamp() - _READ_AFTER_SECONDS
         over = max(1, min(over_seconds, COURSE_SECONDS, int(end - self._began)))
         latencies = self._latency.last(now.timestamp(), -(-over // _LATENCY_SLOT_SECONDS) + 1)
@@ -104,7 +104,7 @@ class Board:
         )
 
     def course(self, now: datetime) -> Course:
-        """How the last five minutes went."""
+        """Time series of the last five minutes."""
         end = now.timestamp() - _READ_AFTER_SECONDS
         slots = COURSE_SECONDS // _LATENCY_SLOT_SECONDS
         return Course(
@@ -114,7 +114,7 @@ class Board:
         )
 
     def places(self, now: datetime) -> Places:
-        """Where the rides of the last five minutes were."""
+        """Zones and boroughs of the rides in the last five minutes."""
         pairs = self._pairs.last(now.timestamp(), self._pairs.slots).sum(axis=0)
         pickups = pairs.sum(axis=1)
         return Places(pickups.tolist(), _by_borough(pickups), _busiest(pairs))

@@ -1,7 +1,7 @@
-"""Pickups by taxi zone in, a small map of the city with its busy zones bright out.
+"""Draws pickups by taxi zone as a small map of the city with busy zones bright.
 
-The middles of the zones are all that is known of them, so each point of the map belongs to the
-nearest, and to none where that is far: that is water.
+Only the zones' centres are known, so each point of the map belongs to the nearest one, or to none
+if that is far: such points are water.
 """
 
 import functools
@@ -25,11 +25,11 @@ _WARM: Final = (190, 60, 110)
 _HOT: Final = (255, 214, 102)
 _STEPS: Final = 24
 _HALF_BLOCK: Final = "▀"
-"""Its ink is the upper half of a character's cell, the ground the lower one."""
+"""The foreground colour fills the upper half of a character cell, the background the lower."""
 
 
 def city(pickups: Sequence[int], width: int, height: int) -> Text:
-    """`height` lines of at most `width` characters; `pickups` has one number for each zone."""
+    """Draws `height` lines of at most `width` characters; `pickups` has one count per zone."""
     most = max(1, *pickups)
     warmth = [round(_STEPS * math.log1p(count) / math.log1p(most)) for count in pickups]
     rows = _zones_at(width, height)
@@ -65,7 +65,7 @@ def _colour(step: int | None) -> Color | None:
 
 @functools.lru_cache(maxsize=8)
 def _zones_at(width: int, height: int) -> list[list[int]]:
-    """The zone at each point, 0 for none: twice as many rows as lines, as points are square."""
+    """The zone at each point, 0 for none; two rows per line, because points are square."""
     numbers = np.arange(LAST_ZONE + 1, dtype=np.float64)
     numbers = numbers[zones.has_place(numbers)]
     east, north = zones.miles_east(numbers), zones.miles_north(numbers)

@@ -1,4 +1,4 @@
-"""What `python -m operations watch` does: names of streams in, a live page or lines out."""
+"""Implements `python -m operations watch`: watches streams on a live page or as lines."""
 
 import contextlib
 import sys
@@ -19,18 +19,18 @@ from stream_sim.kinesis.dead_letters import SetAside, rejects_bucket
 from stream_sim.kinesis.reader import Place, StreamReader
 
 _BUCKET: Final = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1})
-"""It is asked again soon in any case, and the streams are not read meanwhile."""
+"""No retries: the next poll comes soon, and the streams are not read meanwhile."""
 _CLOCKS_APART: Final = timedelta(minutes=1)
-"""This machine's clock began the watch, and S3's says when an object was written."""
+"""Skew allowance: this machine's clock starts the watch, and S3's dates the objects."""
 _LOOK_BACK: Final = timedelta(hours=24)
-"""Rejects lie under the hour in which their ride arrived, and few rides wait longer than this."""
+"""Rejects are keyed by the hour their ride arrived, and few rides wait longer than this."""
 _RATES_SECONDS: Final = 10
 _LEAVING_SECONDS: Final = 1.0
-"""Whoever quits does not wait for an endpoint that is away."""
+"""Quitting does not wait for an unavailable endpoint."""
 
 
 class Request(msgspec.Struct, frozen=True):
-    """The command's options, as they were given; `every` and `duration` are seconds."""
+    """The command's options, as given; `every` and `duration` are in seconds."""
 
     events_stream: str
     stream: str
@@ -42,9 +42,9 @@ class Request(msgspec.Struct, frozen=True):
 
 
 def run(request: Request) -> None:
-    """Watches until Ctrl-C, `q` or for `duration`, all of which are its ordinary end.
+    """Watches until Ctrl-C, `q` or the end of `duration`, all of which exit normally.
 
-    Raises `UserError` and boto3's errors, before the page opens or after it is closed.
+    Raises `UserError` and boto3's errors, before the page opens or after it closes.
     """
     lines = request.plain or request.as_json or not console.out.is_terminal
     with contextlib.suppress(KeyboardInterrupt), _feed(request) as feed:
@@ -87,12 +87,12 @@ def _show_page(request: Request, feed: Feed) -> None:
         app.run()
     if app.error:
         raise app.error
-    if app.return_code:  # a mistake in the page, which Textual has told
+    if app.return_code:  # a bug in the page, which Textual has reported
         sys.exit(app.return_code)
 
 
 class _Reading:
-    """A context in which a thread feeds the board while the page looks at it."""
+    """Context manager in which a thread feeds the board while the page reads it."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
@@ -109,7 +109,7 @@ class _Reading:
         self._thread.join(_LEAVING_SECONDS)
 
     def look(self) -> Sight:
-        """Raises what ended the reading."""
+        """Current snapshot. Raises the error that ended reading, if any."""
         if self._error:
             raise self._error
         return self._feed.sight(_RATES_SECONDS)
@@ -118,5 +118,5 @@ class _Reading:
         try:
             while not self._stopped.is_set():
                 self._feed.step()
-        except Exception as error:  # noqa: BLE001 - raised where the page can be closed first
+        except Exception as error:  # noqa: BLE001 - raised by `look`, so that the page closes first
             self._error = error

@@ -1,7 +1,7 @@
-"""What the streams and the rejects bucket hold in, onto the board; one step at a time.
+"""Feeds the board from the streams and the rejects bucket, one step at a time.
 
-An endpoint that is away is no error here: what is looked at next says so, and goes on when it is
-back.
+An unavailable endpoint is not an error here: it is reported in the next view, and reading resumes
+when it is back.
 """
 
 import threading
@@ -27,12 +27,12 @@ from stream_sim.kinesis.reader import Page, StreamReader, StreamRecord
 _BUCKET_SECONDS: Final = 5.0
 """A listing costs as much as thirty reads of a stream."""
 _SILENT_SECONDS: Final = 5.0
-"""A shard answers twice a second; one that does not for this long is spoken of."""
+"""Shards respond twice a second; longer silence than this is reported."""
 
 
 class Contact(msgspec.Struct, frozen=True):
-    """Whether what is shown is up to date: seconds without an answer, where that is long, why, and
-    how many milliseconds of the streams are still to be read."""
+    """Whether the view is up to date: seconds without a response, if that is long, the reason, and
+    how many milliseconds the readers lag behind the streams."""
 
     silent_seconds: float | None
     trouble: str | None
@@ -40,7 +40,7 @@ class Contact(msgspec.Struct, frozen=True):
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """All that a page shows, of one moment."""
+    """Snapshot of everything that a page shows."""
 
     figures: Figures
     course: Course
@@ -49,7 +49,7 @@ class Sight(msgspec.Struct, frozen=True):
 
 
 class Feed:
-    """Feeds one board. `step` and the looks at it may be in two threads."""
+    """Feeds one board. `step` and the read methods may run in different threads."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Feed:
         board: Board,
         now: Callable[[], datetime],
     ) -> None:
-        """Raises `UserError` where the bucket is not there or not ours to read."""
+        """Raises `UserError` if the bucket does not exist or may not be read."""
         self._events = events
         self._predictions = predictions
         self._set_aside = set_aside
@@ -70,8 +70,8 @@ class Feed:
         self._bucket_at = time.monotonic()
 
     def step(self) -> None:
-        """Reads what arrived; waits a moment where nothing did. Raises `UserError`, and boto3's
-        errors where another try would come to the same."""
+        """Reads new arrivals; waits briefly if there are none. Raises `UserError`, and boto3's
+        errors that retrying cannot fix."""
         for page in self._events.pages():
             rides = list(_rides(page))
             with self._lock:
@@ -88,7 +88,7 @@ class Feed:
             self._bucket_at = time.monotonic()
 
     def sight(self, over_seconds: int) -> Sight:
-        """All that there is to see now, rates and latencies over so many seconds."""
+        """Current snapshot, with rates and latencies over `over_seconds`."""
         now = self._now()
         with self._lock:
             board = self._board
@@ -100,7 +100,7 @@ class Feed:
             )
 
     def figures(self, over_seconds: int) -> Figures:
-        """The figures alone."""
+        """Current figures only."""
         with self._lock:
             return self._board.figures(self._now(), over_seconds)
 
@@ -134,7 +134,7 @@ def _rides(page: Page) -> Iterator[tuple[datetime, Ride | None]]:
 
 
 def _contents(record: StreamRecord) -> list[bytes]:
-    """A damaged aggregate is one reject, whatever was in it."""
+    """The record's events; a damaged aggregate counts as one, because it becomes one reject."""
     try:
         return record.contents()
     except kpl.DamagedAggregate:

@@ -1,4 +1,4 @@
-"""What a board says: how things stand, how the last minutes went, and where the rides were."""
+"""The outputs of a board: current figures, recent time series, and locations of rides."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from ride_scoring.domain.events import Role
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """Milliseconds that half, 95 % and 99 % of the rides were predicted within."""
+    """Milliseconds within which 50 %, 95 % and 99 % of the rides were predicted."""
 
     p50: float
     p95: float
@@ -26,10 +26,10 @@ class Served(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """How things stand. Totals are those since the watch began.
+    """Current figures. Totals are since the watch began.
 
-    `backlog` is rides that were taken in and had no outcome yet; `repeated` is predictions that
-    came a second time, `failed` rides that the mapping gave up on. `served` is latest first.
+    `backlog` counts rides received that have no outcome yet, `repeated` duplicate predictions,
+    `failed` rides that the mapping gave up on. `served` is in order of latest first.
     """
 
     at: datetime
@@ -46,7 +46,7 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 class Course(msgspec.Struct, frozen=True):
-    """The last five minutes, oldest first: rides of each second, latencies of every five."""
+    """The last five minutes, oldest first: rides per second, latencies per five seconds."""
 
     taken_in: list[int]
     predicted: list[int]
@@ -62,8 +62,8 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class Places(msgspec.Struct, frozen=True):
-    """Where the rides of the last five minutes were: `pickups` has one number for each zone from 0
-    on, `boroughs` one for each borough where there were some, most first."""
+    """Locations of the rides in the last five minutes: `pickups` has one count per zone from 0 on,
+    `boroughs` one per borough with any, most first."""
 
     pickups: list[int]
     boroughs: dict[str, int]

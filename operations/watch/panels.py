@@ -1,4 +1,4 @@
-"""The parts of the live page: each is shown its own part of what there is to see."""
+"""Panels of the live page, each of which shows its part of a snapshot."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -21,7 +21,7 @@ _IN_ALL: Final = "since the start"
 
 
 class Strip(Horizontal):
-    """The figures that matter most, one beside the other."""
+    """The most important figures, side by side."""
 
     _NAMES = ("in", "out", "backlog", "p50", "rejects", "model")
 
@@ -45,7 +45,7 @@ class Strip(Horizontal):
 
 
 class Curve(Horizontal):
-    """A name, a figure, and how it went."""
+    """A name, a figure and a sparkline."""
 
     def __init__(self, name: str) -> None:
         super().__init__(id=f"curve-{name}", classes="curve")
@@ -57,12 +57,12 @@ class Curve(Horizontal):
 
     def show(self, said: str, values: Sequence[float]) -> None:
         self.query_one(Label).update(f"{self._label:<4}{said}")
-        # A sparkline stands on the least of its values: with a zero among them, on zero.
+        # A sparkline's baseline is its minimum; the extra zero puts it at zero.
         self.query_one(Sparkline).data = [0.0, *values]
 
 
 class Curves(Vertical):
-    """Several of them under one title."""
+    """Several curves under one title."""
 
     def __init__(self, title: str, names: Iterable[str]) -> None:
         super().__init__(*map(Curve, names), classes="panel")
@@ -74,7 +74,7 @@ class Curves(Vertical):
 
 
 class Rates(Curves):
-    """Rides of each second, in and out."""
+    """Rides per second, in and out."""
 
     def __init__(self) -> None:
         super().__init__("rides a second", ("in", "out"))
@@ -85,7 +85,7 @@ class Rates(Curves):
 
 
 class Latencies(Curves):
-    """Percentiles of the time from a ride's arrival to its prediction's."""
+    """Percentiles of the time from a ride's arrival to that of its prediction."""
 
     def __init__(self) -> None:
         super().__init__("from arrival to prediction", ("p50", "p95", "p99"))
@@ -98,7 +98,7 @@ class Latencies(Curves):
 
 
 class City(Widget):
-    """The map of pickups, as large as there is room."""
+    """The map of pickups, filling the available space."""
 
     def __init__(self) -> None:
         super().__init__(classes="panel")
@@ -117,8 +117,8 @@ class City(Widget):
 
 
 class Rows(DataTable[Text]):
-    """A table that is written anew whenever it is shown something, its numbers in front: what does
-    not fit is cut off behind."""
+    """A table that is rewritten on every update, with numbers first, so that any truncation is on
+    the right."""
 
     def __init__(self, title: str, since: str, *columns: str) -> None:
         super().__init__(cursor_type="none", zebra_stripes=True, classes="panel")
@@ -160,7 +160,7 @@ class Boroughs(Rows):
 
 
 class Models(Rows):
-    """The models that made predictions, the one that made the latest first."""
+    """The models that made predictions, most recent first."""
 
     def __init__(self) -> None:
         super().__init__("models", _IN_ALL, "model", "role")
@@ -173,7 +173,7 @@ class Models(Rows):
 
 
 class Rejects(Rows):
-    """Rejects by reason, what the mapping gave up on, and what was predicted again."""
+    """Rejects by reason, rides that the mapping gave up on, and repeated predictions."""
 
     def __init__(self) -> None:
         super().__init__("rejects", _IN_ALL, "reason")

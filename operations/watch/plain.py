@@ -1,4 +1,4 @@
-"""A feed in, a line of its figures every few seconds out: for logs, and for programs as JSON."""
+"""Prints a feed's figures as a line every few seconds: text for logs, JSON for programs."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +11,8 @@ from operations.watch.figures import Figures, Latency
 
 
 class Line(msgspec.Struct, frozen=True):
-    """What a JSON line holds. Rates and latencies are those since the line before, of five minutes
-    at most, totals those since the watch began."""
+    """The contents of a JSON line. Rates and latencies cover the time since the previous line, at
+    most five minutes; totals are since the watch began."""
 
     at: datetime
     in_per_second: float
@@ -33,9 +33,9 @@ class Line(msgspec.Struct, frozen=True):
 def lines(
     feed: Feed, every: float, duration: float | None, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[tuple[Figures, Contact]]:
-    """What there is to say every so many seconds, for `duration` seconds or for ever.
+    """Yields figures every `every` seconds, for `duration` seconds or indefinitely.
 
-    A moment that was missed, while an endpoint did not answer, is not made up for.
+    Lines missed while an endpoint did not respond are not made up for.
     """
     every = min(every, duration or every)
     began = said = clock()
@@ -47,7 +47,7 @@ def lines(
 
 
 def sentence(figures: Figures, contact: Contact) -> str:
-    """One line for a person's log, in the time of the place."""
+    """One human-readable log line, in local time."""
     parts = [
         f"{figures.at.astimezone():%H:%M:%S}",
         f"in {figures.in_per_second:,.0f}/s",
@@ -65,7 +65,7 @@ def sentence(figures: Figures, contact: Contact) -> str:
 
 
 def line(figures: Figures, contact: Contact) -> Line:
-    """One line for a program."""
+    """One machine-readable line."""
     model, version = serving_now(figures) or (None, None)
     return Line(
         figures.at,
@@ -93,7 +93,7 @@ def serving_now(figures: Figures) -> tuple[str, str] | None:
 
 
 def silence(contact: Contact) -> str | None:
-    """What is said of an endpoint that gives no answer; None where it does."""
+    """Message about an endpoint that does not respond; None if it does."""
     if contact.silent_seconds is None:
         return None
     why = f" ({contact.trouble})" if contact.trouble else ""

@@ -1,4 +1,4 @@
-"""Counts at times in, the counts of the last slots of time out: memory that does not grow. Pure."""
+"""Ring buffer of counts in the latest time slots, with bounded memory. Pure."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from infra.common.latency import Counts
 
 
 class Ring:
-    """Counts of `shape` for each of the last `slots` slots of `seconds`."""
+    """Counts of shape `shape` in each of the last `slots` slots of `seconds` seconds."""
 
     def __init__(self, slots: int, seconds: int, shape: tuple[int, ...] = ()) -> None:
         self.slots = slots
@@ -15,8 +15,8 @@ class Ring:
         self._numbers = np.full(slots, -1, dtype=np.int64)
 
     def add(self, at: float, *cell: int) -> None:
-        """One more in the cell, `at` seconds since the epoch. What is older than all slots that
-        are kept is passed over."""
+        """Increments the cell at `at` seconds since the epoch. Times older than all slots kept are
+        ignored."""
         number = int(at // self.seconds)
         place = number % self.slots
         if self._numbers[place] != number:
@@ -27,7 +27,7 @@ class Ring:
         self._counts[(place, *cell)] += 1
 
     def last(self, at: float, slots: int) -> Counts:
-        """The slot that `at` lies in and those before it, oldest first, shape (slots, *shape)."""
+        """The slot containing `at` and those before it, oldest first, shape (slots, *shape)."""
         newest = int(at // self.seconds)
         numbers = np.arange(newest - slots + 1, newest + 1)
         counts = self._counts[numbers % self.slots]

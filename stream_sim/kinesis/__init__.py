@@ -1,1 +1,1 @@
-"""Reading from Kinesis and writing to it, for all who send, verify, watch and redrive."""
+"""Reading from and writing to Kinesis, for send, verify, watch and redrive."""

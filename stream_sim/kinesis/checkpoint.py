@@ -1,6 +1,6 @@
-"""Where the reading of a stream stands: what kinesis-python calls a state.
+"""Checkpoints of a stream: what kinesis-python calls a state.
 
-Sequence numbers of what was read go in, and where each shard's reader has to begin comes out.
+They record the last sequence number read, and give each shard reader its starting position.
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ from typing import Any
 
 
 class Place:
-    """Shards that are not known begin at `start_at`, or at their first record where it is None.
+    """Unknown shards start at `start_at`, or at their first record if it is None.
 
-    `known` is the last sequence number that was read, by shard id. The records of a shard that a
-    reshard made are all later than its making, so the same rule finds its first one.
+    `known` maps shard ids to the last sequence number read. All records of a shard created by a
+    reshard arrived after its creation, so the same rule finds its first one.
     """
 
     def __init__(self, start_at: datetime | None = None, known: Mapping[str, str] = {}) -> None:
@@ -21,11 +21,11 @@ class Place:
 
     @property
     def known(self) -> dict[str, str]:
-        """What a later `Place` goes on from."""
+        """The checkpoints a later `Place` can resume from."""
         return dict(self._known)
 
     def get_iterator_args(self, shard_id: str) -> dict[str, Any]:
-        """What GetShardIterator wants to be told beside the names of stream and shard."""
+        """GetShardIterator's arguments besides the stream name and shard id."""
         if (last := self._known.get(shard_id)) is not None:
             return {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": last}
         if self._start_at is not None:
@@ -33,10 +33,10 @@ class Place:
         return {"ShardIteratorType": "TRIM_HORIZON"}
 
     def checkpoint(self, shard_id: str, sequence_number: str) -> None:
-        """Everything in the shard up to this record was read."""
+        """Everything in the shard up to this record has been read."""
         self._known[shard_id] = sequence_number
 
     def passed(self, shard_id: str, sequence_number: str) -> bool:
-        """Whether the record was read: a reader that is started anew may repeat some."""
+        """Whether the record has been read: a restarted reader may repeat some."""
         last = self._known.get(shard_id)
         return last is not None and int(sequence_number) <= int(last)

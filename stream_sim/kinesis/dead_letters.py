@@ -1,4 +1,4 @@
-"""A rejects bucket in, what was set aside out: rejects, and batches whose retries are spent."""
+"""The dead letters in a rejects bucket: rejects, and batches whose retries are exhausted."""
 
 import binascii
 import contextlib
@@ -24,15 +24,15 @@ FAILURES_PREFIX: Final = "aws/lambda/"
 """https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html"""
 _TO_READ: Final = "they have to list it, and to read rejects/, aws/lambda/ and redriven/"
 LONGEST_WAIT: Final = timedelta(days=1)
-"""How long a ride may have waited that is in one batch, and so in one object, with a later one: an
-object lies under its first ride's hour."""
+"""How long a ride may have waited that shares a batch, and so an object, with a later one: an
+object's key contains the hour of its first ride."""
 _LISTED_WITHIN: Final = timedelta(minutes=15)
-"""S3 lists an object as soon as it is written: none comes up later that is older than this."""
+"""S3 lists objects as soon as they are written: none older than this appears later."""
 _LEAST_SERVER_ERROR: Final = 500
 
 
 class FailedRecord(msgspec.Struct, frozen=True):
-    """A record that Lambda gave up on, whole, so that it can be sent again."""
+    """A complete record that Lambda gave up on, so it can be sent again."""
 
     event_id: str
     partition_key: str
@@ -40,8 +40,8 @@ class FailedRecord(msgspec.Struct, frozen=True):
 
 
 def unpacked(record: FailedRecord) -> list[FailedRecord]:
-    """The events in a record, each with the id that the function gives it; the record itself where
-    it holds none that can be told apart, which is one event to the function as well."""
+    """The events in a record, each with the id the function gives it; the record itself if its
+    events cannot be told apart, as it is then a single event to the function, too."""
     read = KinesisRecord(record.event_id, "", record.partition_key, 0.0, _base64(record.data))
     try:
         found = arrivals(0, read)
@@ -51,14 +51,14 @@ def unpacked(record: FailedRecord) -> list[FailedRecord]:
 
 
 def rejects_bucket(s3: "S3Client", name: str, needs: str = _TO_READ) -> Bucket:
-    """Raises `UserError` once it is used, where it is not there, or not ours to use; `needs` says
-    what one has to be allowed."""
+    """Raises `UserError` on use if it does not exist or we have no access; `needs` describes the
+    required permissions."""
     return Bucket(s3, name, "REJECTS_BUCKET or --rejects-bucket", needs)
 
 
 class SetAside:
-    """Reads what one rejects bucket was given since a time, each object once for each content it
-    had, however often it is asked."""
+    """Reads what was written to a rejects bucket since a time: each object once per version of its
+    content, however often it is asked."""
 
     def __init__(
         self,
@@ -68,9 +68,9 @@ class SetAside:
         look_back: timedelta | None = None,
         passed_over: Callable[[str], object] = lambda _: None,
     ) -> None:
-        """Passes over objects of rides that arrived a day before `since`, or longer than
-        `look_back` before the latest reject. Calls `passed_over` with the key of an object of which
-        something cannot be read."""
+        """Skips objects of rides that arrived over a day before `since`, or longer than `look_back`
+        before the latest reject. Calls `passed_over` with the key of an object that is not fully
+        readable."""
         self._bucket = bucket
         self._since = since.astimezone(UTC)
         self._look_back = look_back
@@ -79,16 +79,16 @@ class SetAside:
         self._failures = _Objects(bucket, FAILURES_PREFIX, self._since)
         self._answered_at = time.monotonic()
         self.trouble: str | None = None
-        """Why the bucket gives no answer."""
+        """Why the bucket does not respond."""
 
     @property
     def silent_seconds(self) -> float:
-        """How long the bucket has given no answer to what it was asked."""
+        """How long the bucket has not responded to requests."""
         return time.monotonic() - self._answered_at if self.trouble else 0.0
 
     @contextlib.contextmanager
     def patiently(self) -> Iterator[None]:
-        """A context in which a bucket that is away is no error, but `trouble`."""
+        """A context in which an unreachable bucket is no error, but recorded as `trouble`."""
         try:
             yield
         except BotoCoreError as error:
@@ -101,9 +101,9 @@ class SetAside:
             self._answered_at, self.trouble = time.monotonic(), None
 
     def new_rejects(self) -> Iterator[Reject]:
-        """The rejects in objects that are new, or were written again, since the last call.
+        """The rejects in objects that are new or were rewritten since the last call.
 
-        Raises `UserError` and boto3's errors, as all do that read the bucket.
+        Raises `UserError` and boto3's errors, as does everything that reads the bucket.
         """
         decoder = msgspec.json.Decoder(Reject)
         for key, body in self._rejects.new(after=self._first_reject()):
@@ -131,12 +131,12 @@ class SetAside:
             yield from records
 
     def tell_again(self) -> None:
-        """The next calls give all that was given before, too."""
+        """Make the next calls return everything returned before, too."""
         self._rejects = _Objects(self._bucket, REJECTS_PREFIX, self._since)
         self._failures = _Objects(self._bucket, FAILURES_PREFIX, self._since)
 
     def _first_reject(self) -> str:
-        """They lie under the hour in which the first ride in them arrived."""
+        """Rejects are stored under the hour in which the first ride in them arrived."""
         first = self._since - LONGEST_WAIT
         if self._look_back:
             first = max(first, self._rejects.new_from - self._look_back)
@@ -144,7 +144,7 @@ class SetAside:
 
 
 class _Objects:
-    """The objects below a prefix that were written since a time; what can be new no more is
+    """The objects under a prefix written since a time; those that can no longer be new are
     forgotten."""
 
     def __init__(self, bucket: Bucket, prefix: str, since: datetime) -> None:
@@ -154,7 +154,7 @@ class _Objects:
         self._read: dict[str, str] = {}
 
     def new(self, after: str = "") -> Iterator[tuple[str, bytes]]:
-        """Keys and contents, of keys behind `after`."""
+        """Keys and contents of the new objects, for keys after `after`."""
         listed = self._bucket.listed(self._prefix, after)
         for key, etag in [(e.key, e.etag) for e in listed if e.written_at >= self.new_from]:
             if self._read.get(key) != etag and (found := self._bucket.get(key)):
@@ -163,7 +163,7 @@ class _Objects:
         self._forget(listed)
 
     def _forget(self, listed: Sequence[Listed]) -> None:
-        # By S3's clock alone: what was listed was written by now.
+        # By S3's clock alone: whatever is listed has been written by now.
         latest = max((entry.written_at for entry in listed), default=self.new_from)
         self.new_from = max(self.new_from, latest - _LISTED_WITHIN)
         kept = {entry.key for entry in listed if entry.written_at >= self.new_from}
@@ -189,10 +189,10 @@ class _Document(msgspec.Struct, frozen=True):
 
 
 def failed_records(document: bytes) -> Sequence[FailedRecord]:
-    """The records in one of the mapping's failure documents, none of them with another's
-    `event_id`. Raises `msgspec.DecodeError`.
+    """The records in one of the mapping's failure documents, each with a distinct `event_id`.
+    Raises `msgspec.DecodeError`.
 
-    AWS writes the invocation's event as part of the document; a JSON string is read as well.
+    AWS embeds the invocation's event in the document; a JSON string is accepted, too.
     """
     payload = bytes(msgspec.json.decode(document, type=_Document).payload)
     text = msgspec.json.decode(payload, type=str) if payload.startswith(b'"') else payload

@@ -1,5 +1,5 @@
-"""What a stream is given, and within which limits; what a producer is given: a record to put, and
-what the ledger has to say of the rides in it."""
+"""What is put into a stream, and its limits; what a producer gets: a record to put, and the
+ledger's data on the rides in it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
@@ -12,12 +12,12 @@ from ride_scoring.streams.records import OutputRecord
 
 # https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
 RECORD_BYTES: Final = 1024 * 1024
-"""Data and partition key of one record: PutRecords refuses a whole call for a larger one."""
+"""Data and partition key of one record: PutRecords rejects the whole call if one is larger."""
 _UNIT_BYTES: Final = 1024
 
 
 class Outgoing(Protocol):
-    """What a stream is given: bytes, and the key that says which shard they go to."""
+    """A record to put: its data, and the partition key that determines its shard."""
 
     @property
     def partition_key(self) -> str: ...
@@ -26,14 +26,14 @@ class Outgoing(Protocol):
 
 
 def weight(record: Outgoing) -> float:
-    """For how many records of up to 1 KiB it counts: a shard takes 1,000 records or 1 MiB a
+    """How many records of up to 1 KiB it counts as: a shard accepts 1,000 records or 1 MiB a
     second."""
     return max(1.0, len(record.data) / _UNIT_BYTES)
 
 
 class SentRide(msgspec.Struct, frozen=True, gc=False):
-    """True minutes; the fault that it has, why it must be rejected, and of which earlier ride of
-    the part it is a copy, each None for most."""
+    """True minutes; its fault, the required reject reason, and the earlier ride of the part it is a
+    copy of, each None for most."""
 
     minutes: float
     fault: str | None = None
@@ -42,10 +42,10 @@ class SentRide(msgspec.Struct, frozen=True, gc=False):
 
 
 class OutgoingRecord(msgspec.Struct, frozen=True):
-    """A Kinesis record that is due so many seconds after the run began.
+    """A Kinesis record due that many seconds after the run began.
 
-    Its rides are numbered from `first` on. `packed` is how many are in an aggregated one, and 0
-    where it is the event of one ride. One that is `alone` is not packed with others.
+    Its rides are numbered from `first`. `packed` is how many rides an aggregated record holds, 0 if
+    it is a single ride's event. An `alone` record is not aggregated with others.
     """
 
     due: float
@@ -58,8 +58,8 @@ class OutgoingRecord(msgspec.Struct, frozen=True):
 
 
 def packed(records: Sequence[OutgoingRecord]) -> Iterator[OutgoingRecord]:
-    """The records in ones of the Kinesis Producer Library's of up to 50 kB, due with the last of
-    them. They must be of one ride each, whose numbers follow each other."""
+    """The records packed into Kinesis Producer Library aggregates of up to 50 kB, each due with its
+    last record. Each must hold one ride, with consecutive numbers."""
     first = 0
     for one in aggregated([OutputRecord(item.data, item.partition_key) for item in records]):
         inside = records[first : first + one.holds]

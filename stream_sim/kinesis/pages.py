@@ -1,4 +1,4 @@
-"""What a shard's reader says to whoever reads the stream, and the pipe that it says it through."""
+"""What a shard reader reports to the stream reader, and the pipe it reports through."""
 
 from datetime import datetime
 from multiprocessing.connection import Connection
@@ -10,7 +10,7 @@ from ride_scoring.streams import kpl
 
 
 class StreamRecord(msgspec.Struct, frozen=True):
-    """One record of a stream; `arrived_at` is when the stream took it."""
+    """One record of a stream; `arrived_at` is when the stream accepted it."""
 
     data: bytes
     partition_key: str
@@ -18,7 +18,7 @@ class StreamRecord(msgspec.Struct, frozen=True):
     arrived_at: datetime
 
     def contents(self) -> list[bytes]:
-        """Its data, or that of the records that the Kinesis Producer Library packed in it.
+        """Its data, or that of the user records aggregated in it by the Kinesis Producer Library.
 
         Raises `kpl.DamagedAggregate`.
         """
@@ -28,9 +28,9 @@ class StreamRecord(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True, tag="page"):
-    """What one call read of a shard, and how many milliseconds it is behind the shard's end.
+    """The records of one GetRecords call, and how many milliseconds it is behind the shard's tip.
 
-    `last_sequence_number` is empty where there are no records.
+    `last_sequence_number` is empty if there are no records.
     """
 
     shard_id: str
@@ -40,13 +40,13 @@ class Page(msgspec.Struct, frozen=True, tag="page"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """A call that came to nothing and will be tried again."""
+    """A call that failed and will be retried."""
 
     why: str
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """The error with which the reader ended; another try would come to the same."""
+    """The error that ended the reader; a retry would fail the same way."""
 
     operation: str
     code: str
@@ -54,7 +54,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
 
 class Closed(msgspec.Struct, frozen=True, tag="closed"):
-    """The shard was read to its end, or is not kept any more: no more comes of it."""
+    """The shard was read to its end, or has expired: it yields no more records."""
 
 
 type Message = Page | Failed | Refused | Closed
@@ -64,12 +64,12 @@ _decoder: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Mess
 
 
 def send(pipe: Connection, message: Message) -> None:
-    """Waits while the pipe is full. Raises `BrokenPipeError` where nobody holds its other end."""
+    """Blocks while the pipe is full. Raises `BrokenPipeError` if the other end is closed."""
     pipe.send_bytes(_encoder.encode(message))
 
 
 def received(pipe: Connection) -> Message | None:
-    """The next message of a pipe; None where the reader's process has ended."""
+    """The next message from a pipe; None if the reader's process has ended."""
     try:
         return _decoder.decode(pipe.recv_bytes())
     except (EOFError, OSError):  # the latter in the middle of a page

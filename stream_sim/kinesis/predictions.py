@@ -1,4 +1,4 @@
-"""A page of the predictions stream in, the predictions in it out; what is none is passed over."""
+"""The predictions in a page of the predictions stream; anything else is skipped."""
 
 import contextlib
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _decoder: Final = msgspec.json.Decoder(Prediction)
 
 
 def predictions(page: Page) -> Iterator[tuple[datetime, Prediction]]:
-    """Each with the time at which the stream took it."""
+    """Each with the time the stream accepted it."""
     for record in page.records:
         for found in filter(None, map(_prediction, _contents(record))):
             yield record.arrived_at, found
@@ -33,5 +33,5 @@ def _prediction(data: bytes) -> Prediction | None:
         found = _decoder.decode(data)
     except UNREADABLE:
         return None
-    # The function's times have a zone, and one without cannot be held against another.
+    # The function's times have a zone, and one without cannot be compared to them.
     return found if found.arrived_at.tzinfo else None

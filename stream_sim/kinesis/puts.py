@@ -1,5 +1,5 @@
-"""Records in, PutRecords calls and their answers out: again with what was refused or not answered,
-until that went on for too long."""
+"""Puts records with PutRecords, retrying those refused or unanswered until that has gone on for too
+long."""
 
 import random
 import time
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
 
 _PATIENCE_SECONDS: Final = 30.0
-"""A stream that takes nothing of a call for so long, and then refuses it once more, is given up."""
+"""A stream that accepts nothing for so long, and then refuses once more, is given up on."""
 _THROTTLED_CODES: Final = frozenset(
     {
         "ProvisionedThroughputExceededException",
@@ -39,10 +39,10 @@ _LEAST_SERVER_ERROR: Final = 500
 
 
 class Answer[R](msgspec.Struct, frozen=True):
-    """What came of one call: each record that was taken with its `event_id`, those that were not.
+    """The result of one call: each accepted record with its `event_id`, and the refused ones.
 
-    `sent_at` is when the call began, in seconds since the epoch. Unless it was `answered`, the
-    stream may have taken any of `refused` all the same. `refusal` is the last of what was said.
+    `sent_at` is when the call began, in seconds since the epoch. Unless `answered`, the stream may
+    have accepted any of `refused` anyway. `refusal` is the last error message.
     """
 
     taken: list[tuple[R, str]]
@@ -54,7 +54,7 @@ class Answer[R](msgspec.Struct, frozen=True):
 
 
 class Puts:
-    """PutRecords on one stream. Several threads may use it."""
+    """PutRecords on one stream. Thread-safe."""
 
     def __init__(
         self,
@@ -71,15 +71,15 @@ class Puts:
         self._jitter = jitter
 
     def put[R: Outgoing](self, records: Sequence[R]) -> Iterator[Answer[R]]:
-        """Puts what one call holds, and what of it was not taken again; gives each call's answer.
+        """Put one call's records, retrying those not accepted; yields the result of each call.
 
-        Raises `UserError`, and boto3's errors where waiting mends nothing.
+        Raises `UserError`, and boto3's errors if retrying cannot help.
         """
         pending, attempt = list(records), 0
         progress_at = self._clock()
         while pending:
-            # The caller may wait before it asks for the next answer: the stream is tried after that
-            # once more, however long it was.
+            # The caller may wait before asking for the next answer: the stream is tried once more
+            # after that, however long it took.
             began_at = self._clock()
             answer = self._once(pending)
             yield answer

@@ -1,8 +1,8 @@
-"""A stream's name and a place in it in, pages of its records out, for as long as it is asked.
+"""Reads a stream from a checkpoint and yields pages of its records, for as long as it is asked.
 
-kinesis-python's consumer, which has a process read each shard. Its own iterator says nothing while
-nothing arrives, swallows Ctrl-C, and lists the shards anew every half minute, so its parts are
-driven here.
+Built on kinesis-python's consumer, which reads each shard in a process. Its own iterator is silent
+while nothing arrives, swallows Ctrl-C, and lists the shards again every half minute, so its parts
+are driven from here.
 """
 
 import contextlib
@@ -24,20 +24,20 @@ from stream_sim.kinesis.streams import missing
 __all__ = ["Page", "Place", "StreamReader", "StreamRecord"]
 
 _LISTED_SECONDS: Final = 15.0
-"""How often shards are listed again where none has ended."""
+"""How often shards are listed again while none has ended."""
 _SOON_SECONDS: Final = 1.0
-"""How soon they are where one has: it closed, and has children, or its reader has to start anew."""
+"""The delay once one has ended: it closed and has children, or its reader must restart."""
 
-# What goes wrong is told by `trouble`; without a handler the library's words go to the terminal.
+# Errors are reported by `trouble`; without a handler the library would log to the terminal.
 logging.getLogger("kinesis.consumer").addHandler(logging.NullHandler())
 
 
 class _Consumer(KinesisConsumer):  # type: ignore[misc]
-    """Lists shards by pages where its base knows the first hundred, and starts none again that was
-    read to its end."""
+    """Lists all pages of shards where its base class lists the first hundred, and does not restart
+    shards that were read to their end."""
 
     def __init__(self, stream_name: str, session: boto3.Session, place: Place) -> None:
-        # Not by its base, which would open two queues that nobody uses.
+        # Bypasses the base class's initializer, which would open two unused queues.
         self.stream_name = stream_name
         self.boto3_session = session
         self.state = place
@@ -56,11 +56,11 @@ class _Consumer(KinesisConsumer):  # type: ignore[misc]
 
 
 class StreamReader:
-    """A context that reads one stream, from its start unless `place` says otherwise.
+    """A context manager that reads one stream, from its start unless `place` says otherwise.
 
-    `place` says how far it came: whoever keeps its `known` can go on from there another time. It
-    goes on through throttling, a network that is away, dead readers and resharding: a record is
-    never lost, and never given twice in one shard. The order is that of each shard alone.
+    `place` is its progress: whoever saves its `known` can resume later. It survives throttling,
+    network outages, dead readers and resharding: records are never lost, and never repeated within
+    a shard. Order is guaranteed per shard only.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class StreamReader:
         place: Place | None = None,
         named_in: str = "PREDICTIONS_STREAM_NAME or --stream",
     ) -> None:
-        """`named_in` is where a user names the stream."""
+        """`named_in` is where a user sets the stream's name."""
         self.place = place or Place()
         self._named_in = named_in
         self._consumer = _Consumer(stream_name, session, self.place)
@@ -80,7 +80,7 @@ class StreamReader:
         self._trouble: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        """Raises `UserError` where the stream is not there, and boto3's errors."""
+        """Raises `UserError` if the stream does not exist, and boto3's errors."""
         try:
             self._list()
         except BaseException:
@@ -92,37 +92,37 @@ class StreamReader:
         self._consumer.shutdown()
 
     def pages(self) -> Iterator[Page]:
-        """The pages that arrived since the last call; waits up to 0.25 s where there are none.
+        """The pages that arrived since the last call; waits up to 0.25 s if there are none.
 
-        Raises `UserError` where the stream is not there any more, and `ClientError` where it may
-        not be read.
+        Raises `UserError` if the stream no longer exists, and `ClientError` if reading it is
+        denied.
         """
         if time.monotonic() >= self._list_at:
             self._list_patiently()
         shards = {reader.pages: shard for shard, reader in self._consumer.shards.items()}
         for pages in connection.wait(list(shards), POLL_SECONDS):
-            assert isinstance(pages, connection.Connection)  # noqa: S101 - as it was given
+            assert isinstance(pages, connection.Connection)  # noqa: S101 - as passed in
             page = self._page(shards[pages], pages)
             if page and page.records:
                 self.place.checkpoint(page.shard_id, page.last_sequence_number)
                 yield page
 
-    # Another thread may ask for these: a list is made of what changes meanwhile.
+    # Called from other threads, too: copy collections that may change meanwhile.
 
     @property
     def silent_seconds(self) -> float:
-        """How long the shard that was quiet for longest has given no answer."""
+        """How long the shard that has been silent longest has not responded."""
         now = time.monotonic()
         return max((now - at for at in list(self._answered_at.values())), default=0.0)
 
     @property
     def trouble(self) -> str | None:
-        """Why a shard gives no answer, as far as its reader knows."""
+        """Why a shard does not respond, as far as its reader knows."""
         return next(iter(list(self._trouble.values())), None)
 
     @property
     def millis_behind(self) -> int:
-        """Of the shard that is furthest behind its end, when it was last read."""
+        """Of the shard furthest behind its tip, as of its last read."""
         return max(list(self._behind.values()), default=0)
 
     def _page(self, shard_id: str, pages: connection.Connection) -> Page | None:
@@ -157,7 +157,7 @@ class StreamReader:
                 known.pop(shard_id, None)
 
     def _list_patiently(self) -> None:
-        # The readers have the same trouble, and tell of it.
+        # The readers hit the same error, and report it.
         with contextlib.suppress(ClientError, BotoCoreError):
             self._list()
 

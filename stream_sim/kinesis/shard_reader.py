@@ -1,7 +1,7 @@
-"""One shard, read by a process of its own: pages of its records go down a pipe.
+"""Reads one shard in its own process, and sends pages of its records through a pipe.
 
-kinesis-python's reader loses the last page of a shard that closes, ends when the network does, and
-outlives whoever reads from it. Its process and loop are used here, with a body that does not.
+kinesis-python's reader loses the last page of a shard that closes, ends when the network fails, and
+outlives its parent. Its process and loop are used here, with a body that avoids this.
 """
 
 import signal
@@ -21,28 +21,27 @@ from stream_sim.kinesis.checkpoint import Place
 from stream_sim.kinesis.pages import Closed, Failed, Message, Page, Refused, StreamRecord
 
 POLL_SECONDS: Final = 0.25
-"""While there is more to be read."""
+"""While there is more to read."""
 _AT_THE_END_SECONDS: Final = 0.5
-"""Kinesis allows five reads a second and shard, to all who read: one for the function's mapping,
+"""Kinesis allows five reads a second per shard, across all readers: one for the function's mapping,
 and two each for a verify and a watch.
 https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html"""
 PATIENCE: Final = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 1})
-"""The loop tries again itself, so that whoever reads is told of every try that failed."""
+"""The loop retries by itself, so that every failed attempt is reported."""
 _ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-# Others start with a fresh interpreter, and could not be given a session of boto3's. A reader that
-# is forked while other threads run, as those of watch's page do, finds what they had locked locked
-# for ever: so it takes no lock that they take. The session and its clients are for the thread alone
-# that reads, Python makes the locks of its imports and its logging anew, and the reader prints
-# nothing.
+# Other start methods use a fresh interpreter, which cannot be given a boto3 session. A reader
+# forked while other threads run, such as those of watch's page, inherits their locks locked for
+# good, so it must take none of them. Only the reading thread uses the session and its clients,
+# Python reinitializes its import and logging locks, and the reader prints nothing.
 _FORK: Final = get_context("fork")
 
 
 class ShardReader(consumer.ShardReader):  # type: ignore[misc]
-    """`pages` is the end of the pipe that messages come out of.
+    """`pages` is the receiving end of the pipe.
 
-    Each reader has a pipe of its own: one that is killed leaves a shared queue locked. A pipe that
-    is full makes the reader wait, which holds one page at a time.
+    Each reader has its own pipe: a killed one leaves a shared queue locked. A full pipe blocks the
+    reader, which holds one page at a time.
     """
 
     shard_iter: str | None
@@ -56,33 +55,33 @@ class ShardReader(consumer.ShardReader):  # type: ignore[misc]
         super().__init__(shard_id, None, into, None, session, POLL_SECONDS)
 
     def start(self) -> None:
-        """Starts the process. Ctrl-C reaches it too, and is for its parent alone to answer."""
+        """Start the process. Ctrl-C reaches it too, but only its parent handles that."""
         self.process = _FORK.Process(target=self.run)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING_SIGNALS)
         try:
             self.process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        self.record_queue.close()  # so that the pipe ends when the process does
+        self.record_queue.close()  # so the pipe ends when the process does
 
     def shutdown(self) -> None:
-        """Killed, not asked: it may be waiting for a pipe that nobody empties."""
+        """Kill rather than ask: it may be blocked on a pipe that nobody drains."""
         self.process.kill()
         self.process.join()
         self.pages.close()
-        # A new list: at its exit the library goes through the old one, and calls this.
+        # A new list: at exit the library iterates over the old one, and calls this.
         ShardReader._INSTANCES = [reader for reader in self._INSTANCES if reader is not self]
 
     def begin(self) -> None:
-        # While another process holds the reading end of a pipe, its writer is not told that the
-        # parent is gone.
+        # While another process holds the reading end of a pipe, its writer does not notice that the
+        # parent has died.
         for reader in self._INSTANCES:
             reader.pages.close()
         self.client = self.boto3_session.client("kinesis", config=PATIENCE)
         self.retries = 0
 
     def loop(self) -> float | Literal[False]:
-        """Reads one page. Seconds to the next one, or False where there will be none."""
+        """Read one page. Returns seconds until the next, or False if there is none."""
         began = time.monotonic()
         try:
             message = self._message()
@@ -90,7 +89,7 @@ class ShardReader(consumer.ShardReader):  # type: ignore[misc]
             if isinstance(message, Page) and self.shard_iter is None:
                 pages.send(self.record_queue, Closed())
                 return False
-        except BrokenPipeError:  # the parent is gone
+        except BrokenPipeError:  # the parent has died
             return False
         if isinstance(message, Refused | Closed):
             return False
@@ -135,7 +134,7 @@ class ShardReader(consumer.ShardReader):  # type: ignore[misc]
         return Failed(f"{code}: {message}")
 
     def _is_early(self, error: ClientError) -> bool:
-        """Kinesis takes no time that its clock has not come to, and ours may be ahead of it."""
+        """Kinesis rejects timestamps ahead of its clock, and our clock may be ahead of it."""
         return (
             error.operation_name == "GetShardIterator"
             and error.response["Error"]["Code"] == "InvalidArgumentException"
@@ -144,8 +143,8 @@ class ShardReader(consumer.ShardReader):  # type: ignore[misc]
 
 
 def _may_pass(error: ClientError) -> bool:
-    """Whether it was the load, of the stream or of the key that it is encrypted with, or the
-    server's fault."""
+    """Whether the cause was throttling, of the stream or of its encryption key, or a server
+    error."""
     code = error.response["Error"]["Code"]
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     return code in RETRY_EXCEPTIONS or "Throttling" in code or status >= 500

@@ -1,4 +1,4 @@
-"""A stream that a command was told to use: is it there, and how large a record does it take?"""
+"""Checks a stream a command is to use: whether it exists, and its maximum record size."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 _KIB: Final = 1024
 _USUAL_RECORD_KIB: Final = 1024
-"""What every stream takes; one may be set to take ten times as much:
+"""Every stream accepts this much; one can be configured to accept ten times as much:
 https://docs.aws.amazon.com/streams/latest/dev/large-records.html"""
 
 
 def missing(stream: str, named_in: str) -> UserError:
-    """The error to raise where it is not; `named_in` is where a user names it."""
+    """The error to raise if it does not exist; `named_in` is where a user sets its name."""
     return UserError(
         f"the stream {stream!r} is not there: `terraform apply` makes it, and its output names it, "
         f"in {named_in}"
@@ -25,10 +25,10 @@ def missing(stream: str, named_in: str) -> UserError:
 
 
 def require(kinesis: "KinesisClient", stream: str, variable: str) -> int:
-    """The largest record that the stream takes: bytes of its data and its partition key.
+    """The largest record the stream accepts, in bytes of data and partition key.
 
-    Raises `UserError` where the stream is not there; `variable` of the environment names it where
-    --stream does not.
+    Raises `UserError` if the stream does not exist; `variable` is the environment variable that
+    names it if --stream does not.
     """
     try:
         found = kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]

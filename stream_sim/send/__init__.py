@@ -1,2 +1,2 @@
-"""`python -m stream_sim send`: options ▸ plan ▸ one process or several, each with riders, producer
-and ledger of its own."""
+"""`python -m stream_sim send`: options ▸ plan ▸ one or more processes, each with its own riders,
+producer and ledger."""

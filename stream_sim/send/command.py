@@ -1,4 +1,4 @@
-"""What `python -m stream_sim send` does: a request in, rides sent, sentences and exit codes out."""
+"""`python -m stream_sim send`: sends the requested rides, with messages and exit codes."""
 
 import importlib.metadata
 import platform
@@ -33,8 +33,8 @@ _INTERRUPTED: Final = 130
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What was sent: rides that the stream took, in how many seconds, and so how many a second;
-    beside the `rate` that was asked for, None where rides arrived by event time."""
+    """What was sent: rides the stream accepted, in how many seconds, and the resulting rate; `rate`
+    is the requested one, None if rides arrived by event time."""
 
     run: str
     folder: str
@@ -46,7 +46,7 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class _Sent:
-    """What all parts sent together; the threads of a part tell it."""
+    """Totals over all parts; updated from the parts' threads."""
 
     def __init__(self, progress: Progress, total: int | None) -> None:
         self.rides = 0
@@ -63,7 +63,7 @@ class _Sent:
 
 
 def run(request: Request, progress: Progress) -> None:
-    """Sends, and prints what was sent. Raises `UserError` and boto3's errors."""
+    """Send, and print what was sent. Raises `UserError` and boto3's errors."""
     planned = plan.made(request)
     _say_if_short(request, planned)
     kinesis = boto3.client("kinesis", config=_PATIENCE)
@@ -103,8 +103,8 @@ def _jobs(request: Request, number: int) -> list[Job]:
 
 
 def _require_unused(folder: Path) -> None:
-    """A part would refuse its own ledger alone, while the others begin theirs beside another
-    run's."""
+    """A part rejects only its own existing ledger, while the others would start theirs beside
+    another run's."""
     if found := sorted(folder.glob(ledger.FILES)):
         raise UserError(f"{found[0]} is of another run: name another folder with --out")
 

@@ -1,9 +1,9 @@
-"""What was sent, on disk before it counts as sent: a simulator that is killed can be reconciled.
+"""What was sent, on disk before it counts as sent: a killed simulator's run can be reconciled.
 
-A run's folder holds one file for each process that sends, `ledger-<part>.ndjson`: a line that says
-what the run is, and then, for each call, one line before it (what is about to be sent) and one
-after it (what the stream took). Rides are numbered in the order in which they are sent, from 0 in
-each part, and their ids follow from that.
+A run's folder holds one file per sending process, `ledger-<part>.ndjson`: a line that describes the
+run, and then, for each call, one line before it (what is about to be sent) and one after it (what
+the stream accepted). Rides are numbered in sending order, from 0 in each part, and their ids derive
+from that.
 """
 
 import fcntl
@@ -18,12 +18,12 @@ from infra.common.console import UserError
 from ride_scoring.errors import UNREADABLE, RejectReason
 
 FILES: Final = "ledger-*.ndjson"
-"""The names of a run's ledgers."""
+"""Glob pattern of a run's ledgers."""
 _RIDE_ID: Final = re.compile(r"([0-9a-f]{8})-(\d{1,4})-(\d{1,12})", re.ASCII)
 
 
 class Run(msgspec.Struct, frozen=True, tag="run"):
-    """The first line: which run, which of its parts, begun when, of what options and versions.
+    """The first line: the run, its part, when it began, and its options and package versions.
 
     `run` is 8 hexadecimal digits, `began_at` seconds since the epoch.
     """
@@ -38,11 +38,11 @@ class Run(msgspec.Struct, frozen=True, tag="run"):
 
 
 class Intended(msgspec.Struct, frozen=True, tag="intended"):
-    """About to be put: the rides `first`, `first` + 1, … of the part, one for each of `minutes`.
+    """About to be put: rides `first`, `first` + 1, … of the part, one for each of `minutes`.
 
-    `minutes` are the true durations. The rest says by ride number what is special: the fault that
-    it was sent with, why it must be rejected, and of which earlier ride it is a copy (its own
-    record, with the other's id and bytes).
+    `minutes` are the true durations. The rest maps ride numbers to exceptions: the injected fault,
+    the required reject reason, and the earlier ride it is a copy of (its own record, with the
+    other's id and bytes).
     """
 
     first: int
@@ -53,16 +53,16 @@ class Intended(msgspec.Struct, frozen=True, tag="intended"):
 
 
 class PutRecord(msgspec.Struct, frozen=True, array_like=True):
-    """One Kinesis record: its first ride, how many are packed in it (0: it is not aggregated)."""
+    """One Kinesis record: its first ride, and how many are aggregated in it (0: not aggregated)."""
 
     first: int
     packed: int
 
 
 class TakenRecord(msgspec.Struct, frozen=True, array_like=True):
-    """One Kinesis record that the stream took as `event_id`.
+    """One Kinesis record the stream accepted as `event_id`.
 
-    The rides packed in it are scored as `event_id:0`, `event_id:1` and so on.
+    The rides aggregated in it are scored as `event_id:0`, `event_id:1` and so on.
     """
 
     first: int
@@ -71,15 +71,15 @@ class TakenRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Taken(msgspec.Struct, frozen=True, tag="taken"):
-    """The stream took these records of a call that began at `sent_at` seconds since the epoch."""
+    """The stream accepted these records of a call begun at `sent_at` seconds since the epoch."""
 
     sent_at: float
     records: list[TakenRecord]
 
 
 class Unanswered(msgspec.Struct, frozen=True, tag="unanswered"):
-    """No answer to a call with these records was seen: the stream may have taken any of them, and
-    will have taken them twice where they are put again."""
+    """No response to a call with these records was seen: the stream may have accepted any of them,
+    and will hold duplicates if they are put again."""
 
     records: list[PutRecord]
 
@@ -91,7 +91,7 @@ class Ledger:
     """Appends to the ledger of one part of a run."""
 
     def __init__(self, folder: Path, run: Run) -> None:
-        """Raises `UserError` where the folder has one already: it may not be reconciled yet."""
+        """Raises `UserError` if the folder already has one: it may not be reconciled yet."""
         self.path = folder / f"ledger-{run.part}.ndjson"
         self._encoder = msgspec.json.Encoder()
         try:
@@ -101,7 +101,7 @@ class Ledger:
             raise UserError(
                 f"{self.path} cannot be begun ({error.strerror}): name another folder with --out"
             ) from None
-        fcntl.flock(self._file, fcntl.LOCK_EX)  # it ends with us, however we end
+        fcntl.flock(self._file, fcntl.LOCK_EX)  # released when we end, however we end
         try:
             self._append(run)
         except UserError:
@@ -115,7 +115,7 @@ class Ledger:
         self._file.close()
 
     def write(self, entry: Entry) -> None:
-        """Appends the entry and hands it to the operating system. Raises `UserError`."""
+        """Append the entry and hand it to the operating system. Raises `UserError`."""
         self._append(entry)
 
     def _append(self, line: Run | Entry) -> None:
@@ -131,12 +131,12 @@ class Ledger:
 
 
 def ride_id(run: Run, number: int) -> str:
-    """The id of the ride of that number in the part of the run that `run` is the first line of."""
+    """The id of a ride, by its number in the part whose ledger starts with `run`."""
     return f"{run.run}-{run.part}-{number}"
 
 
 def number_of(ride_id: str) -> tuple[str, int, int] | None:
-    """The run, the part and the number in a ride's id; None for an id that is none of ours."""
+    """The run, part and number in a ride's id; None if the id is not one of ours."""
     match = _RIDE_ID.fullmatch(ride_id)
     return (match[1], int(match[2]), int(match[3])) if match else None
 
@@ -144,7 +144,7 @@ def number_of(ride_id: str) -> tuple[str, int, int] | None:
 def runs(folder: Path) -> Mapping[int, Run]:
     """The first line of each part's ledger, by part.
 
-    Raises `UserError` where one is still written, or there is not one run, whole.
+    Raises `UserError` if a ledger is still being written, or if they are not of a single run.
     """
     paths = sorted(folder.glob(FILES))
     if not paths:
@@ -160,8 +160,8 @@ def runs(folder: Path) -> Mapping[int, Run]:
 
 
 def entries(folder: Path, part: int) -> Iterator[Entry]:
-    """What a part's ledger says, line by line. A last line that was cut off by a kill is passed
-    over. Raises `UserError`."""
+    """The entries of a part's ledger. A last line truncated by a kill is skipped. Raises
+    `UserError`."""
     path = folder / f"ledger-{part}.ndjson"
     _, lines = _opened(path)
     decoder = msgspec.json.Decoder(Intended | Taken | Unanswered)
@@ -173,7 +173,7 @@ def entries(folder: Path, part: int) -> Iterator[Entry]:
 
 
 def newest(folder: Path) -> Path:
-    """The folder below `folder` whose ledger was written last. Raises `UserError`."""
+    """The folder below `folder` with the most recently written ledger. Raises `UserError`."""
     ledgers = sorted(folder.glob(f"*/{FILES}"), key=lambda path: path.stat().st_mtime)
     if not ledgers:
         raise UserError(
@@ -183,7 +183,7 @@ def newest(folder: Path) -> Path:
 
 
 def _require_ended(path: Path) -> None:
-    """Raises `UserError` where a process still sends."""
+    """Raises `UserError` if a process is still sending."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -194,7 +194,7 @@ def _require_ended(path: Path) -> None:
 
 
 def _opened(path: Path) -> tuple[Run, Iterator[bytes]]:
-    """The first line, and the whole lines behind it."""
+    """The first line, and the complete lines after it."""
     lines = _whole_lines(path)
     try:
         return msgspec.json.decode(next(lines, b""), type=Run), lines

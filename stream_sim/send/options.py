@@ -1,4 +1,4 @@
-"""What is asked of `send`, and what one of its processes is told."""
+"""The options of `send`, and the job given to each of its processes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +9,10 @@ from stream_sim.send.ledger import Run
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """The command's options, as they were given.
+    """The command's options, as given; None if not given.
 
     `rate` is rides a second, `duration` seconds, `malformed` a share from 0 to 1, `fan_out` whether
-    the stream's function reads it with enhanced fan-out. What is None was not given.
+    the stream's function reads it with enhanced fan-out.
     """
 
     stream: str
@@ -35,7 +35,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One part of a run: what is asked of the whole, its first line, and where its ledger lies."""
+    """One part of a run: the whole request, the ledger's first line, and the ledger's folder."""
 
     request: Request
     run: Run
@@ -43,7 +43,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 def encoded(value: Request | Job) -> bytes:
-    """As JSON, paths as absolute ones."""
+    """As JSON, with absolute paths."""
     return msgspec.json.encode(value, enc_hook=_absolute)
 
 

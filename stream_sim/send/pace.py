@@ -1,10 +1,10 @@
-"""When a call may go: a schedule, and how much the stream was seen to take, in; waiting out.
+"""Paces calls by the schedule, and by how much the stream was seen to accept.
 
-While the stream takes everything, the schedule alone counts, and what is behind it goes at once.
-Once it refuses for want of throughput, no more goes than it took in the last second: a little less
-at first (by a factor), and then a little more from second to second (by a sum). A stream that took
-nothing at all said nothing of what it can take: back to what it held before, it is twice as much
-from second to second.
+While the stream accepts everything, only the schedule counts, and calls that are late go at once.
+Once throttled, the rate is limited to what the stream accepted in the last second: decreased a
+little at first (by a factor), then increased a little every second (by a constant). A stream that
+accepted nothing revealed nothing about its capacity: the rate doubles every second until it is back
+where it was.
 """
 
 import math
@@ -17,30 +17,29 @@ from typing import Final
 _FALL: Final = 0.9
 _DEEPEST_FALL: Final = 0.5
 _RISE_A_SECOND: Final = 0.03
-"""Of the most that the stream took in a second."""
+"""Of the most the stream accepted in a second."""
 _WINDOW_SECONDS: Final = 1.0
-"""Kinesis counts what a shard takes by the second."""
+"""Kinesis limits shards by the second."""
 _A_SHARD: Final = 1_000.0
 _NEVER_ASKED: Final = 1e6
 _LEAST_RATE: Final = 100.0
 _LONGEST_SECONDS: Final = 5.0
-"""So long a call keeps the next one waiting at most: one of 500 records at the least rate, or of
-5 MiB at what a shard takes."""
+"""The longest a call delays the next one: 500 records at the minimum rate, or 5 MiB at a shard's
+limit."""
 _LOOK_SECONDS: Final = 0.1
-"""Who waits looks so often whether the pace has changed."""
+"""How often a waiting call checks whether the pace has changed."""
 _SHORTEST_SECONDS: Final = 0.001
 
 
 class Pace:
-    """One part's pace. Amounts are in records of up to 1 KiB. Several threads may use it."""
+    """One part's pace. Amounts are in records of up to 1 KiB. Thread-safe."""
 
     def __init__(
         self,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        """Where `sleep` returns something true, as an event's `wait` does, nothing is waited for
-        any longer."""
+        """If `sleep` returns something true, as an event's `wait` does, waiting stops."""
         self._clock = clock
         self._sleep = sleep
         self._began = clock()
@@ -54,12 +53,12 @@ class Pace:
         self._promised = 0.0
 
     def wait(self, due: float) -> None:
-        """Until `due` seconds after the pace began."""
+        """Wait until `due` seconds after the pace began."""
         if (seconds := self._began + due - self._clock()) > 0:
             self._sleep(seconds)
 
     def admit(self, amount: float) -> None:
-        """Until the stream is likely to take so much more."""
+        """Wait until the stream is likely to accept that much more."""
         with self._lock:
             now = self._clock()
             if (limit := self._limit(now)) is None:
@@ -72,7 +71,7 @@ class Pace:
                 return
 
     def answered(self, taken: float, *, throttled: bool) -> None:
-        """A call's answer: how much was taken, and whether the rest was too much."""
+        """Take a call's result: how much was accepted, and whether the rest was throttled."""
         with self._lock:
             now = self._clock()
             self._recent.append((now, taken))
@@ -80,7 +79,7 @@ class Pace:
                 self._recent.popleft()
             taken_of_late = sum(amount for _, amount in self._recent)
             self._most = max(self._most, taken_of_late)
-            # Calls that are under way at once are refused together, and that is one refusal.
+            # Concurrent calls are throttled together, which counts as one throttling.
             if throttled and (self._base is None or now - self._fell_at >= _WINDOW_SECONDS):
                 self._fall(now, taken_of_late)
 
@@ -99,13 +98,13 @@ class Pace:
             return (turn - self._passed) / (self._limit(now) or math.inf)
 
     def _count_passed(self, now: float) -> None:
-        """Adds what could go since the last look."""
+        """Add what could be sent since the last look."""
         if limit := self._limit(now):
             self._passed += limit * (now - self._passed_at)
         self._passed_at = now
 
     def _limit(self, now: float) -> float | None:
-        """How much may go a second."""
+        """The most that may be sent a second; None if unlimited."""
         if self._base is None:
             return None
         seconds = now - self._fell_at

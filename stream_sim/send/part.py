@@ -1,5 +1,5 @@
-"""One part of a run: its riders, producer and ledger, in this process or in one of its own:
-`python -m stream_sim.send.part JOB`, which says on standard output what it sent, line by line."""
+"""One part of a run: its riders, producer and ledger, in this process or in its own: `python -m
+stream_sim.send.part JOB`, which reports what it sent on standard output, line by line."""
 
 import os
 import sys
@@ -26,21 +26,21 @@ from stream_sim.traffic.riders import Riders
 _CLIENT: Final = Config(
     connect_timeout=5,
     read_timeout=10,
-    retries={"total_max_attempts": 1},  # `Puts` tries again itself, and tells the ledger
+    retries={"total_max_attempts": 1},  # `Puts` retries itself, and records it in the ledger
     max_pool_connections=CALLS_AT_ONCE,
-    parameter_validation=False,  # half of what a record costs otherwise
+    parameter_validation=False,  # otherwise half the cost of a record
 )
 
 
 class Said(msgspec.Struct, frozen=True):
-    """So many more rides are taken, so many seconds after the part began."""
+    """That many more rides were accepted, that many seconds after the part began."""
 
     rides: int
     seconds: float
 
 
 def send(job: Job, planned: Plan, sent: Callable[[Said], None]) -> None:
-    """Sends one part and calls `sent` as the stream takes it. Raises `UserError` and boto3's
+    """Send one part, calling `sent` as the stream accepts rides. Raises `UserError` and boto3's
     errors."""
     run = job.run
     seed = np.random.SeedSequence([job.request.seed, run.part])
@@ -64,7 +64,7 @@ def _main() -> None:
     job = decoded_job(sys.argv[1])
 
     def say(said: Said) -> None:
-        # Several threads call this: a pipe takes a line of less than PIPE_BUF bytes whole.
+        # Called from several threads: writes of less than PIPE_BUF bytes to a pipe are atomic.
         os.write(sys.stdout.fileno(), msgspec.json.encode(said) + b"\n")
 
     send(job, plan.made(job.request), say)

@@ -1,4 +1,4 @@
-"""Several parts of a run at once, each in a process of its own that never outlives this one."""
+"""Runs several parts of a run at once, each in a process that never outlives this one."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ _said_decoder: Final = msgspec.json.Decoder(Said)
 
 
 class _Part:
-    """A process that sends one part, and a thread that hears what it says."""
+    """A process that sends one part, and a thread that reads its output."""
 
     def __init__(
         self, children: Children, job: Job, sent: Callable[[Said], None], ended: "_Ended"
@@ -42,12 +42,12 @@ class _Part:
         self._hearing.start()
 
     def stop(self) -> None:
-        """Asks it to end as Ctrl-C does."""
-        # Where SIGINT is ignored, as it is in what a script runs with `&`, children ignore it too.
+        """Ask it to end, as Ctrl-C does."""
+        # Where SIGINT is ignored, as in what a script runs with `&`, children ignore it too.
         self._process.send_signal(signal.SIGTERM)
 
     def end(self) -> None:
-        """Waits for its end, and until all that it said is heard. Raises `UserError` where it
+        """Wait for its end, and until all its output has been read. Raises `UserError` if it
         failed."""
         self._hearing.join()
         code = self._process.wait()
@@ -57,7 +57,7 @@ class _Part:
             raise UserError(complaint or f"a sending process ended with exit code {code}")
 
     def _hear(self) -> None:
-        """Passes on what it says. No Ctrl-C reaches this thread, so no line is dropped by one."""
+        """Pass on its output. Ctrl-C never reaches this thread, so it drops no line."""
         assert self._process.stdout is not None  # noqa: S101 - asked for with PIPE
         try:
             with self._process.stdout as output:
@@ -67,7 +67,7 @@ class _Part:
             self._ended.put(self)
 
     def _take(self, line: bytes) -> None:
-        """Counts what it sent; a line that says no such thing is of a complaint."""
+        """Count what it sent; any other line is part of an error message."""
         try:
             said = _said_decoder.decode(line)
         except UNREADABLE:
@@ -80,10 +80,10 @@ _Ended = queue.SimpleQueue[_Part]
 
 
 def send(jobs: Sequence[Job], sent: Callable[[Said], None]) -> None:
-    """Sends all parts, and calls `sent`, from several threads, as the stream takes their rides.
+    """Send all parts, calling `sent`, from several threads, as the stream accepts rides.
 
-    When one fails, or this process is interrupted, all are ended as by Ctrl-C, and what they send
-    until then counts. Raises `UserError` with what the first to fail said.
+    If one fails, or this process is interrupted, all are ended as by Ctrl-C, and what they have
+    sent by then counts. Raises `UserError` with the message of the first to fail.
     """
     ended = _Ended()
     running: list[_Part] = []

@@ -1,4 +1,4 @@
-"""Options in, all that is to be sent out, checked before anything is begun."""
+"""Plan everything to send from the options, and check it before anything starts."""
 
 import math
 import os
@@ -25,15 +25,15 @@ _COUNT: Final = 5_000
 _RATE: Final = 500.0
 _A_PROCESS: Final = 15_000.0
 _A_PROCESS_AGGREGATED: Final = 60_000.0
-"""Rides a second that one process is asked for at most, well below what a core can do."""
+"""The most rides a second assigned to one process, well below what a core can do."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a run sends: `count` rides, or those of `duration` seconds.
 
-    `times` are seconds since the first ride, by event time, of each ride of a file, shape (n,);
-    None where rides arrive at `rate` a second times the shapes.
+    `times` are the arrival times of a file's rides, in seconds since the first, by event time,
+    shape (n,); None if rides arrive at `rate` a second times the shapes.
     """
 
     count: int | None
@@ -47,14 +47,14 @@ class Plan:
     times: Times | None
 
     def source(self, part: int, parts: int, seed: int) -> RideSource:
-        """The rides of one of the parts."""
+        """The rides of one part."""
         if self.trips is not None:
             return Replay(self.trips, part, parts)
         days = [shape.day_seconds for shape in self.shapes if isinstance(shape, Diurnal)]
         return Synthetic(self.profile, seed, days[0] if days else None)
 
     def arrivals(self, part: int, parts: int, rng: np.random.Generator) -> Iterator[Times]:
-        """When the rides of one of the parts arrive."""
+        """The arrival times of one part."""
         if self.times is not None:
             blocks = in_blocks(self.times[part::parts])
         else:
@@ -65,14 +65,14 @@ class Plan:
         return until(blocks, count, self.duration)
 
     def peak(self) -> float:
-        """The most rides a second."""
+        """The peak rate in rides a second."""
         if self.times is not None:
             return float(np.unique(self.times // 1.0, return_counts=True)[1].max())
         return self.rate * shapes.most(self.shapes, self.profile.rides_by_hour)
 
 
 def made(request: Request) -> Plan:
-    """The plan for what is asked. Raises `UserError`."""
+    """The plan for a request. Raises `UserError`."""
     _check(request)
     asked_shapes = shapes.parse(request.shapes)
     rates = faults.parse(request.faults, request.malformed)
@@ -93,7 +93,7 @@ def made(request: Request) -> Plan:
 
 
 def processes(plan: Plan, request: Request) -> int:
-    """How many are asked for, or are needed at the highest rate and have a core each; no more than
+    """The requested number, or as many as the peak rate needs, up to one per core; never more than
     there are rides."""
     most = _A_PROCESS_AGGREGATED if request.aggregate else _A_PROCESS
     needed = min(math.ceil(plan.peak() / most), os.cpu_count() or 1)
@@ -102,15 +102,15 @@ def processes(plan: Plan, request: Request) -> int:
 
 
 def asked(request: Request) -> int | None:
-    """How many rides are asked for; None where a duration ends the run, or the end of a file that
-    is sent in its own time."""
+    """How many rides are requested; None if the run ends by duration, or at the end of a file sent
+    by event time."""
     if request.count is None and (request.duration is not None or request.speed_up is not None):
         return None
     return request.count or _COUNT
 
 
 def _check(request: Request) -> None:
-    """What an option cannot say of itself."""
+    """Checks that the options' types do not cover."""
     if request.count is not None and request.duration is not None:
         raise UserError("--count and --duration are both given: one of them ends a run")
     numbers = {
@@ -132,8 +132,8 @@ def _check(request: Request) -> None:
 
 
 def _require_whole_aggregates(request: Request, rates: Rates) -> None:
-    """With enhanced fan-out Lambda takes aggregates apart itself, and drops the rides in them whose
-    partition keys belong to other shards: nothing would say that they are lost.
+    """With enhanced fan-out Lambda unpacks aggregates itself and drops the rides whose partition
+    keys belong to other shards: they would be lost silently.
 
     https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
     """

@@ -1,5 +1,5 @@
-"""Records that are due in, a Kinesis stream and a ledger out: a few calls under way at once, each
-in the ledger before it is made, in the order of the rides, and after it is answered."""
+"""Sends records to a Kinesis stream when due, a few calls in flight at once; each is in the ledger
+before it is made, in ride order, and after it is answered."""
 
 import itertools
 import threading
@@ -23,9 +23,9 @@ from stream_sim.send.ledger import (
 from stream_sim.send.pace import Pace
 
 CALLS_AT_ONCE: Final = 8
-"""500 records each, so that 40 ms to the stream and back are no limit below 100,000 a second."""
+"""500 records each, so a round trip of 40 ms allows 100,000 records a second."""
 _CALL_SECONDS: Final = 0.1
-"""How much of the schedule goes with one call: it goes when the last of it is due."""
+"""How much of the schedule one call covers: it goes when its last record is due."""
 
 Call = Sequence[OutgoingRecord]
 
@@ -42,8 +42,8 @@ class Producer:
         sent: Callable[[int], None],
         executor: Executor | None = None,
     ) -> None:
-        """Calls `sent` with each number of rides that the stream took, once it is in the ledger.
-        It sets `stopping` when it ends: what waits on that waits no longer."""
+        """Calls `sent` with each number of rides the stream accepted, once in the ledger. Sets
+        `stopping` on ending, so that whatever waits on it stops waiting."""
         self._puts = puts
         self._pace = pace
         self._ledger = ledger
@@ -55,8 +55,8 @@ class Producer:
         self._torn: UserError | None = None
 
     def send(self, records: Iterable[OutgoingRecord], *, aggregate: bool) -> None:
-        """Sends what is due, when it is due, to the end, or until it fails or is interrupted: then
-        the calls under way are waited for. Raises `UserError` and boto3's errors."""
+        """Send what is due, when it is due, until the end, a failure or an interrupt: then wait for
+        the calls in flight. Raises `UserError` and boto3's errors."""
         under_way: set[Future[None]] = set()
         with self._executor:
             try:
@@ -70,8 +70,8 @@ class Producer:
                 self._stop()
 
     def _stop(self) -> None:
-        """Lets no other call begin, and waits for those that have. The executor may not know of all
-        of them: an interrupt can come while it starts a thread."""
+        """Let no more calls start, and wait for those in flight. The executor may not know all of
+        them: an interrupt can come while it starts a thread."""
         with self._lock:
             self._stopping.set()
             self._lock.wait_for(lambda: self._putting == 0)
@@ -104,7 +104,7 @@ class Producer:
                 return
 
     def _note(self, entry: Entry) -> None:
-        """Nothing is written behind a line that could not be written whole."""
+        """Nothing is written after a line that could not be written completely."""
         with self._lock:
             if self._torn:
                 raise self._torn
@@ -116,7 +116,7 @@ class Producer:
 
 
 def calls(records: Iterable[OutgoingRecord], *, aggregate: bool) -> Iterator[Call]:
-    """The records in runs for one PutRecords call each; `aggregate` packs them first."""
+    """The records, grouped into PutRecords calls; `aggregate` packs them first."""
     for run in _runs(records):
         ready = list(_aggregated(run)) if aggregate else run
         for first in range(0, len(ready), MAX_RECORDS_A_CALL):
@@ -124,11 +124,11 @@ def calls(records: Iterable[OutgoingRecord], *, aggregate: bool) -> Iterator[Cal
 
 
 def _runs(records: Iterable[OutgoingRecord]) -> Iterator[list[OutgoingRecord]]:
-    """The records of a tenth of a second, or of as many bytes as a call takes."""
+    """The records of a tenth of a second, or as many bytes as a call holds."""
     run: list[OutgoingRecord] = []
     size, ends = 0, 0.0
     for record in records:
-        # Four bytes for a character of the key also pay for what packing adds to a ride.
+        # Four bytes per character of the key also cover what packing adds to a ride.
         record_bytes = len(record.data) + 4 * len(record.partition_key)
         if run and (record.due > ends or size + record_bytes > MAX_BYTES_A_CALL):
             yield run
@@ -148,7 +148,7 @@ def _aggregated(run: Iterable[OutgoingRecord]) -> Iterator[OutgoingRecord]:
 
 
 def _with_room(under_way: set[Future[None]]) -> set[Future[None]]:
-    """What is left of the calls under way when there is room for one more."""
+    """The calls left in flight once there is room for one more."""
     seconds = None if len(under_way) == CALLS_AT_ONCE else 0
     done, left = wait(under_way, seconds, FIRST_COMPLETED)
     _raise_failures(done)

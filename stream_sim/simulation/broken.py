@@ -1,4 +1,4 @@
-"""The properties that a history is held against, by name, and one that did not hold."""
+"""The properties every history is checked against, by name, and their violations."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -31,11 +31,11 @@ Property = Literal[
 
 
 class Broken(msgspec.Struct, frozen=True):
-    """A property that did not hold, and where."""
+    """A property violation, and where it occurred."""
 
     name: Property
     what: str
 
 
 Note = Callable[[Property, str], None]
-"""Is given what broke which property."""
+"""Called with the violated property and what violated it."""

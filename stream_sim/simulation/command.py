@@ -1,4 +1,4 @@
-"""Many histories, or one step by step: what `simulate` and `replay-seed` do."""
+"""Run many histories, or one step by step: `simulate` and `replay-seed`."""
 
 import contextlib
 import gc
@@ -28,11 +28,11 @@ from stream_sim.simulation.schedule import Schedule
 
 _FOLDER: Final = OUT / "simulation"
 _CHUNK: Final = 10
-"""Histories that a process runs before it says what came of them."""
+"""Histories a process runs before it reports."""
 _AHEAD: Final = 4
-"""Chunks that wait for each process, at most."""
+"""Chunks queued per process, at most."""
 _SHOWN: Final = 20
-"""How many of what is broken in one history are shown."""
+"""How many violations of one history are shown."""
 _COUNTS: Final = (
     *("records", "events", "predicted", "rejected", "failed", "dropped", "repeats"),
     *("invocations", "cut_short"),
@@ -40,9 +40,8 @@ _COUNTS: Final = (
 
 
 def simulate(first_seed: int, histories: int, processes: int | None) -> None:
-    """Runs the histories of so many seeds, from the first on. Raises `UserError` where one broke a
-    property, once it was cut down and shown.
-    """
+    """Run that many histories, from the first seed on. Raises `UserError` if one violates a
+    property, after shrinking and showing it."""
     counts = dict.fromkeys(_COUNTS, 0)
     properties, seeds = 0, []
     for seed, outcome in _outcomes(range(first_seed, first_seed + histories), processes):
@@ -67,7 +66,7 @@ def simulate(first_seed: int, histories: int, processes: int | None) -> None:
 
 
 def replay(seed: int, file: Path | None) -> None:
-    """Runs one history step by step. Raises `UserError` where it breaks a property."""
+    """Run one history step by step. Raises `UserError` if it violates a property."""
     schedule = draw(seed) if file is None else _read(file)
     console.out.print(_pretty(schedule), markup=False)
     outcome = _told(schedule)
@@ -95,7 +94,7 @@ def _outcomes(seeds: range, processes: int | None) -> Iterator[tuple[int, Outcom
 
 @contextlib.contextmanager
 def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
-    """Raises `UserError` where one of the processes is killed."""
+    """Raises `UserError` if one of the processes is killed."""
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, context, _prepare)
     try:
@@ -115,15 +114,14 @@ def _run(seeds: tuple[int, ...]) -> list[tuple[int, Outcome]]:
 
 
 def _prepare() -> None:
-    """Ctrl-C reaches the process that waits for us, and that ends us. What a history made is of no
-    use once it has ended: looking for it before costs a tenth of the time.
-    """
+    """Ctrl-C also reaches the parent, which ends us. Garbage is collected after each chunk:
+    collecting during a history costs a tenth of the time."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
 
 
 def _cut_down(seed: int) -> None:
-    """Shows the least of a history that still breaks what it broke, and keeps it."""
+    """Shrink a history to what still violates the same property; show it and save it."""
     name = history.run(schedule := draw(seed)).broken[0].name
     console.err.print(f"seed {seed} is cut down to what breaks it")
     least = shrunk(
@@ -161,9 +159,7 @@ def _pretty(schedule: Schedule) -> str:
 
 
 def _told(schedule: Schedule) -> Outcome:
-    """Runs a history, and prints its steps once it has ended: whether they can be printed is no
-    matter of what runs in it.
-    """
+    """Run a history, and print its steps after it ends: a failing print must not affect it."""
     steps: list[str] = []
     outcome = history.run(
         schedule, lambda seconds, what: steps.append(f"{seconds:10.3f} s  {what}")

@@ -1,7 +1,7 @@
-"""What happens in one history: how all is set up, which rides are sent, and what goes wrong when.
+"""The schedule of one history: its settings, which rides are sent, and which faults occur when.
 
-A schedule is plain data. It is drawn from a seed, written as JSON, and cut down where it broke a
-property. Times are seconds from the beginning of the history.
+A schedule is plain data: drawn from a seed, written as JSON, and shrunk if it violates a property.
+Times are seconds from the start of the history.
 """
 
 from typing import Annotated, Final, Literal, get_args
@@ -13,16 +13,16 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """How AWS's pages are read where they leave something open: a history takes one of the ways.
+    """How AWS's documentation is read where it is ambiguous; each history takes one reading.
 
-    `progress_is_retried`: a batch that came on by some records uses up a retry nevertheless.
-    `halved_at_no_progress`: with bisecting on, a batch whose first record is reported is halved.
-    `longest_wait_seconds`: the most that a failed batch waits before it is tried again.
-    `window_wait_seconds`: how long a tumbling window waits for more records behind its end.
-    `shared_numbers`: with enhanced fan-out, user records bear the sequence number of the aggregate
-    that they were in.
-    `hash_keys_count`: which shard a user record belongs to is said by its explicit hash key, where
-    it has one, and not by its partition key.
+    `progress_is_retried`: a batch that made some progress still uses up a retry.
+    `halved_at_no_progress`: with bisecting on, a batch whose first record is reported is bisected.
+    `longest_wait_seconds`: the longest backoff before a failed batch is retried.
+    `window_wait_seconds`: how long a tumbling window waits for late records after its end.
+    `shared_numbers`: with enhanced fan-out, user records have the sequence number of their
+    aggregate.
+    `hash_keys_count`: a user record's shard is determined by its explicit hash key, if it has one,
+    and not by its partition key.
     """
 
     progress_is_retried: bool = False
@@ -34,7 +34,7 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class MappingSettings(msgspec.Struct, frozen=True):
-    """An event source mapping, by its parameters; `reports` is ReportBatchItemFailures.
+    """An event source mapping's parameters; `reports` is ReportBatchItemFailures.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
     """
@@ -53,7 +53,7 @@ class MappingSettings(msgspec.Struct, frozen=True):
 
 
 class FunctionSettings(msgspec.Struct, frozen=True):
-    """A function, as Terraform deploys it."""
+    """The function's settings, as deployed by Terraform."""
 
     timeout_seconds: float = 60.0
     refresh_seconds: float = 30.0
@@ -80,11 +80,11 @@ RideKind = Literal[
     "kills",
     "hangs",
 ]
-"""What one record of the stream holds; the last two kill the function's process, or stop it."""
+"""What one record of the stream holds; the last two kill or hang the function's process."""
 
 
 class Burst(msgspec.Struct, frozen=True):
-    """Records that are sent at one time. What is in them follows from the seed."""
+    """Records sent at one time. The seed determines their contents."""
 
     at: float
     seed: int
@@ -119,7 +119,7 @@ FAULTS: Final[tuple[FaultKind, ...]] = get_args(FaultKind)
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """What goes wrong, in which share of the cases, for how long. The seed says in which cases."""
+    """What goes wrong, in what share of cases and for how long. The seed determines which cases."""
 
     kind: FaultKind
     at: float
@@ -134,7 +134,7 @@ ChangeKind = Literal[
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What happens at one moment. `pick` chooses which shard."""
+    """A change at one moment. `pick` chooses the shard."""
 
     kind: ChangeKind
     at: float
@@ -155,9 +155,8 @@ Damage = Literal[
 
 
 class Move(msgspec.Struct, frozen=True):
-    """The alias is pointed at a version, which may be damaged. The first stands at its time, so
-    until then there is none.
-    """
+    """The alias is pointed at a version, which may be damaged. Before the first move there is no
+    alias."""
 
     at: float
     version: int
@@ -165,7 +164,7 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class Schedule(msgspec.Struct, frozen=True):
-    """One history's whole course."""
+    """The complete plan of one history."""
 
     seed: int
     mapping: MappingSettings

@@ -1,1 +1,1 @@
-"""What is sent: arrival times, the rides that arrive, and the faults that some of them have."""
+"""What is sent: arrival times, the rides that arrive, and the faults injected into some."""

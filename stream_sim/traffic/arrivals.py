@@ -1,5 +1,5 @@
-"""A rate and its shapes in, the times at which rides arrive out: in blocks and without end, in the
-same memory however many they are, until a count or a duration is reached."""
+"""Arrival times for a rate and its shapes: generated in blocks without end, in constant memory,
+until a count or duration is reached."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ from stream_sim.traffic.shapes import Poisson, Shape
 
 _SPAN_SECONDS: Final = 1.0
 _GRID_SECONDS: Final = 0.001
-"""The rate is even for so long: the edges of a burst are off by no more."""
+"""The rate is constant for this long: the edges of a burst are off by no more."""
 _GRID: Final = np.linspace(0.0, _SPAN_SECONDS, round(_SPAN_SECONDS / _GRID_SECONDS) + 1)
 _MOST_IN_BLOCK: Final = 5_000
 
@@ -25,10 +25,10 @@ Times = NDArray[np.float64]
 class Arrivals(msgspec.Struct, frozen=True):
     """`rate` rides a second times the product of the shapes, for one part of a run.
 
-    A ride arrives whenever the integral of the rate passes the next whole number and `phase`, 0 to
-    1: with phases that are spread, the times of all parts together are even too. With the shape
-    `poisson` it passes random numbers instead, which lie 1 apart on average. Each part's seconds
-    begin when its process does: what they send together is as even as they are ready at once.
+    A ride arrives whenever the integral of the rate passes the next integer plus `phase`, 0 to 1:
+    with phases spread evenly, the arrivals of all parts together are even, too. With the shape
+    `poisson` the thresholds are random instead, 1 apart on average. Each part's clock starts with
+    its process: combined arrivals are only as even as the processes' starts are simultaneous.
     """
 
     rate: float
@@ -37,7 +37,7 @@ class Arrivals(msgspec.Struct, frozen=True):
     phase: float = 0.5
 
     def blocks(self, rng: np.random.Generator) -> Iterator[Times]:
-        """Blocks of times, without end; none is empty."""
+        """Endless blocks of times; none is empty."""
         marks = self._marks(rng)
         ahead = next(marks)
         passed = 0.0
@@ -50,7 +50,7 @@ class Arrivals(msgspec.Struct, frozen=True):
                 ahead = ahead[here:] if here < len(ahead) else next(marks)
 
     def _marks(self, rng: np.random.Generator) -> Iterator[Times]:
-        """What the integral of the rate has to pass for a ride to arrive, block by block."""
+        """The values of the rate's integral at which rides arrive, block by block."""
         random_gaps = any(isinstance(shape, Poisson) for shape in self.shapes)
         last = 0.0
         for first in itertools.count(step=_MOST_IN_BLOCK):
@@ -62,14 +62,14 @@ class Arrivals(msgspec.Struct, frozen=True):
             yield marks
 
     def _integral(self, seconds: Times) -> Times:
-        """Of the rate, from the first of `seconds` to each of them."""
+        """The integral of the rate, from the first of `seconds` to each of them."""
         middles = (seconds[:-1] + seconds[1:]) / 2
         rates = self.rate * shapes.factor(self.shapes, middles, self.rides_by_hour)
         return np.concatenate([[0.0], np.cumsum(rates * _GRID_SECONDS)])
 
 
 def in_blocks(times: Times) -> Iterator[Times]:
-    """Times that are known already, in blocks."""
+    """Known times, in blocks."""
     for first in range(0, len(times), _MOST_IN_BLOCK):
         yield times[first : first + _MOST_IN_BLOCK]
 
@@ -77,7 +77,7 @@ def in_blocks(times: Times) -> Iterator[Times]:
 def until(
     blocks: Iterable[Times], count: int | None = None, seconds: float | None = None
 ) -> Iterator[Times]:
-    """The times in `blocks`, `count` of them at most, and none at `seconds` or later."""
+    """The times in `blocks`: at most `count`, and all before `seconds`."""
     left = count
     for block in blocks:
         end = len(block) if seconds is None else int(np.searchsorted(block, seconds))

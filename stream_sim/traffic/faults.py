@@ -1,6 +1,6 @@
-"""Faults that rides are sent with: `--fault` and `--malformed` in, which ride has which out.
+"""Fault injection into rides: `--fault` and `--malformed` determine which rides have which fault.
 
-Each has its rate, the share of all rides that have it, and no ride has two.
+Each fault has a rate, its share of all rides, and no ride has two.
 """
 
 import contextlib
@@ -16,26 +16,26 @@ from ride_scoring.errors import RejectReason
 from ride_scoring.streams import kpl
 
 DUPLICATE: Final = "duplicate"
-"""Sent once more within two seconds, byte for byte: copies come on top of what is asked for."""
+"""Sent again within two seconds, byte for byte: copies add to the requested rides."""
 LATE: Final = "late"
-"""Held back for 2 to 10 seconds."""
+"""Delayed by 2 to 10 seconds."""
 OUT_OF_ORDER: Final = "out-of-order"
-"""Held back for up to a second, so that later ones overtake it."""
+"""Delayed by up to a second, so that later ones overtake it."""
 HUGE: Final = "huge"
-"""As large as a record may be, with a field that nobody knows."""
+"""As large as a record may be, padded with an unknown field."""
 AGGREGATED: Final = "aggregated"
-"""In one record with its neighbours, 2 to 20 in all, as the Kinesis Producer Library packs them."""
+"""In one record with its neighbours, 2 to 20 in all, as packed by the Kinesis Producer Library."""
 DAMAGED_KPL: Final = "damaged-kpl"
-"""In such a record, and a byte of that is another, or its end is cut off."""
+"""In such a record, with one byte changed or the end cut off."""
 
 GROUP: Final = range(2, 21)
-"""How many rides such a record has."""
+"""How many rides such a record holds."""
 _MEAN_GROUP: Final = (GROUP.start + GROUP.stop - 1) / 2
 _BLOCK: Final = 4_096
 _ROUNDING: Final = 1e-9
 
 Fault = Callable[[str], bytes]
-"""A ride's id in, a record that can never be scored out."""
+"""Makes a record for that ride id which can never be scored."""
 
 MALFORMED: Final[Mapping[str, tuple[RejectReason, Fault]]] = {
     "cut-off": ("not_json", lambda ride_id: _event(ride_id)[:-9]),
@@ -56,12 +56,12 @@ MALFORMED: Final[Mapping[str, tuple[RejectReason, Fault]]] = {
 KINDS: Final = (*MALFORMED, DUPLICATE, LATE, OUT_OF_ORDER, HUGE, AGGREGATED, DAMAGED_KPL)
 
 Rates = Mapping[str, float]
-"""The share of rides that have each kind, all of them together at most 1."""
+"""The share of rides with each kind; the total is at most 1."""
 
 
 def parse(texts: Sequence[str], malformed: float) -> Rates:
-    """The rates that the values of `--fault` (`KIND=RATE`) say, and `malformed` of any malformed
-    kind. Raises `UserError`."""
+    """The rates given by the values of `--fault` (`KIND=RATE`), plus `malformed` spread over all
+    malformed kinds. Raises `UserError`."""
     rates: dict[str, float] = {}
     for text in texts:
         kind, _, rate = text.partition("=")
@@ -88,8 +88,8 @@ def _rate(text: str, kind: str, rate: str) -> float:
 
 
 def draw(rates: Rates, rng: np.random.Generator) -> Iterator[tuple[str | None, int]]:
-    """The fault of the next ride, None for most, and how many rides in turn are in its record: 1,
-    and of `aggregated` several. Without end."""
+    """The next ride's fault, None for most, and how many consecutive rides share its record: 1, or
+    several for `aggregated`. Endless."""
     kinds = [*rates, None]
     bounds = np.cumsum(_draws(rates))
     bounds[bounds > 1 - _ROUNDING] = 1.0
@@ -103,7 +103,7 @@ def draw(rates: Rates, rng: np.random.Generator) -> Iterator[tuple[str | None, i
 
 def _draws(rates: Rates) -> NDArray[np.float64]:
     """How often each kind is drawn. One draw of `aggregated` takes several rides, so it is drawn
-    the less often for it, and the others the more often."""
+    less often and the others more often."""
     rides = np.array([_MEAN_GROUP if kind == AGGREGATED else 1.0 for kind in rates])
     draws = np.array(list(rates.values())) / rides
     rides_a_draw = _MEAN_GROUP / (_MEAN_GROUP - (_MEAN_GROUP - 1) * rates.get(AGGREGATED, 0.0))
@@ -111,7 +111,7 @@ def _draws(rates: Rates) -> NDArray[np.float64]:
 
 
 def damaged(aggregate: bytes, rng: np.random.Generator) -> bytes:
-    """The record with a byte changed, or cut off; it still begins as an aggregate does."""
+    """The record with a byte changed, or truncated; it still begins as an aggregate does."""
     at = int(rng.integers(len(kpl.MAGIC), len(aggregate)))
     if rng.random() < 0.5:
         return aggregate[:at]

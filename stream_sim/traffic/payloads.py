@@ -1,4 +1,4 @@
-"""A ride with its id and its fault in, the bytes to send out, and why they must be rejected."""
+"""The bytes to send for a ride, its id and fault, and the reason they must be rejected."""
 
 from typing import Final
 
@@ -28,7 +28,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def ordinary(trips: Trips) -> NDArray[np.bool_]:
-    """Which trips the function surely scores, shape (n,). Of the others its decoder has to say."""
+    """Which trips the function certainly scores, shape (n,). The others depend on its decoder."""
     return (
         (trips.pickup_zone >= FIRST_ZONE)
         & (trips.pickup_zone <= LAST_ZONE)
@@ -42,15 +42,15 @@ def ordinary(trips: Trips) -> NDArray[np.bool_]:
 
 
 def event(ride_id: str, ride: Ride) -> bytes:
-    """The ride event as riders send it."""
+    """The ride event, as riders send it."""
     return _encode(RideEvent(ride_id, ride))
 
 
 def faulty(
     fault: str, ride_id: str, data: bytes, rng: np.random.Generator
 ) -> tuple[bytes, RejectReason | None]:
-    """What is sent in place of the ride event `data`; for which reason it must be rejected, where
-    it is the fault that is the reason."""
+    """What is sent instead of the ride event `data`; and its required reject reason, if the fault
+    is the reason."""
     if fault in faults.MALFORMED:
         cause, malformed = faults.MALFORMED[fault]
         return malformed(ride_id), cause
@@ -63,7 +63,7 @@ def faulty(
 
 
 def reason(data: bytes) -> RejectReason | None:
-    """Why the function must reject an event: real trips hold broken meters and the like."""
+    """Why the function must reject an event: real trips contain broken meters and the like."""
     try:
         decode(data)
     except CannotScore as cause:
@@ -72,7 +72,7 @@ def reason(data: bytes) -> RejectReason | None:
 
 
 def _padded(data: bytes, size_bytes: int) -> bytes:
-    """The event with a field that nobody knows, so many bytes in all."""
+    """The event padded with an unknown field to `size_bytes`."""
     before, after = b'{"padding":"', b'",'
     padding = b"x" * (size_bytes - len(before) - len(after) - len(data) + 1)
     return before + padding + after + data[1:]

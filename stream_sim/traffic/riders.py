@@ -1,5 +1,5 @@
-"""Arrival times, and the rides that arrive at them, in; records to put out, in the order in which
-they are due: numbered, encoded, some with faults, some held back."""
+"""Turns arrival times and rides into records to put, in the order they are due: numbered, encoded,
+some with faults, some delayed."""
 
 import heapq
 import itertools
@@ -24,12 +24,12 @@ _COPY_SECONDS: Final = (0.0, 2.0)
 _NEVER_PACKED: Final = frozenset({faults.HUGE, faults.DAMAGED_KPL})
 
 _Trip = tuple[Ride, float, bool]
-"""A ride, its true minutes, and whether the function surely scores it."""
+"""A ride, its true minutes, and whether the function certainly scores it."""
 
 
 @dataclass(slots=True)
 class _Waiting:
-    """What goes into one record that has no number yet: trips, or a copy of a record."""
+    """The contents of one unnumbered record: trips, or a copy of a record."""
 
     due: float
     fault: str | None
@@ -38,7 +38,7 @@ class _Waiting:
 
 
 class Riders:
-    """The rides of one part of a run. The same seed and the same blocks give the same records."""
+    """The rides of one part of a run. Same seed and same blocks, same records."""
 
     def __init__(
         self,
@@ -60,8 +60,8 @@ class Riders:
         self._group_lacks = 0
 
     def records(self, blocks: Iterable[Times]) -> Iterator[OutgoingRecord]:
-        """What is due, ascending, until the blocks or the source end; then what is held back, at
-        its own time."""
+        """The records due, ascending, until the blocks or the source end; then the delayed ones, at
+        their own times."""
         for block in blocks:
             trips = self._source.take(block)
             for waiting in self._in_turn(self._arrived(trips, block[: len(trips)]), block[-1]):
@@ -72,7 +72,7 @@ class Riders:
             yield from self._numbered(waiting)
 
     def _arrived(self, trips: Trips, arrivals: Times) -> Iterator[_Waiting]:
-        """What is due when it arrives. The others are held."""
+        """The records due on arrival. The others are held back."""
         for drift in self._drifts:
             trips = drift.apply(trips, arrivals, self._drift_rng)
         minutes = trips.duration_minutes.tolist()
@@ -92,7 +92,7 @@ class Riders:
                 yield waiting
 
     def _joined(self, group: _Waiting, trip: _Trip, at: float) -> Iterator[_Waiting]:
-        """The group once it is whole: it is due with its last."""
+        """The group once complete: it is due with its last ride."""
         group.trips.append(trip)
         group.due = at
         self._group_lacks -= 1
@@ -101,7 +101,7 @@ class Riders:
             yield group
 
     def _in_turn(self, ready: Iterable[_Waiting], until: float) -> Iterator[_Waiting]:
-        """What is ready, which is ascending, and between it what was held and is due."""
+        """Merges what is ready, in ascending order, with what was held back and is now due."""
         for waiting in ready:
             yield from self._released(waiting.due)
             yield waiting
@@ -142,7 +142,7 @@ class Riders:
         return OutgoingRecord(waiting.due, number, ride_id, data, (sent,), alone=alone)
 
     def _copy(self, original: OutgoingRecord, due: float) -> OutgoingRecord:
-        """The same bytes once more: a ride of its own in the ledger."""
+        """The same bytes again, as a separate ride in the ledger."""
         (ride,) = original.rides
         sent = SentRide(ride.minutes, faults.DUPLICATE, ride.reason, copy_of=original.first)
         return OutgoingRecord(

@@ -1,7 +1,7 @@
-"""Shapes of arrival: what `--shape` names in, the factor on the rate at any second of the run out.
+"""Arrival shapes: what `--shape` names, as a factor on the rate at any second of the run.
 
-Several shapes multiply. All but `diurnal` are known from their keys alone; that one follows the
-rides by hour of the day that it is given.
+Several shapes multiply. All but `diurnal` are defined by their keys alone; that one follows the
+given share of rides by hour of the day.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,16 @@ from infra.common import spec
 from infra.common.console import UserError
 
 Factor = Annotated[float, msgspec.Meta(ge=0.001, le=1000.0)]
-"""Above 0, as a run that waits for a number of rides would never end; `nan` is refused too."""
+"""Above 0, as a run waiting for a number of rides would never end; rejects `nan`, too."""
 Seconds = Annotated[float, msgspec.Meta(ge=0.001, le=31_536_000.0)]
 
 
 class Constant(msgspec.Struct, frozen=True):
-    """The rate as it was asked for."""
+    """The requested rate."""
 
 
 class Ramp(msgspec.Struct, frozen=True):
-    """From `start` to `end` times the rate in so many seconds, and then as at the end."""
+    """From `start` to `end` times the rate within `seconds`, and constant after that."""
 
     start: Factor = 0.1
     end: Factor = 1.0
@@ -32,7 +32,7 @@ class Ramp(msgspec.Struct, frozen=True):
 
 
 class Steps(msgspec.Struct, frozen=True):
-    """From `start` to `end` times the rate, up or down by `step` each so many seconds."""
+    """From `start` to `end` times the rate, in steps of `step` every `every_seconds`."""
 
     start: Factor = 1.0
     end: Factor = 4.0
@@ -41,7 +41,7 @@ class Steps(msgspec.Struct, frozen=True):
 
 
 class Burst(msgspec.Struct, frozen=True):
-    """So many times the rate for `seconds` at the beginning of each `every_seconds`."""
+    """`times` times the rate for `seconds` at the start of every `every_seconds`."""
 
     times: Factor = 10.0
     seconds: Seconds = 2.0
@@ -53,15 +53,14 @@ class Burst(msgspec.Struct, frozen=True):
 
 
 class Diurnal(msgspec.Struct, frozen=True):
-    """A day of rides, midnight first, in so many seconds of the run; 1 times the rate on average.
+    """A day of rides, from midnight, in `day_seconds` of the run; 1 times the rate on average.
     Pickup times follow it."""
 
     day_seconds: Seconds = 86_400.0
 
 
 class Poisson(msgspec.Struct, frozen=True):
-    """Gaps are random, as those between people who know nothing of each other, where they are even
-    without it."""
+    """Random gaps, as between independent riders; without it they are even."""
 
 
 Shape = Constant | Ramp | Steps | Burst | Diurnal | Poisson
@@ -77,7 +76,7 @@ SHAPES: Final[Mapping[str, type[Shape]]] = {
 
 
 def parse(texts: Sequence[str]) -> list[Shape]:
-    """The shapes that the values of `--shape` name. Raises `UserError`."""
+    """The shapes named by the values of `--shape`. Raises `UserError`."""
     shapes = [spec.parse(text, SHAPES, "--shape") for text in texts]
     if sum(isinstance(shape, Diurnal) for shape in shapes) > 1:
         raise UserError("--shape diurnal is given twice: a run has one simulated clock")
@@ -98,7 +97,7 @@ def factor(
 
 
 def most(shapes: Sequence[Shape], rides_by_hour: NDArray[np.float64]) -> float:
-    """What the factor never exceeds."""
+    """An upper bound of the factor."""
     product = 1.0
     for shape in shapes:
         match shape:

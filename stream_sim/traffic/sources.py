@@ -1,6 +1,6 @@
-"""Where the stream's rides come from: arrival times in, the trips that arrive at them out.
+"""Sources of rides: the trips that arrive at given arrival times.
 
-Synthetic ones are drawn from a profile as they are needed; a replay takes those of a file in turn.
+Synthetic ones are drawn from a profile on demand; a replay takes those of a file in order.
 """
 
 from typing import Final, Protocol
@@ -13,14 +13,14 @@ from trips.profile import FIRST_MONDAY, WEEKS, Profile
 
 _DAY_SECONDS: Final = 86_400.0
 _STRAY_GAP: Final = np.timedelta64(7, "D")
-"""TLC's months have no gap of a day, but for a few rows that are dated weeks or years away."""
+"""TLC's months have no gap of a day, except for a few rows dated weeks or years off."""
 
 
 class RideSource(Protocol):
-    """Gives the rides of one part of a run, in the order in which they arrive."""
+    """Yields the rides of one part of a run, in arrival order."""
 
     def take(self, arrivals: NDArray[np.float64]) -> Trips:
-        """The next rides, one for each arrival; fewer where there are no more.
+        """The next rides, one per arrival; fewer if there are no more.
 
         `arrivals` are seconds since the run began, ascending, shape (n,).
         """
@@ -28,17 +28,17 @@ class RideSource(Protocol):
 
 
 class Synthetic:
-    """Rides without end. The same seed gives the same rides, whatever the blocks they are taken in.
+    """Endless rides. The same seed gives the same rides, whatever the block sizes.
 
-    Pickups are spread over the profile's four weeks, or, where a day of the simulated clock takes
+    Pickups are spread over the profile's four weeks or, if a day of the simulated clock takes
     `day_seconds` of the run, are that clock's time on arrival. It starts at `FIRST_MONDAY`, and
-    again when the four weeks are over.
+    restarts after the four weeks.
     """
 
     def __init__(self, profile: Profile, seed: int, day_seconds: float | None = None) -> None:
         self._profile = profile
         self._day_seconds = day_seconds
-        # Two generators: the rides that are drawn do not depend on how their pickups come about.
+        # Two generators: the rides drawn do not depend on how their pickups are generated.
         self._pickups, self._rides = np.random.default_rng(seed).spawn(2)
 
     def take(self, arrivals: NDArray[np.float64]) -> Trips:
@@ -53,25 +53,25 @@ class Synthetic:
 
 
 class Replay:
-    """The rides of a file in order of pickup: every `parts`-th of them, from number `part` on."""
+    """The rides of a file by pickup time: every `parts`-th, starting from number `part`."""
 
     def __init__(self, trips: Trips, part: int = 0, parts: int = 1) -> None:
         self._trips = trips.where(np.argsort(trips.pickup, kind="stable")[part::parts])
         self._next = 0
 
     def take(self, arrivals: NDArray[np.float64]) -> Trips:
-        """The next rides, as they were ridden: fewer than arrivals at the end of the file."""
+        """The next rides, as recorded: fewer than arrivals at the end of the file."""
         taken = self._trips.where(slice(self._next, self._next + len(arrivals)))
         self._next += len(taken)
         return taken
 
 
 def event_times(trips: Trips, speed_up: float) -> NDArray[np.float64]:
-    """When each trip of a replay arrives, in order of pickup, in seconds since the first, (n,).
+    """The arrival time of each trip of a replay, by pickup, in seconds since the first, shape (n,).
 
-    A part of a run takes every `parts`-th of them, as `Replay` does. Trips that a gap of more than
-    a week parts from most of the others are strays: they arrive with the first or the last of the
-    others, so that the replay does not wait for years.
+    A part of a run takes every `parts`-th, as `Replay` does. Trips separated from most others by a
+    gap of more than a week are outliers: they arrive with the first or last of the others, so that
+    the replay does not wait for years.
     """
     pickup = np.sort(trips.pickup)
     ends = np.flatnonzero(np.diff(pickup) > _STRAY_GAP) + 1

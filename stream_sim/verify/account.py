@@ -1,4 +1,4 @@
-"""What verifying a run comes to: printed, written to account.json, drawn in the report."""
+"""The result of verifying a run: printed, written to account.json, drawn in the report."""
 
 from datetime import datetime
 
@@ -9,10 +9,10 @@ from stream_sim.verify.timeline import LatencyClass, Moments
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How many rides were sent, and of them predicted, rejected, failed and lost.
+    """How many rides were sent, and how many of them were predicted, rejected, failed and lost.
 
-    These four add up to `sent`. `repeated` predictions came more than once; `redriven` rides were
-    sent again after they had been set aside.
+    These four add up to `sent`. `repeated` counts predictions that came more than once, `redriven`
+    rides that were sent again from the dead letters.
     """
 
     sent: int
@@ -35,8 +35,8 @@ class Latency(msgspec.Struct, frozen=True):
 class Accuracy(msgspec.Struct, frozen=True):
     """How far predictions were from true durations, in minutes, as served.
 
-    Of rides of 1 to 60 minutes, as models are trained on no others; `left_out` counts the others.
-    `bias_minutes` is above 0 where predictions are too long.
+    Only rides of 1 to 60 minutes count, as models are trained on no others; `left_out` counts the
+    rest. `bias_minutes` is above 0 if predictions are too long.
     """
 
     rides: int
@@ -47,7 +47,7 @@ class Accuracy(msgspec.Struct, frozen=True):
 
 
 class Survived(msgspec.Struct, frozen=True):
-    """Of one fault: how many rides were sent with it, and how many came to what they had to."""
+    """For one fault: how many rides were sent with it, and how many had the expected outcome."""
 
     sent: int
     as_expected: int
@@ -56,11 +56,11 @@ class Survived(msgspec.Struct, frozen=True):
 class Account(msgspec.Struct, frozen=True):
     """The whole account.
 
-    `lost` and `unexpected` name the first thousand of such rides, and what is wrong with each;
-    `unexpected_count` is of all. Of `unanswered` rides it is not known that the stream took them:
-    they were to be put, and no answer was seen, as where `send` is killed. Nothing came of them, so
-    they count neither as sent nor as lost.
-    `models` counts predictions by name and version; `accuracy` is by the same.
+    `lost` and `unexpected` list the first thousand such rides, and what is wrong with each;
+    `unexpected_count` counts all. `unanswered` rides may not have reached the stream: they were to
+    be put, and no response was seen, as when `send` is killed. They have no outcome, so they count
+    neither as sent nor as lost.
+    `models` counts predictions by name and version; `accuracy` has the same keys.
     """
 
     rides: Counts
@@ -77,7 +77,7 @@ class Account(msgspec.Struct, frozen=True):
 
     @property
     def clean(self) -> bool:
-        """Whether every ride came to what it had to come to."""
+        """Whether every ride had its expected outcome."""
         return not (self.rides.lost or self.unexpected_count or self.rides.failed)
 
 

@@ -1,4 +1,4 @@
-"""Predicted and true minutes in, how far a model is off as it is served out. Pure."""
+"""A model's accuracy as served, from predicted and true minutes. Pure."""
 
 from typing import Final
 
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from stream_sim.verify.account import Accuracy
 
-# What the MLOps Zoomcamp trains on, and the project's own models.
+# The range the MLOps Zoomcamp trains on, and the project's own models.
 _LEAST_MINUTES: Final = 1.0
 _MOST_MINUTES: Final = 60.0
 
 
 class Errors(msgspec.Struct):
-    """Sums over the predictions of one model; the errors are predicted less true minutes."""
+    """Sums over one model's predictions; errors are predicted minus true minutes."""
 
     rides: int = 0
     left_out: int = 0
@@ -25,7 +25,7 @@ class Errors(msgspec.Struct):
     def add(
         self, predicted: NDArray[np.float64], true: NDArray[np.float64]
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """Takes minutes, shapes (n,). Gives which rides count, shape (n,), and their errors."""
+        """Add minutes, shapes (n,). Returns which rides count, shape (n,), and their errors."""
         counts = (true >= _LEAST_MINUTES) & (true <= _MOST_MINUTES)
         errors = (predicted - true)[counts]
         self.rides += len(errors)
@@ -36,7 +36,7 @@ class Errors(msgspec.Struct):
         return counts, errors
 
     def accuracy(self) -> Accuracy | None:
-        """None where no ride counts."""
+        """None if no ride counts."""
         if not self.rides:
             return None
         return Accuracy(

@@ -1,4 +1,4 @@
-"""What `python -m stream_sim verify` does: a run's folder in, its account and its report out."""
+"""`python -m stream_sim verify`: accounts for the run in a folder, and writes its report."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ _MOST_NAMED: Final = 20
 
 
 class Request(msgspec.Struct, frozen=True):
-    """The command's options, as they were given; `deadline` is seconds without a new outcome."""
+    """The command's options, as given; `deadline` is seconds without a new outcome."""
 
     stream: str
     rejects_bucket: str
@@ -41,7 +41,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 def run(request: Request, progress: Progress) -> None:
-    """Accounts for every ride of a run; exit code 1 where one is lost, failed or unexpected.
+    """Account for every ride of a run; exit code 1 if one is lost, failed or unexpected.
 
     Raises `UserError` and boto3's errors.
     """
@@ -49,7 +49,7 @@ def run(request: Request, progress: Progress) -> None:
     runs = ledger.runs(folder)
     with Journal(folder, request.stream) as book, progress:
         findings = _findings(request, folder, runs, book, progress)
-    # Printed first: it took long to come by, and the disk may be full.
+    # Printed first: it took long to compute, and the disk may be full.
     _show(findings.account, as_json=request.as_json)
     _write(folder / ACCOUNT, findings)
     written = report.write(folder, findings)
@@ -115,7 +115,7 @@ def _show(account: Account, *, as_json: bool) -> None:
 
 
 def _complain(account: Account) -> None:
-    """Names what is lost or unexpected, and ends with exit code 1 where anything is wrong."""
+    """List what is lost or unexpected, and exit with code 1 if anything is wrong."""
     _show_ids("lost", account.lost, account.rides.lost)
     _show_ids("unexpected", account.unexpected, account.unexpected_count)
     if not account.clean:

@@ -1,4 +1,4 @@
-"""What is known of each ride in, the account out: counted, and what is wrong with a ride said."""
+"""The account of all rides: counts, and an explanation of what is wrong with a ride."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ Mask = NDArray[np.bool_]
 
 
 class _Sums:
-    """Counts over all rows, block by block."""
+    """Totals over all rows, block by block."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -70,7 +70,7 @@ class _Sums:
 
 
 def account(reconciliation: Reconciliation, runs: Mapping[int, Run]) -> Account:
-    """The account of all rides as they stand."""
+    """The account of all rides in their current state."""
     sums = _Sums()
     for part, rides in reconciliation.rides.items():
         for first, rows in rides.blocks():
@@ -108,10 +108,10 @@ def account(reconciliation: Reconciliation, runs: Mapping[int, Run]) -> Account:
 
 
 def _wrong(rows: Rows) -> Mask:
-    """Which rides came to something else than they had to, or to two things. Shape (n,)."""
+    """Which rides had an outcome other than the expected one, or two outcomes. Shape (n,)."""
     state = rows["state"]
     predicted, rejected = (state & PREDICTED) > 0, (state & REJECTED) > 0
-    once = (state & REDRIVEN) == 0  # sent again, a ride may come to something else
+    once = (state & REDRIVEN) == 0  # a redriven ride may have another outcome
     two = (predicted & rejected) | (((state & FAILED) > 0) & (predicted | rejected))
     otherwise = (predicted & (rows["reason"] > 0)) | (
         rejected & ~(predicted & ~once) & (rows["came"] != rows["reason"])

@@ -1,7 +1,7 @@
-"""What was read of the predictions stream, kept in the run's folder: a line for each page.
+"""A journal of what was read from the predictions stream, in the run's folder: a line per page.
 
-So a verify that was ended goes on where it stood, and one that is repeated reads nothing twice. The
-place in the stream and what was read up to it are one line, and cannot come apart.
+An interrupted verify resumes from it, and a repeated one reads nothing twice. The checkpoint and
+what was read up to it share a line, so they cannot diverge.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ class Head(msgspec.Struct, frozen=True, tag="stream"):
 
 
 class Page(msgspec.Struct, frozen=True, tag="page"):
-    """The run's predictions in one page of a shard, up to the record of that sequence number."""
+    """The run's predictions in one page of a shard, up to the record with that sequence number."""
 
     shard_id: str
     last_sequence_number: str
@@ -34,10 +34,10 @@ class Page(msgspec.Struct, frozen=True, tag="page"):
 
 
 class Journal:
-    """The journal of one run and one stream; one process has it at a time."""
+    """The journal of one run and stream; locked by one process at a time."""
 
     def __init__(self, folder: Path, stream: str) -> None:
-        """Raises `UserError` where another process has it, or it cannot be written."""
+        """Raises `UserError` if another process has locked it, or it cannot be written."""
         self._path = folder / FILE_NAME
         self._head = Head(stream)
         self._encoder = msgspec.json.Encoder()
@@ -54,12 +54,12 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):  # what a full disk did not take was said before
+        with contextlib.suppress(OSError):  # a full disk was reported before
             self._file.close()
 
     def pages(self) -> Iterator[Page]:
-        """What was read before. What is damaged or of another stream is thrown away: it is in the
-        stream still."""
+        """What was read before. Lines that are damaged or of another stream are discarded: the
+        stream still has their records."""
         decoder = msgspec.json.Decoder(Head | Page)
         whole = 0
         self._file.seek(0)

@@ -1,5 +1,5 @@
-"""The predictions stream and the rejects bucket in, outcomes handed to a reconciliation until every
-ride has come to something, or nothing comes any more."""
+"""Reads outcomes from the predictions stream and the rejects bucket into a reconciliation, until
+every ride has one or no more arrive."""
 
 import time
 from collections.abc import Callable
@@ -20,22 +20,22 @@ from stream_sim.verify.reconciliation import Reconciliation, seen
 from stream_sim.verify.redriven import Redriven
 
 _SETTLE_SECONDS: Final = 1.0
-"""How long predictions are read on after the last ride is accounted for: repeats come late."""
+"""How long to keep reading after the last ride is accounted for: repeats come late."""
 _UNSURE_SECONDS: Final = 15.0
-"""How long outcomes are waited for of rides that the stream may not have taken at all."""
+"""How long to wait for outcomes of rides the stream may not have accepted at all."""
 _BUCKET_SECONDS: Final = 2.0
 _SILENT_SECONDS: Final = 5.0
-"""What does not answer for longer says nothing of what is missing, and no deadline runs."""
+"""Beyond this, a silent source says nothing about missing outcomes, and the deadline is paused."""
 _PATIENCE: Final = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
 _BEHIND_MS: Final = 1_000
-"""A reader that is further behind is still on its way to what was predicted last."""
+"""A reader further behind is still catching up with the latest predictions."""
 _CLOCKS_APART: Final = timedelta(minutes=15)
-"""What the simulator's clock may differ by from AWS's, which takes no request that is further off:
-stream and bucket are read from so long before the run's beginning."""
+"""The most the simulator's clock may differ from AWS's, which rejects requests that are further
+off: stream and bucket are read from that long before the run began."""
 
 
 class Outcomes:
-    """Where the outcomes of one run are: a predictions stream, and a rejects bucket."""
+    """Where one run's outcomes are: a predictions stream and a rejects bucket."""
 
     def __init__(
         self, run: str, began_at: float, stream: str, bucket: str, session: boto3.Session
@@ -57,9 +57,9 @@ class Outcomes:
         deadline: float,
         each: Callable[[], None],
     ) -> None:
-        """Reads on from where the journal stands, until `deadline` seconds without an outcome, and
-        calls `each` now and then. Raises `UserError` and boto3's errors."""
-        # First of all: of what was sent again, a prediction names another event than the ledger.
+        """Resume from the journal and read until `deadline` seconds pass without an outcome,
+        calling `each` now and then. Raises `UserError` and boto3's errors."""
+        # First of all: predictions of redriven rides name other events than the ledger does.
         self._read_set_aside(reconciliation)
         known: dict[str, str] = {}
         for line in book.pages():
@@ -95,7 +95,7 @@ class Outcomes:
         )
 
     def _read_set_aside_patiently(self, reconciliation: Reconciliation) -> None:
-        """Now and then; a bucket that is away is asked again."""
+        """At intervals; an unreachable bucket is retried."""
         if time.monotonic() - self._set_aside_at < _BUCKET_SECONDS:
             return
         with self._set_aside.patiently():
@@ -106,7 +106,7 @@ class Outcomes:
         if (event_ids := self._redriven.new_event_ids()) is not None:
             reconciliation.redriven(event_ids)
             self._set_aside.tell_again()
-        # What was given up on and sent again may be a reject now, of an event that is not known.
+        # What was given up on and redriven may be a reject now, of an unknown event.
         for record in self._set_aside.new_failures():
             reconciliation.failed(record)
         for reject in self._set_aside.new_rejects():
@@ -119,7 +119,7 @@ class Outcomes:
 
 
 def _patience(reconciliation: Reconciliation, deadline: float) -> float:
-    """Seconds without an outcome after which no more are waited for."""
+    """Seconds to wait without an outcome before giving up."""
     if reconciliation.open:
         return deadline
     return min(deadline, _UNSURE_SECONDS) if reconciliation.unsure else _SETTLE_SECONDS

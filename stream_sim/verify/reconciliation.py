@@ -1,7 +1,7 @@
-"""Rides and outcomes in, what is known of each ride out: each outcome is held against its ride.
+"""Matches outcomes against rides, and records what is known of each ride.
 
-Pure. An outcome names a ride and the event that the ride was sent as. Both must fit: a ride may
-have been sent twice on purpose, and each of its records must come to an outcome of its own.
+Pure. An outcome names a ride and the event it was sent as. Both must match: a ride may be sent
+twice on purpose, and each of its records needs its own outcome.
 """
 
 from collections import Counter
@@ -34,14 +34,14 @@ from stream_sim.verify.rides import (
 from stream_sim.verify.timeline import Timeline
 
 _MOST_KEPT: Final = 100_000
-"""Outcomes that fit no event yet: more than this, and something else is wrong than their order."""
+"""Outcomes that match no event yet: beyond this, the problem is not just their order."""
 _MOST_MINUTES: Final = 1e6
-"""Two years: nothing that is said to take longer is a duration."""
+"""Two years: anything longer is not a duration."""
 
 
 class Seen(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What is kept of a prediction: for which ride of the run and which event, how many minutes, by
-    which model; when it arrived (seconds since the epoch), and how long it took (milliseconds)."""
+    """What is kept of a prediction: ride, event, minutes and model; when it arrived (seconds since
+    the epoch), and its latency (milliseconds)."""
 
     part: int
     number: int
@@ -53,7 +53,7 @@ class Seen(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 def seen(prediction: Prediction, arrived_at: datetime, run: str) -> Seen | None:
-    """None where it is of another run, or what a shadow says, which is no answer to a ride."""
+    """None if it is of another run, or from a shadow model, which is no answer to a ride."""
     place = ledger.number_of(str(prediction.prediction.ride_id))
     if prediction.role == "shadow" or place is None or place[0] != run:
         return None
@@ -69,8 +69,8 @@ def seen(prediction: Prediction, arrived_at: datetime, run: str) -> Seen | None:
 
 
 class _Failed(msgspec.Struct, frozen=True):
-    """Lambda gave up on a ride's event, which was part of the record `record_id`: a redrive marks
-    the one or, where it was of an earlier release, the other."""
+    """Lambda gave up on a ride's event, part of the record `record_id`: a redrive marks the former
+    or, if it was by an earlier release, the latter."""
 
     part: int
     number: int
@@ -80,7 +80,7 @@ class _Failed(msgspec.Struct, frozen=True):
 
 
 class _Found(msgspec.Struct, gc=False):
-    """The row of a ride's event; `fits` says whether the ride is known to be sent as this event."""
+    """The row of a ride's event; `fits` is whether the ride is known to have been sent as it."""
 
     rides: Rides
     number: int
@@ -89,7 +89,7 @@ class _Found(msgspec.Struct, gc=False):
 
 
 class Reconciliation:
-    """Takes outcomes as they arrive, in any order, and any of them more than once."""
+    """Takes outcomes in any order, and any of them more than once."""
 
     def __init__(self, run: str, rides: Mapping[int, Rides], timeline: Timeline) -> None:
         self.rides = rides
@@ -99,12 +99,12 @@ class Reconciliation:
         self.last_arrived_at = 0.0
         self.repeated = 0
         self.dropped = 0
-        """Outcomes that fit no event, beyond those that are kept."""
+        """Outcomes that match no event, beyond those kept."""
         taken = sum(part.taken_count() for part in rides.values())
         self.open = taken
-        """How many rides that the stream took have come to nothing yet."""
+        """How many rides accepted by the stream have no outcome yet."""
         self.unsure = sum(part.count for part in rides.values()) - taken
-        """How many rides, of which it is not known that the stream took them, likewise."""
+        """Likewise, how many rides that the stream may not have accepted."""
         self._run = run
         self._redriven: frozenset[str] = frozenset()
         self._unmatched: list[Seen | Reject | _Failed] = []
@@ -112,16 +112,16 @@ class Reconciliation:
 
     @property
     def never_sent(self) -> int:
-        """How many rides of the run that its ledger has not came to something."""
+        """How many rides of the run have an outcome but are not in its ledger."""
         return len(self._never_sent)
 
     def redriven(self, event_ids: frozenset[str]) -> None:
-        """Takes the ids of all events that were sent again after they had been set aside. Those
-        that were set aside must be told again then."""
+        """Take the ids of all redriven events. All dead letters must be passed in again after
+        this."""
         self._redriven = event_ids
 
     def predicted(self, page: Sequence[Seen]) -> None:
-        """Predictions came out."""
+        """Predictions arrived."""
         fresh = [(outcome, row) for outcome in page if (row := self._predicted(outcome))]
         if not fresh:
             return
@@ -133,7 +133,7 @@ class Reconciliation:
             self._measure(model, [pair for pair in fresh if pair[0].model == model])
 
     def rejected(self, reject: Reject) -> None:
-        """A reject was set aside."""
+        """A reject was written."""
         place = ledger.number_of(reject.partition_key)
         if place is None or place[0] != self._run:
             return
@@ -143,13 +143,13 @@ class Reconciliation:
         row = found.row
         if not row.state & REJECTED:
             self.timeline.count("rejected", np.array([reject.rejected_at.timestamp()]))
-        # Told twice, and of two reasons, the one that it had to be is not the one to be kept.
+        # If rejected twice for two reasons, the unexpected one is kept.
         if row.came in (0, row.reason) or row.state & REDRIVEN:
             row.came = reason_code(reject.reason)
         self._write(found, REJECTED | self._redriven_bit(reject.event_id))
 
     def failed(self, record: FailedRecord) -> None:
-        """Lambda gave up on a record, with all that is packed in it."""
+        """Lambda gave up on a record, with everything packed in it."""
         for event in unpacked(record):
             place = ledger.number_of(event.partition_key)
             if place is None or place[0] != self._run:
@@ -158,8 +158,8 @@ class Reconciliation:
             self._failed(_Failed(*place[1:], code, event.event_id, record.event_id))
 
     def settle(self) -> None:
-        """Tries again what fitted no event that a ride was sent as; what still fits none is an
-        answer to another event."""
+        """Retry outcomes that matched no event; those that still match none answer another
+        event."""
         unmatched, self._unmatched = self._unmatched, []
         for outcome in unmatched:
             match outcome:
@@ -173,7 +173,7 @@ class Reconciliation:
             self._answered_as_another(outcome)
 
     def _predicted(self, outcome: Seen) -> Row | None:
-        """The ride's row, where this is its first prediction."""
+        """The ride's row, if this is its first prediction."""
         found = self._find(outcome.part, outcome.number, outcome.event, outcome)
         if found is None:
             return None
@@ -205,8 +205,8 @@ class Reconciliation:
     def _find(
         self, part: int, number: int, event: int, outcome: Seen | Reject | _Failed
     ) -> _Found | None:
-        """The ride's record that the outcome is of; None, and the outcome kept, where there is none
-        yet."""
+        """The ride's record the outcome is for; None if there is none yet, and the outcome is
+        kept."""
         rides = self.rides.get(part)
         if rides is None or number >= rides.count:
             if len(self._never_sent) < _MOST_KEPT:
@@ -218,7 +218,7 @@ class Reconciliation:
                 return _Found(rides, copy, row, fits=True)
             if row.event and not row.state & (UNANSWERED | REDRIVEN):
                 continue
-            # Of two that were sent again, each has to come to something.
+            # Of two redriven ones, each needs its own outcome.
             if unsure is None or (unsure.row.has_outcome and not row.has_outcome):
                 unsure = _Found(rides, copy, row, fits=False)
         if unsure is None and len(self._unmatched) < _MOST_KEPT:
@@ -249,7 +249,7 @@ class Reconciliation:
 
 
 def _copies(rides: Rides, number: int) -> Iterator[tuple[int, Row]]:
-    """The rows of the ride of that number and of its copies."""
+    """The rows of the ride with that number and of its copies."""
     row = rides.row(number)
     yield number, row
     while row.copy:

@@ -1,4 +1,4 @@
-"""A rejects bucket in, the ids of what a redrive sent again out, and whether there are new ones."""
+"""The ids of events that were redriven, from marks in a rejects bucket."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,7 +11,7 @@ from stream_sim.kinesis.dead_letters import FAILURES_PREFIX, LONGEST_WAIT
 
 
 class Redriven:
-    """Reads the marks that were written since a time, each once for each content it had."""
+    """Reads the marks written since a time: each once per version of its content."""
 
     def __init__(self, bucket: Bucket, since: datetime) -> None:
         self._bucket = bucket
@@ -21,8 +21,8 @@ class Redriven:
         self._told = 0
 
     def new_event_ids(self) -> frozenset[str] | None:
-        """All ids that are marked, or None where they are those of the last call; none are at
-        first. Raises `UserError` and boto3's errors."""
+        """All marked ids, or None if unchanged since the last call; initially there are none.
+        Raises `UserError` and boto3's errors."""
         for found in self._listed():
             if self._etags.get(found.key) != found.etag and (
                 mark := marks.read(self._bucket, found.key)
@@ -35,8 +35,8 @@ class Redriven:
         return frozenset(self._event_ids)
 
     def _listed(self) -> Iterator[Listed]:
-        """Marks of rejects lie as these do, by the hour; those of failures by mapping and shard, so
-        all of them are listed."""
+        """Marks of rejects are stored by the hour, as rejects are; those of failures by mapping and
+        shard, so all of them are listed."""
         first = self._since - LONGEST_WAIT
         for place in (
             Place(f"{MARKS}{REJECTS_PREFIX}", f"{MARKS}{REJECTS_PREFIX}{first:%Y/%m/%d/%H/}"),

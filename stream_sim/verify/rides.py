@@ -1,7 +1,7 @@
-"""A ledger in, a row of 16 bytes for each of its rides out, in a file that is mapped into memory.
+"""Builds a 16-byte row per ride from a ledger, in a memory-mapped file.
 
-The file has no name and goes with the process. Its pages are the operating system's to take back,
-so tens of millions of rides need no more memory than a few.
+The file has no name and vanishes with the process. The operating system can reclaim its pages, so
+tens of millions of rides need no more memory than a few.
 """
 
 import mmap
@@ -36,19 +36,19 @@ NO_DURATION: Final = 128
 
 ROW: Final = np.dtype(
     [
-        ("minutes", "<f4"),  # how long it truly took
-        ("event", "<u4"),  # the CRC of the event id that it was taken as, 0 where it is not known
-        ("copy", "<u4"),  # 1 + the number of the next ride with the same id, 0 where there is none
-        ("reason", "u1"),  # why it must be rejected: 1 + index into REASONS, 0 where it must not be
-        ("came", "u1"),  # why it was rejected, likewise
-        ("fault", "u1"),  # the fault that it was sent with: 1 + index into `faults`
+        ("minutes", "<f4"),  # true duration
+        ("event", "<u4"),  # CRC of the event id it was accepted as, 0 if unknown
+        ("copy", "<u4"),  # 1 + the number of the next ride with the same id, 0 if there is none
+        ("reason", "u1"),  # required reject reason: 1 + index into REASONS, 0 if none
+        ("came", "u1"),  # actual reject reason, likewise
+        ("fault", "u1"),  # the fault it was sent with: 1 + index into `faults`
         ("state", "u1"),
     ]
 )
 _ROW: Final = struct.Struct("<fIIBBBB")
 _FIRST_ROWS: Final = 65_536
 _BLOCK_ROWS: Final = 1 << 18
-"""How many rows are looked through at once, and written before their pages are given back."""
+"""How many rows are scanned at once, and written before their pages are released."""
 
 
 class Row(msgspec.Struct):
@@ -64,14 +64,14 @@ class Row(msgspec.Struct):
 
     @property
     def has_outcome(self) -> bool:
-        """Whether nothing more has to come: what failed and was sent again is open again."""
+        """Whether no further outcome is due: a failed ride that was redriven is open again."""
         if self.state & (PREDICTED | REJECTED):
             return True
         return bool(self.state & FAILED) and not self.state & REDRIVEN
 
 
 def event_code(event_id: str) -> int:
-    """What a row keeps of an event id: enough to tell a few events of one ride from each other."""
+    """A row's code for an event id: enough to distinguish a few events of one ride."""
     return zlib.crc32(event_id.encode()) or 1
 
 
@@ -83,7 +83,7 @@ class Rides:
     """The rides of one part of a run, by number from 0."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises `UserError` where the folder's disk has no room for the rows."""
+        """Raises `UserError` if the folder's disk has no room for the rows."""
         self.count = 0
         self.faults: list[str] = []
         self.first_sent_at = float("inf")
@@ -100,7 +100,7 @@ class Rides:
         self._file.close()
 
     def add(self, entry: Entry) -> None:
-        """Takes what a line of the ledger says. Raises `UserError` where it cannot be."""
+        """Take a ledger entry. Raises `UserError` if it is invalid."""
         match entry:
             case Intended():
                 self._require(entry.first == self.count, f"ride {entry.first} comes out of turn")
@@ -125,7 +125,7 @@ class Rides:
         self._give_back(1)
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.void]]]:
-        """All rows, copied out in blocks of dtype `ROW`, each with the number of its first."""
+        """Copies of all rows in blocks of dtype `ROW`, each with the number of its first row."""
         for first in range(0, self.count, _BLOCK_ROWS):
             yield first, self._view()[first : min(self.count, first + _BLOCK_ROWS)].copy()
             self._give_back(_BLOCK_ROWS)
@@ -165,7 +165,7 @@ class Rides:
             raise UserError(f"a ledger in {self._folder} is damaged: {complaint}")
 
     def _give_back(self, written: int) -> None:
-        """Lets go of pages now and then: they stay in the file, and come back when asked for."""
+        """Release pages from time to time: they stay in the file, and are loaded on demand."""
         self._written += written
         if self._written >= _BLOCK_ROWS:
             self._mapped.madvise(mmap.MADV_DONTNEED)
@@ -182,13 +182,13 @@ class Rides:
         return 1 + self.faults.index(fault)
 
     def _view(self) -> NDArray[np.void]:
-        # Held by nobody for long: a map that arrays look into cannot be replaced by a larger one.
+        # Never held for long: a map that arrays refer to cannot be replaced by a larger one.
         return np.frombuffer(self._mapped, dtype=ROW)
 
     def _map(self, rows: int) -> mmap.mmap:
         size = rows * ROW.itemsize
         try:
-            # A file with holes would end the process at a full disk, without a word.
+            # With a sparse file, a full disk would kill the process without a message.
             os.posix_fallocate(self._file.fileno(), 0, size)
         except OSError as error:
             raise UserError(
@@ -199,7 +199,7 @@ class Rides:
 
 
 def _taken(records: list[TakenRecord]) -> tuple[list[int], list[int]]:
-    """The numbers of the rides in the records, and the code of the event id of each."""
+    """The numbers of the rides in the records, and the event code of each."""
     codes: list[int] = []
     for record in records:
         if record.packed:

@@ -1,6 +1,6 @@
-"""What happened when in, counts by time out: in a few thousand numbers, however long a run was.
+"""Counts over time, in a few thousand numbers, however long a run was.
 
-A bin is a second wide at first. When a run outgrows the bins, two become one, all twice as wide.
+Bins are one second wide at first. When a run outgrows them, pairs are merged, doubling their width.
 """
 
 from typing import Final
@@ -17,18 +17,18 @@ Floats = NDArray[np.float64]
 
 
 class LatencyClass(msgspec.Struct, frozen=True, array_like=True):
-    """So many rides took up to `to_ms` milliseconds, and longer than the class before says."""
+    """That many rides took up to `to_ms` milliseconds, and longer than the class before."""
 
     to_ms: float
     rides: int
 
 
 class Moments(msgspec.Struct, frozen=True):
-    """Lists of one length: what happened in the bins that begin at `seconds` of the run.
+    """Lists of equal length: what happened in the bins starting at `seconds` of the run.
 
-    `sent` counts what the stream took, by the time of the put; `predicted` by the prediction's
-    arrival, and so do the latencies (milliseconds) and the root mean squared error (minutes) of
-    those predictions; None where there were none.
+    `sent` counts what the stream accepted, by the time of the put; `predicted`, the latencies
+    (milliseconds) and the root mean squared error (minutes) are by the prediction's arrival; None
+    if there were no predictions.
     """
 
     bin_seconds: float
@@ -53,32 +53,32 @@ class Timeline:
             name: np.zeros(BINS, np.int64) for name in ("sent", "predicted", "rejected")
         }
         self._latency = np.zeros((BINS, CLASSES), np.int64)
-        # Of predictions whose true duration counts: how many, and the sum of squared errors.
+        # Of predictions whose true duration counts: their number, and the sum of squared errors.
         self._erred = np.zeros(BINS, np.int64)
         self._squares = np.zeros(BINS)
 
     def count(self, name: str, at: Floats) -> None:
-        """Counts events at these times, shape (n,), seconds since the epoch."""
+        """Count events at these times, shape (n,), seconds since the epoch."""
         np.add.at(self._counts[name], self._bins(at), 1)
 
     def predicted(self, at: Floats, latency_ms: Floats) -> None:
-        """Counts predictions that arrived at these times, and how long they took; shapes (n,)."""
+        """Count predictions by arrival time, with their latencies; shapes (n,)."""
         bins = self._bins(at)
         np.add.at(self._counts["predicted"], bins, 1)
         np.add.at(self._latency, (bins, classes(latency_ms)), 1)
 
     def erred(self, at: Floats, minutes: Floats) -> None:
-        """Takes how far predictions that arrived at these times were off; shapes (n,)."""
+        """Add the errors of predictions by arrival time; shapes (n,)."""
         bins = self._bins(at)
         np.add.at(self._erred, bins, 1)
         np.add.at(self._squares, bins, minutes**2)
 
     def percentile(self, percent: float) -> float | None:
-        """Of all latencies, in milliseconds; None where there are none."""
+        """Of all latencies, in milliseconds; None if there are none."""
         return percentile(self._latency.sum(axis=0), percent)
 
     def latency_classes(self) -> list[LatencyClass]:
-        """The classes from the first to the last that is not empty."""
+        """The classes from the first to the last non-empty one."""
         counts = self._latency.sum(axis=0)
         (filled,) = np.nonzero(counts)
         if not len(filled):
@@ -105,10 +105,10 @@ class Timeline:
         )
 
     def _bins(self, at: Floats) -> NDArray[np.int64]:
-        """Where the times lie, the bins made wider first where they do not reach."""
+        """The bins of the times, widened first if they do not reach far enough."""
         if not len(at):
             return np.zeros(0, np.int64)
-        since = np.maximum(at - self._began_at, 0.0)  # of two clocks, one may be behind
+        since = np.maximum(at - self._began_at, 0.0)  # one of the two clocks may be behind
         while since.max() >= BINS * self._bin_seconds:
             self._widen()
         bins: NDArray[np.int64] = (since / self._bin_seconds).astype(np.int64)

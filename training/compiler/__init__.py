@@ -1,7 +1,7 @@
-"""A scikit-learn model in, the ONNX file that the function runs in its place out.
+"""Compiles a scikit-learn model to the ONNX file that the function runs in its place.
 
-The file holds what `models.compiled` asks for: its features, the files that it was made of,
-and how far it was found from them.
+Its metadata is what `models.compiled` expects: the features, the source files, and the measured
+parity.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,16 +19,16 @@ from training.compiler.parity import ParityReport, check
 __all__ = ["NotCompilable", "ParityReport", "compile_checked", "compile_model"]
 
 _UNCHECKED = Parity(rides=0, largest_difference_minutes=PARITY_MINUTES)
-"""The function refuses a file that says this of itself."""
+"""The function rejects files with this parity."""
 
 
 def compile_checked(
     estimator: BaseEstimator, feature_names: Sequence[str] | None, sources: Mapping[str, str]
 ) -> tuple[bytes, ParityReport]:
-    """The file of a model, checked over many rides. Raises `NotCompilable`.
+    """The file of a model, checked for parity over many rides. Raises `NotCompilable`.
 
-    `feature_names` are the signature's, or None for a model without one. `sources` maps the path
-    of each file that the model was read from to its SHA-256.
+    `feature_names` are the signature's, or None for a model without one. `sources` maps the paths
+    of the files that the model was loaded from to their SHA-256.
     """
     converted = convert(estimator, feature_names)
     model = converted.graph.model(converted.minutes)
@@ -42,7 +42,7 @@ def compile_model(
     sources: Mapping[str, str],
     parity: Parity = _UNCHECKED,
 ) -> bytes:
-    """The file of a model, unchecked: the same bytes for the same model. Raises `NotCompilable`."""
+    """The file of a model without a parity check; reproducible. Raises `NotCompilable`."""
     converted = convert(estimator, feature_names)
     return _file(converted.graph.model(converted.minutes), converted, sources, parity)
 
@@ -62,6 +62,6 @@ def _file(
 
 
 def _sorted_by(converted: Converted) -> list[str] | None:
-    """What the function sorts a batch by before it scores it."""
+    """The features that the function sorts a batch by before scoring it."""
     most_split = converted.ensemble.most_split if converted.ensemble else ()
     return [converted.features[index] for index in most_split] or None

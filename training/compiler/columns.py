@@ -1,6 +1,6 @@
-"""How a column that a tree splits on came from a feature, so that a ride can be made for a split.
+"""Maps columns that trees split on back to features, so that rides can be made for a split.
 
-A threshold in; values of the feature that lie on it and at both sides of it out.
+For a threshold, gives feature values on it and on both sides of it.
 """
 
 from collections.abc import Sequence
@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 UNSEEN: Final = -1.5
-"""A number that no category has."""
+"""A number that is no category."""
 _NEIGHBOURS: Final = 2
 
 
 @dataclass(frozen=True)
 class Step:
-    """A split on the way to another, and the side on which the way goes on."""
+    """A split on the path to another, and the branch that the path takes."""
 
     threshold: float
     members: frozenset[int] | None
     true: bool
 
     def allows(self, values: Floats) -> NDArray[np.bool_]:
-        """Which values go the way, of those that are not missing."""
+        """Which values take this branch; missing ones do not count."""
         if self.members is None:
             taken = values <= self.threshold
         else:
@@ -37,17 +37,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Scaled:
-    """(feature - offset) / scale, which is the feature itself for 0 and 1."""
+    """(feature - offset) / scale; the feature itself for 0 and 1."""
 
     feature: int
     offset: float = 0.0
     scale: float = 1.0
 
     def around(self, step: Step, *, single: bool) -> Floats:
-        """The feature on the threshold and next to it.
+        """Values of the feature on the threshold and next to it.
 
-        Trees that round values to single precision first (`single`) turn elsewhere: halfway to the
-        next single.
+        Trees that first round values to single precision (`single`) switch elsewhere: halfway to
+        the next single.
         """
         at = np.array([step.threshold])
         if single:
@@ -60,9 +60,9 @@ class Scaled:
         return _with_neighbours(values, 1 if self.scale == 1 and self.offset == 0 else _NEIGHBOURS)
 
     def reach(self, steps: Sequence[Step], value: float) -> float | None:
-        """The feature's `value` where it goes the way, otherwise one that does.
+        """The feature's `value` if it takes the path, otherwise one that does.
 
-        None where only a missing value does: past a threshold that is infinite.
+        None if only a missing value does: beyond an infinite threshold.
         """
         low = max((step.threshold for step in steps if not step.true), default=-np.inf)
         high = min((step.threshold for step in steps if step.true), default=np.inf)
@@ -76,15 +76,15 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Encoded:
-    """The number that a category has: `codes[i]` for `keys[i]`, and `default` for any other."""
+    """Codes of categories: `codes[i]` for `keys[i]`, and `default` for any other number."""
 
     feature: int
     keys: Floats
     codes: Floats
     default: float
 
-    def around(self, step: Step, *, single: bool) -> Floats:  # noqa: ARG002 - as of Scaled
-        """The categories whose codes are nearest to the threshold, at both sides of it."""
+    def around(self, step: Step, *, single: bool) -> Floats:  # noqa: ARG002 - as in Scaled
+        """The categories whose codes are closest to the threshold, on both sides."""
         if step.members is not None:
             return self.keys
         order = np.argsort(self.codes, kind="stable")
@@ -92,7 +92,7 @@ class Encoded:
         return self.keys[order[max(at - 1, 0) : at + 1]]
 
     def reach(self, steps: Sequence[Step], value: float) -> float | None:  # noqa: ARG002
-        """A category that goes the way, or None where there is none."""
+        """A category that takes the path, or None if there is none."""
         keys = np.append(self.keys, UNSEEN)
         codes = np.append(self.codes, self.default)
         allowed = np.ones(len(codes), dtype=np.bool_)

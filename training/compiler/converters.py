@@ -1,4 +1,4 @@
-"""A fitted scikit-learn model in, its ONNX graph and what is known of its columns out."""
+"""Converts a fitted scikit-learn model to an ONNX graph, with metadata about its columns."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,25 +21,25 @@ from training.compiler.regressors import LINEAR, Ensemble, number, one_target, p
 from training.compiler.transformers import Matrix, name_of, steps_of, thawed, transformed
 
 COURSE_FEATURES: Final = ("PU_DO", "trip_distance")
-"""What the compiled file of a model without a signature takes."""
+"""Features of the compiled file of a model without a signature."""
 _PAIR: Final = re.compile(r"(0|[1-9]\d{0,2})_(0|[1-9]\d{0,2})")
-"""A pair of zones as the function writes it for such a model."""
+"""A zone pair as the function writes it for such a model."""
 
 
 @dataclass(frozen=True)
 class Converted:
-    """The graph of an estimator, the tensor of its minutes, and the features that it takes."""
+    """An estimator's graph, the name of its output tensor in minutes, and its features."""
 
     graph: Graph
     minutes: str
     features: tuple[str, ...]
     ensemble: Ensemble | None
     categories: Mapping[int, NDArray[np.float64]]
-    """Feature ▸ the numbers that the model looks up."""
+    """Numbers that the model looks up, by feature index."""
 
 
 def convert(estimator: BaseEstimator, feature_names: Sequence[str] | None) -> Converted:
-    """Raises `NotCompilable`. Without names the estimator is one of the MLOps Zoomcamp's."""
+    """Raises `NotCompilable`. Without names the estimator must be one of the MLOps Zoomcamp's."""
     try:
         check_is_fitted(estimator)
     except (NotFittedError, TypeError) as error:
@@ -69,7 +69,7 @@ def _require_features(estimator: BaseEstimator, names: Sequence[str]) -> None:
 
 
 def _steps(estimator: BaseEstimator) -> tuple[list[BaseEstimator], BaseEstimator]:
-    """The transformers that come first, and the regressor."""
+    """The transformers and the regressor."""
     estimator = thawed(estimator)
     if type(estimator) is not Pipeline:
         return [], estimator
@@ -77,7 +77,7 @@ def _steps(estimator: BaseEstimator) -> tuple[list[BaseEstimator], BaseEstimator
     return transformers, regressor
 
 
-# The MLOps Zoomcamp's models: one dict a ride, without a signature.
+# The MLOps Zoomcamp's models: one dict per ride, no signature.
 
 
 def _course_model(estimator: BaseEstimator) -> Converted:
@@ -104,12 +104,12 @@ def _course_model(estimator: BaseEstimator) -> Converted:
 def _pair_weights(
     weights: Mapping[str, float], prefix: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Pairs of zones as the catalogue's PU_DO, and their weights."""
+    """Zone pairs encoded as the catalogue's PU_DO, and their weights."""
     found = [
         (int(pair[1]), int(pair[2]), weight)
         for name, weight in weights.items()
         if name.startswith(prefix) and (pair := _PAIR.fullmatch(name.removeprefix(prefix)))
-    ] or [(-1, 0, 0.0)]  # a lookup has one key at least
+    ] or [(-1, 0, 0.0)]  # a lookup needs at least one key
     rides = [Ride(pickup, dropoff, 0.0) for pickup, dropoff, _ in found]
     keys = features.matrix(["PU_DO"], rides, [0.0] * len(rides))[:, 0].copy()
     return keys, np.array([weight for _, _, weight in found])

@@ -1,6 +1,6 @@
-"""What an estimator computes, step by step, in; an ONNX model out.
+"""Builds an ONNX model operator by operator.
 
-Everything is a double: a threshold that is rounded sends the rides that lie on it the other way.
+Everything is double precision: a rounded threshold would send rides on it down the wrong branch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,25 +15,25 @@ INPUT: Final = "features"
 OUTPUT: Final = "minutes"
 ML_DOMAIN: Final = "ai.onnx.ml"
 _OPSETS: Final = (("", 21), (ML_DOMAIN, 5))
-"""The first opset of ai.onnx.ml whose trees give doubles is 5; its tree operators before gave
+"""Opset 5 of ai.onnx.ml is the first with trees in double precision; earlier tree operators give
 singles. All of this is in ONNX 1.16 (IR version 10), which every later runtime reads."""
 _IR_VERSION: Final = 10
 
 
 class NotCompilable(Exception):
-    """Why an estimator has no ONNX graph, or none that gives the same minutes; one sentence."""
+    """The estimator has no equivalent ONNX graph; the message says why in one sentence."""
 
 
 @dataclass
 class Graph:
-    """Operators in the order in which they run. Names derive from that order alone."""
+    """Operators in execution order. Their names depend on that order alone."""
 
     width: int
     nodes: list[NodeProto] = field(default_factory=list)
     constants: list[TensorProto] = field(default_factory=list)
 
     def add(self, operator: str, *inputs: str, domain: str = "", **attributes: object) -> str:
-        """The name of the operator's one output."""
+        """Adds an operator; returns the name of its single output."""
         output = f"{operator}_{len(self.nodes)}"
         node = helper.make_node(operator, list(inputs), [output], domain=domain)
         node.attribute.extend(
@@ -43,7 +43,7 @@ class Graph:
         return output
 
     def constant(self, values: NDArray[np.generic]) -> str:
-        """The name of a tensor that is part of the model."""
+        """Adds a constant tensor; returns its name."""
         name = f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(values, name))
         return name
@@ -59,7 +59,7 @@ class Graph:
         values: NDArray[np.float64],
         default: float,
     ) -> str:
-        """Each number's value, and `default` for what is not exactly a key. NaN can be a key."""
+        """Maps exact keys to values, and any other number to `default`. NaN can be a key."""
         return self.add(
             "LabelEncoder",
             tensor,
@@ -70,7 +70,7 @@ class Graph:
         )
 
     def model(self, minutes: str) -> ModelProto:
-        """The model whose answer is the tensor `minutes`, shape (n, 1), as a vector."""
+        """The model that outputs the tensor `minutes`, shape (n, 1), flattened to a vector."""
         axes = self.constant(np.array([1], dtype=np.int64))
         squeeze = helper.make_node("Squeeze", [minutes, axes], [OUTPUT])
         rides = "rides"
@@ -90,7 +90,7 @@ class Graph:
 
 
 def stamp(model: ModelProto, facts: Mapping[str, str]) -> bytes:
-    """The file of a model with `facts` as its metadata; the same bytes for the same model."""
+    """The model file with `facts` as its metadata; reproducible."""
     stamped = ModelProto()
     stamped.CopyFrom(model)
     helper.set_model_props(stamped, dict(facts))

@@ -1,7 +1,7 @@
-"""A compiled model and its source in, by how much they differ over many rides out.
+"""Parity check: by how much a compiled model differs from its source over many rides.
 
-The compiled one runs as the function runs it. Each ride is scored in batches of 1,000 and of 100,
-and some alone: batches are sorted, and ONNX Runtime takes other paths for other sizes.
+The compiled model runs as in the function. Rides are scored in batches of 1,000 and of 100, and
+some one by one: batches are sorted, and ONNX Runtime takes other code paths for other sizes.
 """
 
 import warnings
@@ -24,22 +24,23 @@ Floats = NDArray[np.float64]
 
 _BATCHES: Final = (1_000, 100)
 _ALONE: Final = 300
-"""Rides of each part that are scored one by one as well."""
+"""Rides of each part that are also scored one by one."""
 _MILLION_MINUTES: Final = 1e6
-"""From here on, which no ride comes near, a difference is taken as a share of a million minutes:
-the spacing of doubles grows past any bound in minutes."""
+"""Above this, which no ride comes near, differences are relative, per million minutes: the spacing
+of doubles exceeds any absolute bound."""
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Rides of one kind."""
+    """The result for one kind of rides."""
 
     rides: int
     largest_difference_minutes: float
 
 
 class ParityReport(msgspec.Struct, frozen=True):
-    """How far a compiled model is from its source. `refused` is what the source takes no rides
-    with, so that there is nothing to compare; `splits_tried` of the trees' `splits` were."""
+    """Differences between a compiled model and its source. `refused`: inputs that the source
+    rejects, so that there is nothing to compare. `splits_tried` of the trees' `splits` were tested.
+    """
 
     rides: int
     largest_difference_minutes: float
@@ -50,20 +51,20 @@ class ParityReport(msgspec.Struct, frozen=True):
 
     @property
     def parity(self) -> Parity:
-        """What the compiled file says of itself."""
+        """The parity stated in the compiled file."""
         return Parity(self.rides, self.largest_difference_minutes)
 
 
 def check(
     content: bytes, estimator: BaseEstimator, feature_names: Sequence[str] | None
 ) -> ParityReport:
-    """Raises `NotCompilable` where they differ by `PARITY_MINUTES` or more on any ride."""
+    """Raises `NotCompilable` if any ride differs by `PARITY_MINUTES` or more."""
     compiled = _opened(content)
     converted = convert(estimator, feature_names)
     groups: dict[str, Group] = {}
     refused: list[str] = []
     splits_tried = 0
-    # Threads that wait for each other on a busy machine take five times as long as one alone.
+    # One thread: on a busy machine, threads waiting for each other take five times as long.
     with threadpool_limits(limits=1):
         for part in asked(converted, as_dicts=feature_names is None):
             expected = _expected(estimator, part, feature_names)
@@ -100,9 +101,9 @@ def _joined(before: Group | None, rides: int, difference: float) -> Group:
 
 
 def _expected(estimator: BaseEstimator, part: Asked, names: Sequence[str] | None) -> Floats | None:
-    """The source's minutes, or None where it refuses such rides, as it may."""
+    """The source's minutes, or None if it rejects these rides and may do so."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of numbers too large, which are asked for on purpose
+        warnings.simplefilter("ignore")  # overflows, which are provoked on purpose
         try:
             minutes = np.asarray(estimator.predict(_taken(estimator, part, names)))
         except ValueError as error:
@@ -117,8 +118,8 @@ def _expected(estimator: BaseEstimator, part: Asked, names: Sequence[str] | None
 def _taken(estimator: BaseEstimator, part: Asked, names: Sequence[str] | None) -> object:
     if part.dicts is not None:
         return part.dicts
-    if hasattr(estimator, "feature_names_in_"):  # it was fitted on a frame
-        import pandas as pd  # noqa: PLC0415 - the training's own models are fitted on matrices
+    if hasattr(estimator, "feature_names_in_"):  # fitted on a data frame
+        import pandas as pd  # noqa: PLC0415 - the project's own models are fitted on matrices
 
         return pd.DataFrame(part.matrix, columns=list(names or ()))
     return part.matrix
@@ -151,7 +152,7 @@ def _in_batches(compiled: CompiledModel, matrix: Floats, size: int) -> Floats:
 
 
 def _differences(expected: Floats, actual: Floats) -> Floats:
-    """In minutes, and infinite where only one of the two is a number."""
+    """In minutes; infinite if only one of the two is NaN."""
     with np.errstate(all="ignore"):
         unit = np.maximum(1.0, np.abs(expected) / _MILLION_MINUTES)
         differences = np.abs(expected - actual) / unit

@@ -1,7 +1,7 @@
-"""A converted model in, rides out on which its graph and its source could differ.
+"""Rides on which a compiled model could differ from its source.
 
-Drawn with a fixed seed: what a city rides, every pair of zones, the edges of what is scored, both
-sides of every split of every tree, and values that are missing or that no ride has.
+Drawn with a fixed seed: typical city rides, all zone pairs, the limits of valid rides, both sides
+of every split of every tree, and missing or impossible values.
 """
 
 import itertools
@@ -25,9 +25,9 @@ _SEED: Final = 20_230_201
 _FIRST_HOUR: Final = datetime(2023, 1, 2)  # noqa: DTZ001 - New York's local time, a Monday
 _WEEK_HOURS: Final = 24 * 7
 _MOST_SPLIT_RIDES: Final = 40_000
-"""A forest can have a million splits: then some of them are drawn."""
+"""A forest can have a million splits: then a sample is drawn."""
 _LARGEST: Final = float(np.finfo(np.float32).max)
-"""Trees refuse larger ones. A threshold may be infinite: then only missing values pass it."""
+"""Trees reject larger values. A threshold may be infinite: only missing values pass it."""
 _ODD: Final = (-1.0, -0.0, 0.5, 1.5, 130_205.5, 2.0**53, 1e18, -1e18)
 _BEYOND: Final = (1e300, -1e300, np.inf, -np.inf)
 
@@ -36,8 +36,8 @@ _BEYOND: Final = (1e300, -1e300, np.inf, -np.inf)
 class Asked:
     """Rides of one group, shape (n, k), and as dicts for a source that takes those.
 
-    `refusable`: what is odd about them, where a source may say that it takes no such rides.
-    `splits`: at how many splits of trees they lie.
+    `refusable`: what is odd about them, if the source may reject them. `splits`: the number of tree
+    splits that they lie on.
     """
 
     group: str
@@ -48,7 +48,7 @@ class Asked:
 
 
 def asked(converted: Converted, *, as_dicts: bool) -> Iterator[Asked]:
-    """All rides to compare on, group by group."""
+    """All rides to compare, group by group."""
     rng = np.random.default_rng(_SEED)
     ridden = _of_rides("ridden", converted, synthetic(RIDDEN, _SEED).rides(), as_dicts=as_dicts)
     yield ridden
@@ -60,7 +60,7 @@ def asked(converted: Converted, *, as_dicts: bool) -> Iterator[Asked]:
         if not as_dicts:
             yield _beside_categories(ridden, index, keys)
     for index, name in enumerate(converted.features):
-        if name == "trip_distance" or not as_dicts:  # a pair of zones in text is always one
+        if name == "trip_distance" or not as_dicts:  # a zone pair as text is always valid
             yield from _odd_values(ridden, index, name)
 
 
@@ -70,7 +70,7 @@ def _of_rides(group: str, converted: Converted, rides: Sequence[Ride], *, as_dic
 
 
 def _all_pairs(rng: np.random.Generator) -> list[Ride]:
-    """One ride for each pair, and for the numbers beside the zones."""
+    """One ride for each zone pair, including the numbers just outside the range of zones."""
     zones = range(FIRST_ZONE - 1, LAST_ZONE + 2)
     pairs = list(itertools.product(zones, zones))
     miles = rng.lognormal(1.0, 1.0, size=len(pairs)).round(2).tolist()
@@ -92,7 +92,7 @@ def _edges() -> list[Ride]:
 
 
 def _beside_categories(ridden: Asked, index: int, keys: Floats) -> Asked:
-    """Numbers next to a category are none."""
+    """Numbers adjacent to a category are not categories."""
     values = np.concatenate([keys, np.nextafter(keys, -np.inf), np.nextafter(keys, np.inf)])
     rows = _rows(ridden.matrix, len(values))
     rows[:, index] = values
@@ -111,15 +111,15 @@ def _odd_values(ridden: Asked, index: int, name: str) -> Iterator[Asked]:
 
 
 def _rows(matrix: Floats, count: int) -> Floats:
-    """The first `count` rows, again from the start where there are fewer."""
+    """The first `count` rows, repeated if there are fewer."""
     return matrix[np.arange(count) % len(matrix)].copy()
 
 
-# Both sides of every split: the ride is led to it through the tree, then set on its threshold.
+# Both sides of every split: a ride is steered to it through the tree, then set on its threshold.
 
 
 def _drawn(ensemble: Ensemble) -> list[tuple[Tree, int]]:
-    """The splits to try: all, or as many as there is time for, drawn over all trees."""
+    """The splits to test: all, or a sample across all trees if there are too many."""
     every = [(tree, node) for tree in ensemble.trees for node in tree.splits.tolist()]
     most = _MOST_SPLIT_RIDES // (12 if ensemble.single else 3)
     if len(every) <= most:
@@ -157,7 +157,7 @@ def _at_splits(
 
 
 def _parents(tree: Tree) -> dict[int, tuple[int, bool]]:
-    """Node ▸ the split above it, and whether it lies on that one's true side."""
+    """Each node's parent split, and whether it is on the true branch."""
     nodes = tree.splits.tolist()
     return {int(tree.true[node]): (node, True) for node in nodes} | {
         int(tree.false[node]): (node, False) for node in nodes
@@ -180,7 +180,7 @@ def _step(tree: Tree, node: int, *, true: bool) -> Step:
 def _led(
     ensemble: Ensemble, tree: Tree, way: Sequence[tuple[int, bool]], start: Floats
 ) -> Floats | None:
-    """A ride that comes by the way, as like `start` as can be; None where none does."""
+    """The ride closest to `start` that takes this path; None if none can."""
     steps: dict[int, list[Step]] = {}
     for node, true in way:
         steps.setdefault(int(tree.column[node]), []).append(_step(tree, node, true=true))

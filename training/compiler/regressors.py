@@ -1,7 +1,7 @@
 # ruff: noqa: SLF001 - scikit-learn's histogram boosting keeps its trees in private attributes
-"""A fitted scikit-learn regressor in, the operators that turn a matrix into its minutes out.
+"""Converts fitted scikit-learn regressors to ONNX operators that compute minutes from a matrix.
 
-A closed set of types, by exact class: a subclass may compute something else.
+A closed set of exact classes: a subclass may compute something else.
 """
 
 from collections import Counter
@@ -39,13 +39,13 @@ from training.compiler.transformers import (
 from training.compiler.trees import Tree, add_trees, histogram_tree, plain_tree
 
 _WORTH_SORTING: Final = 50
-"""Trees from which on sorting a batch saves more than it costs: a quarter to a half for 1,000
+"""Number of trees from which sorting a batch pays off: it saves a quarter to a half for 1,000
 rides, and nothing yet for 100."""
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Trees, and what they split on. `single`: they round it to single precision first."""
+    """Trees and the columns that they split on. `single`: they first round to single precision."""
 
     trees: tuple[Tree, ...]
     columns: tuple[Column, ...]
@@ -53,9 +53,9 @@ class Ensemble:
 
     @property
     def most_split(self) -> tuple[int, ...]:
-        """The two features that most splits are on, or none where sorting rides does not pay.
+        """The two features with the most splits, or none if sorting rides does not pay off.
 
-        No categories: sorted by them, rides are not sorted by the numbers that the trees see.
+        Excludes categories: their order is not that of the codes that the trees see.
         """
         if len(self.trees) < _WORTH_SORTING:
             return ()
@@ -67,7 +67,7 @@ class Ensemble:
 
 @dataclass(frozen=True)
 class Minutes:
-    """What a regressor gives, shape (n, 1)."""
+    """A regressor's output, shape (n, 1)."""
 
     tensor: str
     ensemble: Ensemble | None = None
@@ -110,7 +110,7 @@ def plus(graph: Graph, tensor: str, number: float) -> str:
 
 
 def _constant_part(initial: BaseEstimator | str, model: BaseEstimator) -> float:
-    """What gradient boosting starts from."""
+    """The initial value of gradient boosting."""
     if isinstance(initial, str):  # "zero"
         return 0.0
     if type(initial) is not DummyRegressor:
@@ -142,7 +142,7 @@ def _plain_trees(
     if getattr(model, "n_outputs_", 1) != 1:
         raise NotCompilable(f"{name_of(model)} gives {model.n_outputs_} numbers a ride, not one")
     trees = tuple(plain_tree(member.tree_, weight) for member in members)
-    # Values are rounded to single precision, as scikit-learn's trees do; thresholds are not.
+    # scikit-learn's trees round values to single precision, but not thresholds.
     single = graph.add("Cast", taken.tensor, to=TensorProto.FLOAT)
     tensor = graph.add("Cast", single, to=TensorProto.DOUBLE)
     return Minutes(add_trees(graph, tensor, trees), Ensemble(trees, taken.columns, single=True))
@@ -161,7 +161,7 @@ def _histogram_boosting(graph: Graph, model: BaseEstimator, taken: Matrix) -> Mi
 
 
 def _categories_first(graph: Graph, model: BaseEstimator, taken: Matrix) -> Matrix:
-    """What its trees split on: categorical columns as positions among categories, then others."""
+    """The columns that its trees split on: category positions first, then numeric columns."""
     if model._preprocessor is None:
         return taken
     categorical = np.flatnonzero(model.is_categorical_).tolist()
@@ -175,7 +175,7 @@ def _categories_first(graph: Graph, model: BaseEstimator, taken: Matrix) -> Matr
 
 
 def _positions(categories: NDArray[np.generic]) -> Table:
-    """Missing and unseen categories have none."""
+    """Missing and unseen categories have no position."""
     keys = numbers(categories)
     keys = keys[~np.isnan(keys)]
     return keys, np.arange(len(keys), dtype=np.float64), np.nan

@@ -1,6 +1,6 @@
-"""A fitted scikit-learn transformer in, the operators that turn a matrix into the same matrix out.
+"""Converts fitted scikit-learn transformers to equivalent ONNX operators on a matrix.
 
-A closed set of types, by exact class: a subclass may compute something else.
+A closed set of exact classes: a subclass may compute something else.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,12 +19,12 @@ from training.compiler.columns import Column, Encoded, Scaled
 from training.compiler.graph import Graph, NotCompilable
 
 Table = tuple[NDArray[np.float64], NDArray[np.float64], float]
-"""Categories, the number that stands for each, and the one for all that is no category."""
+"""Categories, their codes, and the default for anything else."""
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """A matrix of doubles, shape (n, len(columns)), and what each of its columns is."""
+    """A matrix of doubles, shape (n, len(columns)), and the origin of each column."""
 
     tensor: str
     columns: tuple[Column, ...]
@@ -39,7 +39,7 @@ def transformed(graph: Graph, transformer: BaseEstimator, taken: Matrix) -> Matr
 
 
 def thawed(estimator: BaseEstimator) -> BaseEstimator:
-    """What a FrozenEstimator holds: it computes the same, and differs only in being fitted."""
+    """Unwraps a FrozenEstimator, which computes the same as the estimator it holds."""
     while type(estimator) is FrozenEstimator:
         estimator = estimator.estimator
     return estimator
@@ -50,7 +50,7 @@ def name_of(estimator: BaseEstimator) -> str:
 
 
 def steps_of(pipeline: BaseEstimator) -> list[BaseEstimator]:
-    """The steps that do something."""
+    """A pipeline's steps other than passthrough."""
     return [step for _, step in pipeline.steps if step not in {None, "passthrough"}]
 
 
@@ -75,7 +75,7 @@ def _column_transformer(graph: Graph, transformer: BaseEstimator, taken: Matrix)
 
 
 def _chosen(columns: object, width: int, names: Sequence[str]) -> list[int]:
-    """The positions that a ColumnTransformer's columns mean: names, numbers, a mask or a slice."""
+    """Positions of a ColumnTransformer's columns, given as names, numbers, a mask or a slice."""
     if isinstance(columns, slice):
         return list(range(width)[_slice_of(columns, names)])
     chosen = np.atleast_1d(np.asarray(columns))
@@ -86,7 +86,7 @@ def _chosen(columns: object, width: int, names: Sequence[str]) -> list[int]:
 
 
 def _slice_of(columns: slice, names: Sequence[str]) -> slice:
-    """A slice of names takes its last one in, as pandas' slices of labels do."""
+    """A slice of names includes its end, as pandas' label slices do."""
     start, stop = columns.start, columns.stop
     if isinstance(start, str):
         start = names.index(start)
@@ -112,7 +112,7 @@ def side_by_side(graph: Graph, parts: Sequence[Matrix]) -> Matrix:
 def _function(_: Graph, transformer: BaseEstimator, taken: Matrix) -> Matrix:
     if transformer.func is not None:
         raise NotCompilable("a FunctionTransformer runs Python, which has no ONNX graph")
-    return taken  # what "passthrough" becomes when a ColumnTransformer is fitted
+    return taken  # "passthrough" after fitting a ColumnTransformer
 
 
 def _standard_scaler(graph: Graph, scaler: BaseEstimator, taken: Matrix) -> Matrix:
@@ -141,7 +141,7 @@ def _target_encoder(graph: Graph, encoder: BaseEstimator, taken: Matrix) -> Matr
 
 
 def encoded(graph: Graph, taken: Matrix, tables: Sequence[Table]) -> Matrix:
-    """Each column by its own table."""
+    """Encodes each column with its own table."""
     parts = []
     for index, (keys, codes, default) in enumerate(tables):
         column = taken.columns[index]

@@ -1,7 +1,7 @@
-"""scikit-learn's trees in, one TreeEnsemble operator out.
+"""Converts scikit-learn's trees to a single TreeEnsemble operator.
 
-A split sends a ride to its true side where the value is at most the threshold, or, of a category,
-is a member of the split's set; a missing value goes where the split says.
+A split takes its true branch if the value is at most the threshold or, for a category, in the
+split's set; a missing value goes where the split says.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _SUM: Final = 1
 """Codes of https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html"""
 _LEAF: Final = -1
 _BITS: Final = 32
-"""Of each word of the sets in which histogram boosting keeps the categories of a split."""
+"""Bits per word of the bitsets in which histogram boosting stores a split's categories."""
 
 Indices = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Tree:
-    """The m nodes of one tree, each array of shape (m,). A leaf has no true side: it is -1."""
+    """The m nodes of one tree, each array of shape (m,). In leaves, `true` is -1."""
 
     true: Indices
     false: Indices
@@ -39,16 +39,16 @@ class Tree:
     missing_is_true: Indices
     value: Floats
     members: dict[int, tuple[int, ...]]
-    """Node ▸ the categories that go to its true side, where it splits by category."""
+    """Categories that take the true branch, by node, for splits on a category."""
 
     @property
     def splits(self) -> Indices:
-        """The nodes that are no leaves."""
+        """The nodes that are not leaves."""
         return np.flatnonzero(self.true != _LEAF)
 
 
 def plain_tree(tree: _tree.Tree, weight: float) -> Tree:
-    """The tree of a decision tree, a forest or gradient boosting: a scikit-learn `Tree`."""
+    """Converts a scikit-learn `Tree`: of a decision tree, a forest or gradient boosting."""
     return _rooted(
         Tree(
             true=tree.children_left.astype(np.int64),
@@ -63,7 +63,7 @@ def plain_tree(tree: _tree.Tree, weight: float) -> Tree:
 
 
 def histogram_tree(predictor: TreePredictor) -> Tree:
-    """The tree of histogram boosting: a scikit-learn `TreePredictor`."""
+    """Converts a scikit-learn `TreePredictor`: of histogram boosting."""
     nodes = predictor.nodes
     leaf = nodes["is_leaf"].astype(bool)
     by_category = nodes["is_categorical"].astype(bool) & ~leaf
@@ -76,8 +76,8 @@ def histogram_tree(predictor: TreePredictor) -> Tree:
             true=np.where(leaf, _LEAF, nodes["left"].astype(np.int64)),
             false=np.where(leaf, _LEAF, nodes["right"].astype(np.int64)),
             column=nodes["feature_idx"].astype(np.int64),
-            # The operator takes no empty set, which is one where only missing values go to the true
-            # side: no category is at most -1.
+            # The operator does not accept an empty set, which means that only missing values take
+            # the true branch: use a threshold of -1, as no category is at most that.
             threshold=np.where(by_category, -1.0, nodes["num_threshold"].astype(np.float64)),
             missing_is_true=nodes["missing_go_to_left"].astype(np.int64),
             value=nodes["value"].astype(np.float64),
@@ -96,7 +96,7 @@ def _members(words: NDArray[np.uint32]) -> tuple[int, ...]:
 
 
 def _rooted(tree: Tree) -> Tree:
-    """The operator has no tree of one leaf: such a one becomes a split with the same leaf twice."""
+    """The operator does not support a single leaf: make it a split with the same leaf twice."""
     if len(tree.splits):
         return tree
     return Tree(
@@ -111,7 +111,7 @@ def _rooted(tree: Tree) -> Tree:
 
 
 def add_trees(graph: Graph, tensor: str, trees: Sequence[Tree]) -> str:
-    """The sum of the leaves that each row of a matrix of doubles comes to, shape (n, 1)."""
+    """Sums the leaves that each row of a matrix of doubles reaches, shape (n, 1)."""
     splits = [tree.splits for tree in trees]
     sides = [_sides(trees, side) for side in ("true", "false")]
     roots = np.cumsum([0, *(len(nodes) for nodes in splits)])[:-1]
@@ -149,7 +149,8 @@ def add_trees(graph: Graph, tensor: str, trees: Sequence[Tree]) -> str:
 
 
 def _sides(trees: Sequence[Tree], side: str) -> tuple[Indices, Indices]:
-    """Where each split leads: positions among all splits or all leaves, and which of the two."""
+    """Each split's child on one side: its position among all splits or all leaves, and whether it
+    is a leaf."""
     positions, leafs = [], []
     splits_before = leaves_before = 0
     for tree in trees:
@@ -177,5 +178,5 @@ def _modes(trees: Sequence[Tree]) -> NDArray[np.uint8]:
 
 
 def _sets(by_category: Sequence[Sequence[int]]) -> Floats:
-    """The operator takes all sets in one row, a NaN after each."""
+    """The operator takes all sets in one array, each terminated by NaN."""
     return np.array([code for codes in by_category for code in (*codes, np.nan)], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""How good a model is: trips and predicted minutes in; figures, verdicts and pages out.
+"""Evaluates a model on trips and its predicted minutes: figures, verdicts and pages.
 
-Nothing here reads a file or knows MLflow: what it gives is the caller's to log.
+Nothing here reads a file or depends on MLflow; logging results is up to the caller.
 """

@@ -1,7 +1,7 @@
-"""Rides and their errors in, intervals out: how far a metric could be off by the hours drawn.
+"""Confidence intervals of metrics from a cluster bootstrap over hours.
 
-The rides of one calendar hour share its traffic and weather, so their errors go together, and a
-bootstrap over single rides would give intervals that are too narrow. Whole hours are drawn.
+Rides of one calendar hour share traffic and weather, so their errors are correlated, and a
+bootstrap over single rides would give intervals that are too narrow. Whole hours are resampled.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ Mask = NDArray[np.bool_]
 
 DRAWS: Final = 2_000
 MIN_RIDES: Final = 100
-"""Fewer rides than that are not judged."""
+"""With fewer rides there is no interval."""
 MIN_HOURS: Final = 10
-"""Nor are fewer hours: a handful of clusters says next to nothing of how clusters differ, and one
-alone would give an interval without width."""
+"""Nor with fewer hours: a handful of clusters says next to nothing about the variance between
+clusters, and a single one would give an interval of zero width."""
 _BLOCK: Final = 500
-"""Draws that are in memory at once: 3 MB for a month of hours."""
+"""Draws in memory at once: 3 MB for a month of hours."""
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -33,19 +33,19 @@ class Difference(msgspec.Struct, frozen=True):
     rides: int
     minutes: float
     interval: Interval | None
-    """None where there are too few rides or hours to judge."""
+    """None if there are too few rides or hours."""
 
 
 def intervals(
     trips: Trips, predicted: Minutes, seed: int, draws: int = DRAWS
 ) -> dict[str, Interval]:
-    """Metric name of `Metrics` ▸ its 95 % interval, for RMSE, MAE, bias and the share within 5.
+    """95 % intervals of RMSE, MAE, bias and the share within 5 minutes, by metric name.
 
-    Empty where the trips fall into fewer than `MIN_HOURS` hours. `predicted` is minutes, shape
-    (n,); raises `ValueError` as `metrics.errors` does.
+    Empty if the trips span fewer than `MIN_HOURS` hours. `predicted` is in minutes, shape (n,).
+    Raises `ValueError` as `metrics.errors` does.
 
-    Clusters are drawn whole as in Field and Welsh, Bootstrapping clustered data, Journal of the
-    Royal Statistical Society B 69 (2007); `interval.around` says what is made of the draws.
+    Clusters are resampled as in Field and Welsh, Bootstrapping clustered data, Journal of the Royal
+    Statistical Society B 69 (2007); see `interval.around` for the interval.
     """
     error = errors(trips.duration_minutes, predicted)
     absolute = np.abs(error)
@@ -65,7 +65,7 @@ def intervals(
 def rmse_intervals(
     trips: Trips, predicted: Minutes, masks: Sequence[Mask], seed: int
 ) -> list[Interval | None]:
-    """The 95 % interval of the RMSE of each mask's rides; None where they cannot be judged."""
+    """95 % interval of the RMSE on each mask's rides; None if there are too few."""
     squared = errors(trips.duration_minutes, predicted) ** 2
     hour = hour_index(trips)
     sums = [_by_hour(hour, column, mask) for mask in masks for column in (None, squared)]
@@ -90,10 +90,10 @@ def paired(
     confidence: float,
     seed: int,
 ) -> list[Difference]:
-    """The difference in RMSE on the rides of each mask, both models on the same drawn hours.
+    """Difference in RMSE on each mask's rides, with both models on the same resampled hours.
 
-    What makes an hour hard makes it hard for both, so that the difference is known far better than
-    either RMSE. `confidence` is that of each interval, two-sided. Raises `ValueError` as
+    Hours that are hard for one model are hard for both, so the difference is far more precise than
+    either RMSE. `confidence` is that of each two-sided interval. Raises `ValueError` as
     `metrics.errors` does, and for a mask without rides.
     """
     squared = [
@@ -125,25 +125,25 @@ def paired(
 
 
 def hour_index(trips: Trips) -> NDArray[np.int64]:
-    """The number of each ride's calendar hour, shape (n,): 0 to hours - 1, without gaps."""
+    """Index of each ride's calendar hour, shape (n,): 0 to hours - 1, without gaps."""
     _, index = np.unique(trips.pickup.astype("datetime64[h]"), return_inverse=True)
     return index.astype(np.int64)
 
 
 def hours_of(hour: NDArray[np.int64], mask: Mask) -> int:
-    """How many hours the rides of a mask fall into."""
+    """Number of hours with rides of the mask."""
     return int(np.count_nonzero(np.bincount(hour[mask])))
 
 
 def can_be_judged(hour: NDArray[np.int64], mask: Mask) -> bool:
-    """Whether the rides of a mask are enough, and spread over enough hours, for an interval."""
+    """Whether the mask has enough rides, in enough hours, for an interval."""
     return int(np.count_nonzero(mask)) >= MIN_RIDES and hours_of(hour, mask) >= MIN_HOURS
 
 
 def _by_hour(
     hour: NDArray[np.int64], column: Minutes | None, mask: Mask | None = None
 ) -> NDArray[np.float64]:
-    """The sum of a column in each hour, or the number of rides; shape (hours,)."""
+    """Sum of a column per hour, or the number of rides; shape (hours,)."""
     hours = int(hour.max()) + 1
     if mask is not None:
         hour, column = hour[mask], None if column is None else column[mask]
@@ -151,9 +151,10 @@ def _by_hour(
 
 
 def _resampled(sums: NDArray[np.float64], draws: int, seed: int) -> NDArray[np.float64]:
-    """Sums over drawn hours, shape (draws, columns), from sums in each, shape (hours, columns).
+    """Sums over resampled hours, shape (draws, columns), from sums per hour, shape (hours,
+    columns).
 
-    A metric of sums needs no ride a second time: only how often each hour was drawn.
+    Metrics are functions of sums, so only the count of each hour is needed, not the rides.
     """
     rng = np.random.default_rng(seed)
     blocks = [min(_BLOCK, draws - first) for first in range(0, draws, _BLOCK)]
@@ -161,31 +162,31 @@ def _resampled(sums: NDArray[np.float64], draws: int, seed: int) -> NDArray[np.f
 
 
 def _counts(rng: np.random.Generator, draws: int, hours: int) -> NDArray[np.float64]:
-    """How often each hour was drawn, as many times as there are hours; shape (draws, hours)."""
-    # Multinomial counts. For a month of hours numpy's own multinomial takes five times as long.
+    """How often each hour is drawn, in as many draws as there are hours; shape (draws, hours)."""
+    # Multinomial counts. For a month of hours numpy's own multinomial is five times slower.
     places = rng.integers(hours, size=(draws, hours)) + np.arange(draws)[:, None] * hours
     counts = np.bincount(places.ravel(), minlength=draws * hours)
     return counts.reshape(draws, hours).astype(np.float64)
 
 
 def _metrics(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """RMSE and means, of columns (rides, squares, others); shape (draws, columns - 1)."""
+    """RMSE and means from columns (rides, squares, others); shape (draws, columns - 1)."""
     means = sums[:, 1:] / sums[:, :1]
     return np.column_stack([np.sqrt(means[:, 0]), means[:, 1:]])
 
 
 def _differences(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of columns (rides, champion's, challenger's squares) for each mask; shape (draws, masks)."""
+    """From columns (rides, champion's, challenger's squares) per mask; shape (draws, masks)."""
     rides, champion, challenger = sums[:, ::3], sums[:, 1::3], sums[:, 2::3]
     return _rmse(champion, rides) - _rmse(challenger, rides)
 
 
 def _roots(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """RMSE, of columns (rides, squares) for each mask; shape (draws, masks)."""
+    """RMSE from columns (rides, squares) per mask; shape (draws, masks)."""
     return _rmse(sums[:, 1::2], sums[:, ::2])
 
 
 def _rmse(squares: NDArray[np.float64], rides: NDArray[np.float64]) -> NDArray[np.float64]:
-    """NaN where a draw holds none of a mask's hours."""
+    """NaN if a draw has none of a mask's hours."""
     with np.errstate(invalid="ignore"):
         return np.asarray(np.sqrt(squares / rides), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""All that is known of a model in, its card out: Markdown for those who use or judge the model.
+"""Renders a model card in Markdown, for those who use or assess the model.
 
 The sections follow Mitchell et al., Model Cards for Model Reporting (FAT* 2019).
 """
@@ -20,11 +20,11 @@ from training.evaluation.interval import Interval
 
 _WEAKEST: Final = 5
 _OUTSIDE: Final = frozenset({"Unknown", "EWR", "N/A"})
-"""Names of the zone table that are none of the city's five boroughs."""
+"""Borough names in the zone table that are not among the city's five boroughs."""
 
 
 class CardFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a card says that no evaluation knows, and the evaluation."""
+    """The contents of a card: the evaluation, and facts beyond it."""
 
     name: str
     version: str
@@ -34,20 +34,20 @@ class CardFacts(msgspec.Struct, frozen=True, kw_only=True):
     training: Data
     training_rides: int
     rules: list[str]
-    """Sentences: what holds of the rides that were kept."""
+    """Sentences: what holds for all rides kept."""
     hyperparameters: dict[str, str | int | float | bool | None]
     features: list[str]
     evaluation: Evaluation
     importance: Importance | None = None
     verdict: Verdict | None = None
-    """Against the model that served when this one was made; None where there was none."""
+    """Against the champion at the time; None if there was none."""
     checks: list[str] = []
-    """Sentences: what was tried on the model before it was registered."""
+    """Sentences: how the model was tested before registration."""
 
 
 def card(facts: CardFacts) -> str:
-    """The card, in Markdown."""
-    environment = jinja2.Environment(  # noqa: S701 - Markdown; `cell` guards what is not ours
+    """The card in Markdown."""
+    environment = jinja2.Environment(  # noqa: S701 - Markdown; `cell` escapes foreign text
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -72,7 +72,7 @@ def card(facts: CardFacts) -> str:
 
 
 class _Fairness(msgspec.Struct, frozen=True):
-    """Of the boroughs with enough rides: that of the lowest RMSE and that of the highest."""
+    """The boroughs with the lowest and the highest RMSE among those with enough rides."""
 
     best: SliceMetrics
     worst: SliceMetrics
@@ -83,7 +83,7 @@ class _Fairness(msgspec.Struct, frozen=True):
 
 
 def _fairness(boroughs: Sequence[SliceMetrics]) -> _Fairness | None:
-    """None where fewer than two of the city's boroughs have enough rides, or the best no error."""
+    """None if fewer than two of the city's boroughs have enough rides, or the best has no error."""
     ranked = sorted(
         (
             part
@@ -103,7 +103,7 @@ def _worst(parts: Sequence[SliceMetrics], metric: str) -> list[SliceMetrics]:
 
 
 def _cell(value: object) -> str:
-    """Text that stays in its cell of a table, and is not read as HTML."""
+    """Text escaped for a table cell, without HTML."""
     text = " ".join(str(value).split())
     return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
 

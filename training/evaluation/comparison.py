@@ -1,4 +1,4 @@
-"""The rule of promotion: two models' minutes for the same rides in, a verdict with reasons out."""
+"""The promotion rule: compares two models on the same rides, and gives a verdict with reasons."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -21,11 +21,11 @@ from training.evaluation.slices import Slice, slices
 from trips.columns import Trips
 
 _NAMED: Final = 5
-"""Slices that get a sentence of their own."""
+"""Worse slices that get a sentence of their own."""
 
 
 class WorseSlice(msgspec.Struct, frozen=True):
-    """Rides on which the challenger is worse than the champion, beyond the noise."""
+    """Rides on which the challenger is significantly worse than the champion."""
 
     dimension: str
     value: str
@@ -36,20 +36,20 @@ class WorseSlice(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """Whether a challenger may take the champion's place. It may where `reasons` is empty."""
+    """Whether a challenger may be promoted: only if `reasons` is empty."""
 
     better: bool
-    """The whole interval of the difference lies above the margin."""
+    """The whole interval of the difference is above the margin."""
     rides: int
     difference_minutes: float
     """RMSE of the champion minus the challenger's: above 0, the challenger is better."""
     margin_minutes: float
     interval: Interval | None
-    """None where the rides are too few or fall into too few hours."""
+    """None if there are too few rides or hours."""
     slices_judged: int
     slices_worse: list[WorseSlice]
     reasons: list[str]
-    """Sentences for a person: why the challenger may not be promoted."""
+    """Sentences on why the challenger may not be promoted."""
 
 
 def compare(
@@ -60,11 +60,10 @@ def compare(
     seed: int,
     margin_minutes: float = 0.0,
 ) -> Verdict:
-    """Judges the challenger on n rides; minutes and `seen` are of shape (n,).
+    """Compares the challenger with the champion on n rides; minutes and `seen` have shape (n,).
 
-    It may be promoted where it is better by more than `margin_minutes` over all rides, and on no
-    slice worse. Raises `ValueError` for shapes that differ, values that are not finite and no
-    rides.
+    It may be promoted if it is better by more than `margin_minutes` over all rides, and worse on no
+    slice. Raises `ValueError` if shapes differ, values are not finite or there are no rides.
     """
     [overall] = paired(
         trips,
@@ -103,15 +102,15 @@ def compare(
 
 
 def _corrected(count: int) -> float:
-    """The confidence for each of `count` slices."""
-    # Bonferroni: of 40 slices judged at 95 % each, one or two of an equal model would look worse by
-    # chance. With the 5 % shared out evenly, the chance that any does stays below 5 %, however the
+    """The confidence level for each of `count` slices."""
+    # Bonferroni: of 40 slices at 95 % each, one or two would look worse by chance for an equal
+    # model. With the 5 % divided among them, the chance that any does stays below 5 %, however the
     # slices overlap.
     return 1 - (1 - CONFIDENCE) / max(count, 1)
 
 
 def _worse(judged: Sequence[Slice], differences: Sequence[Difference]) -> list[WorseSlice]:
-    """From the worst on."""
+    """Worst first."""
     worse = [
         WorseSlice(part.dimension, part.value, found.rides, found.minutes, found.interval)
         for part, found in zip(judged, differences, strict=True)

@@ -1,4 +1,4 @@
-"""One model's minutes for the rides of the validation data in, all its numbers out."""
+"""Evaluates a model's predictions on the validation data."""
 
 import msgspec
 
@@ -11,41 +11,41 @@ from trips.columns import Trips
 
 
 class Data(msgspec.Struct, frozen=True):
-    """Which rides: a name for people, and a digest that tells whether they are the same."""
+    """Identifies a data set: a name for people, and a digest to compare by."""
 
     name: str
     sha256: str
 
 
 class SliceMetrics(msgspec.Struct, frozen=True):
-    """The metrics of the rides that have one value in one dimension."""
+    """The metrics of one slice: the rides with one value in one dimension."""
 
     dimension: str
     value: str
     metrics: Metrics
     rmse_interval: Interval | None
-    """None where the rides are too few or fall into too few hours."""
+    """None if there are too few rides or hours."""
 
 
 class Evaluation(msgspec.Struct, frozen=True):
-    """How a model does on the validation data."""
+    """A model's results on the validation data."""
 
     data: Data
     metrics: Metrics
     intervals: dict[str, Interval]
-    """Name of a metric ▸ its 95 % interval; empty where the rides fall into too few hours."""
+    """95 % interval by metric name; empty if the rides span too few hours."""
     slices: list[SliceMetrics]
 
     def along(self, dimension: str) -> list[SliceMetrics]:
-        """The slices of one dimension, in its order."""
+        """The slices of one dimension, in order."""
         return [part for part in self.slices if part.dimension == dimension]
 
 
 def evaluate(trips: Trips, predicted: Minutes, seen: Mask, data: Data, seed: int) -> Evaluation:
-    """Measures n predictions, minutes of shape (n,), against what the trips took.
+    """Evaluates n predictions in minutes, shape (n,), against the trips' durations.
 
-    `seen` tells which rides' pair of zones was in the training data, shape (n,). Raises
-    `ValueError` for shapes that differ, values that are not finite and no rides.
+    `seen`: which rides' zone pairs occur in the training data, shape (n,). Raises `ValueError` if
+    shapes differ, values are not finite or there are no rides.
     """
     parts = slices(trips, seen)
     rmse = bootstrap.rmse_intervals(trips, predicted, [part.mask for part in parts], seed)

@@ -1,7 +1,7 @@
-"""A model and rides in, what each feature is worth to it out: permutation importance.
+"""Permutation importance of each feature of a model.
 
-The method is that of Breiman, Random Forests, Machine Learning 45 (2001), measured on rides that
-the model did not learn from: how far the RMSE rises when a column is shuffled among the rides.
+As in Breiman, Random Forests, Machine Learning 45 (2001), measured on rides that the model was not
+trained on: the increase in RMSE when a column is shuffled among the rides.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,18 +20,18 @@ _REPEATS: Final = 3
 
 
 class Increase(msgspec.Struct, frozen=True):
-    """By how many minutes the RMSE rises, over the repeats."""
+    """Increase in RMSE in minutes, over the repeats."""
 
     mean_minutes: float
     std_minutes: float
 
 
 class Importance(msgspec.Struct, frozen=True):
-    """Name ▸ increase, the largest first."""
+    """Increase by feature name, largest first."""
 
     features: dict[str, Increase]
     groups: dict[str, Increase]
-    """By what a ride carries, all of a group's features shuffled as one."""
+    """By ride attribute: all features of a group are shuffled together."""
 
 
 def importance(
@@ -44,11 +44,11 @@ def importance(
 ) -> Importance:
     """Importance of the features `names` of `matrix`, shape (n, features), and of groups of them.
 
-    It is measured on at most 5,000 rides, three times. Features that follow from the same input
-    are correlated: with PULocationID shuffled, a model still has the zone in PU_DO, so each looks
-    less important than the zones are, and the shuffled rides are none that could be. A group's
-    features are shuffled by one permutation, which keeps them consistent; it is what to read.
-    Raises `ValueError` where a group names a feature that is not in `names`.
+    Measured on at most 5,000 rides, with three repeats. Features derived from the same input are
+    correlated: with PULocationID shuffled, a model still has the zone in PU_DO, so each looks less
+    important than the zones are, and the shuffled rides are impossible ones. A group's features are
+    shuffled by the same permutation, which keeps them consistent; prefer these values. Raises
+    `ValueError` if a group names a feature that is not in `names`.
     """
     # scikit-learn's permutation_importance takes an estimator and shuffles one column at a time.
     columns = {name: [place] for place, name in enumerate(names)}

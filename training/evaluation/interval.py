@@ -1,4 +1,4 @@
-"""A value and how it varied over draws in, the interval that it lies in out."""
+"""Confidence interval of a value from its bootstrap draws."""
 
 from statistics import NormalDist
 from typing import Final
@@ -11,7 +11,7 @@ CONFIDENCE: Final = 0.95
 
 
 class Interval(msgspec.Struct, frozen=True):
-    """Where a value lies with this confidence, two-sided; in the value's own unit."""
+    """A two-sided confidence interval, in the value's own unit."""
 
     low: float
     high: float
@@ -23,21 +23,21 @@ def around(
 ) -> Interval:
     """The value plus and minus its bootstrap standard error times a quantile of Student's t.
 
-    This is the standard interval of Efron and Tibshirani, An Introduction to the Bootstrap (1993),
-    chapter 12, with one degree of freedom fewer than clusters as Cameron, Gelbach and Miller have
-    it in Bootstrap-Based Improvements for Inference with Clustered Errors, The Review of Economics
-    and Statistics 90 (2008). NaN among `drawn`, shape (draws,), is left out.
+    The standard interval of Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter
+    12, with one degree of freedom fewer than clusters as in Cameron, Gelbach and Miller,
+    Bootstrap-Based Improvements for Inference with Clustered Errors, The Review of Economics and
+    Statistics 90 (2008). NaN among `drawn`, shape (draws,), is ignored.
     """
-    # Not the percentiles of the draws: with some 28 days of one hour they are too narrow, and at
-    # 99.9 % they hang on a handful of draws.
+    # Not percentiles of the draws: with the 28 or so days of one hour they are too narrow, and at
+    # 99.9 % they depend on a handful of draws.
     reach = student_quantile(confidence, clusters - 1) * float(np.nanstd(drawn, ddof=1))
     return Interval(value - reach, value + reach, confidence)
 
 
 def student_quantile(confidence: float, freedom: int) -> float:
-    """What |t| stays below with this confidence: Abramowitz and Stegun's expansion 26.7.5.
+    """Two-sided quantile of Student's t, by Abramowitz and Stegun's expansion 26.7.5.
 
-    Within 2 % of the exact value from 9 degrees of freedom on, up to a confidence of 99.9 %.
+    Within 2 % of the exact value from 9 degrees of freedom, up to a confidence of 99.9 %.
     """
     x = NormalDist().inv_cdf((1 + confidence) / 2)
     first = (x**3 + x) / 4

@@ -1,4 +1,4 @@
-"""Actual and predicted minutes in, the numbers that describe the error out."""
+"""Error metrics from actual and predicted minutes."""
 
 from typing import Final
 
@@ -9,26 +9,26 @@ from numpy.typing import NDArray
 Minutes = NDArray[np.float64]
 
 CLOSE_MINUTES: Final = 5.0
-"""An error that a rider hardly minds."""
+"""An error that riders hardly mind."""
 
 
 class Metrics(msgspec.Struct, frozen=True):
-    """Of n rides: errors are predicted minus actual, in minutes."""
+    """Metrics of n rides: errors are predicted minus actual, in minutes."""
 
     rides: int
     rmse_minutes: float
     mae_minutes: float
     bias_minutes: float
-    """The mean error: above 0 where rides are promised to take longer than they do."""
+    """The mean error: above 0 if predictions are too long on average."""
     p90_error_minutes: float
     p99_error_minutes: float
     """Quantiles of the absolute error."""
     within_5_minutes: float
-    """The share of rides with an absolute error of 5 minutes or less, 0 to 1."""
+    """Share of rides with an absolute error of at most 5 minutes, 0 to 1."""
 
 
 def measure(actual: Minutes, predicted: Minutes) -> Metrics:
-    """The metrics of n rides, from minutes of shape (n,). Raises `ValueError` as `errors` does."""
+    """The metrics of n rides from minutes of shape (n,). Raises `ValueError` as `errors` does."""
     error = errors(actual, predicted)
     absolute = np.abs(error)
     p90, p99 = np.quantile(absolute, (0.9, 0.99)).tolist()
@@ -46,7 +46,7 @@ def measure(actual: Minutes, predicted: Minutes) -> Metrics:
 def errors(actual: Minutes, predicted: Minutes) -> Minutes:
     """Predicted minus actual, shape (n,).
 
-    Raises `ValueError` where the shapes differ, are not (n,), n is 0, or a value is not finite.
+    Raises `ValueError` if the shapes differ or are not (n,), n is 0, or a value is not finite.
     """
     if actual.shape != predicted.shape or actual.ndim != 1:
         raise ValueError(

@@ -1,6 +1,6 @@
-"""Features and predictions in, their reference distribution out, to tell later whether it drifted.
+"""Reference distribution of features and predictions, for detecting drift later.
 
-A profile is kept as JSON beside the model; values of another time are held against a part of it.
+A profile is stored as JSON with the model; later values are compared with its parts.
 """
 
 from collections.abc import Collection, Sequence
@@ -27,28 +27,28 @@ CATEGORIES: Final = frozenset(
         "weekday",
     }
 )
-"""Features whose numbers are names: a mean or a decile of them says nothing."""
+"""Features whose numbers are categories: means and deciles would be meaningless."""
 _DECILES: Final = np.linspace(0, 1, 11)
 _FEWEST_QUANTITIES: Final = 11
-"""A quantity of fewer distinct values has no deciles: its values are counted one by one."""
+"""Quantities with fewer distinct values have no deciles: each value is counted."""
 _MOST_CATEGORIES: Final = 50
 _LEAST_SHARE: Final = 1e-4
-"""Stands for a share of 0, whose logarithm is infinite."""
+"""Replaces a share of 0, whose logarithm is infinite."""
 
 
 class Deciles(msgspec.Struct, frozen=True, tag="deciles"):
-    """Of a quantity: the share of its values in each bin between two edges."""
+    """Distribution of a quantity: the share of values in each bin between two edges."""
 
     edges: list[float]
-    """11 quantiles, fewer where many values are the same. The outer bins are open: what lies
-    beyond an outer edge counts in the bin beside it."""
+    """11 quantiles, fewer if there are many ties. The outer bins are open: values beyond an outer
+    edge count in the bin next to it."""
     shares: list[float]
-    """One fewer than edges, in the order of the edges; they and `missing` come to 1."""
+    """One fewer than edges, in their order; sums to 1 with `missing`."""
     missing: float
 
 
 class Categories(msgspec.Struct, frozen=True, tag="categories"):
-    """Of names in numbers, or of few numbers: the share of each of the 50 commonest values."""
+    """Distribution of a category, or of few distinct numbers: shares of the 50 commonest."""
 
     values: list[float]
     shares: list[float]
@@ -61,12 +61,12 @@ Part = Deciles | Categories
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """What a model's rides and predictions looked like when it was made."""
+    """Distribution of a model's rides and predictions at training time."""
 
     rides: int
     features: dict[str, Part]
     predictions: Part
-    """Minutes."""
+    """In minutes."""
     prediction_mean_minutes: float
     prediction_std_minutes: float
 
@@ -79,7 +79,7 @@ def profile(
 ) -> Profile:
     """The profile of n rides: features of shape (n, features), minutes of shape (n,).
 
-    NaN counts as missing. Raises `ValueError` where there are no rides.
+    NaN counts as missing. Raises `ValueError` if there are no rides.
     """
     if not len(matrix) or len(matrix) != len(predicted):
         raise ValueError(f"{len(matrix)} rides and {len(predicted)} predictions make no profile")
@@ -96,13 +96,13 @@ def profile(
 
 
 def population_stability(part: Part, values: Values) -> float:
-    """The population stability index of values, shape (n,), against a part of a profile.
+    """Population stability index of values, shape (n,), against a part of a profile.
 
-    The sum over bins of (a - e) ln(a / e), for actual and expected shares: 0 where the two agree.
-    The usual reading is below 0.1 no shift, above 0.25 a large one (Siddiqi, Credit Risk
-    Scorecards, 2006). Chance alone gives about (bins - 1) (1 / n + 1 / rides of the profile)
-    (Yurdakul, Statistical Properties of Population Stability Index, 2018), so that a few hundred
-    values say little. Raises `ValueError` where there are no values.
+    The sum over bins of (a - e) ln(a / e), for actual and expected shares: 0 if they agree. The
+    usual reading: below 0.1 no shift, above 0.25 a large one (Siddiqi, Credit Risk Scorecards,
+    2006). Chance alone gives about (bins - 1) (1 / n + 1 / rides of the profile) (Yurdakul,
+    Statistical Properties of Population Stability Index, 2018), so a few hundred values say little.
+    Raises `ValueError` if there are no values.
     """
     if not len(values):
         raise ValueError("no values have no distribution: at least one is needed")
@@ -139,13 +139,13 @@ def _categories(present: Values, count: int) -> Categories:
 
 
 def _expected(part: Part) -> Values:
-    """The shares of a part, those of other and missing values last."""
+    """The shares of a part, with those of other and missing values last."""
     rest = [part.other, part.missing] if isinstance(part, Categories) else [part.missing]
     return np.array([*part.shares, *rest])
 
 
 def _shares(part: Part, values: Values) -> Values:
-    """The shares of values in the bins of a part, shape as `_expected`."""
+    """The shares of values in a part's bins, shaped like `_expected`."""
     present = values[~np.isnan(values)]
     if isinstance(part, Categories):
         counts = np.array([np.count_nonzero(present == value) for value in part.values])
@@ -156,6 +156,6 @@ def _shares(part: Part, values: Values) -> Values:
 
 
 def _in_bins(edges: Values, present: Values) -> NDArray[np.int64]:
-    """How many values are in each bin, its lower edge included; shape (bins,)."""
+    """Number of values in each bin, including its lower edge; shape (bins,)."""
     inner = edges[1:-1]
     return np.bincount(np.searchsorted(inner, present, side="right"), minlength=len(inner) + 1)

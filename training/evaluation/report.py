@@ -1,6 +1,6 @@
-"""Models and their evaluations in, the page that sets them side by side out.
+"""Renders a page that compares models by their evaluations.
 
-One HTML file that asks nothing of a network: its figures are in it.
+A single HTML file that needs no network: its figures are embedded.
 """
 
 import base64
@@ -19,7 +19,7 @@ from training.evaluation.interval import Interval
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """What all models of a report have in common."""
+    """Facts shared by all models of a report."""
 
     title: str
     training: Data
@@ -27,10 +27,10 @@ class ReportFacts:
     validation: Data
     validation_rides: int
     rule: str
-    """Which rides were kept."""
+    """The rule for which rides were kept."""
     seed: int
     environment: Mapping[str, str]
-    """What ran it: Python, libraries, machine."""
+    """Where it ran: Python, libraries, machine."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Row:
     name: str
     evaluation: Evaluation
     figures: Mapping[str, Figure]
-    """Name ▸ figure; the order is kept."""
+    """By name; the order is kept."""
     training_seconds: float | None = None
 
 
 def report(facts: ReportFacts, rows: Sequence[Row]) -> str:
-    """The page, the best model first."""
+    """The HTML page, best model first."""
     ranked = sorted(rows, key=lambda row: row.evaluation.metrics.rmse_minutes)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -74,7 +74,7 @@ _CAPTIONS: Final = {
     "rmse_by_pair": "Whether rides between the same two zones were in the training data.",
     "importance": "All features that follow from the same input are shuffled as one.",
 }
-"""By name of a figure; others have none."""
+"""By figure name; figures not listed have no caption."""
 
 
 def _image(figure: Figure) -> str:

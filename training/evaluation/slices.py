@@ -1,6 +1,6 @@
-"""Trips in, the slices of them that are judged one by one out.
+"""Slices of trips that are evaluated separately.
 
-A mean over all rides hides a borough, an hour or a length of ride on which a model fails.
+A mean over all rides hides boroughs, hours or distances on which a model fails.
 """
 
 import itertools
@@ -26,7 +26,7 @@ _PAIR_BASE: Final = 1_000
 
 @dataclass(frozen=True)
 class Slice:
-    """The rides that have one value in one dimension: a mask of shape (n,)."""
+    """The rides with one value in one dimension: a mask of shape (n,)."""
 
     dimension: str
     value: str
@@ -34,10 +34,10 @@ class Slice:
 
 
 def slices(trips: Trips, seen: NDArray[np.bool_]) -> list[Slice]:
-    """The slices of n trips, in the order that each dimension has; those without rides left out.
+    """The non-empty slices of n trips, in the order of their dimensions.
 
-    `seen` tells which rides' pair of zones was in the training data, shape (n,): see `seen_pairs`.
-    Raises `ValueError` for another shape.
+    `seen`: which rides' zone pairs occur in the training data, shape (n,); see `seen_pairs`. Raises
+    `ValueError` if it has another shape.
     """
     if seen.shape != (len(trips),):
         raise ValueError(f"seen is of shape {seen.shape}: it must be ({len(trips)},)")
@@ -46,12 +46,12 @@ def slices(trips: Trips, seen: NDArray[np.bool_]) -> list[Slice]:
 
 
 def seen_pairs(learned: NDArray[np.int64], trips: Trips) -> NDArray[np.bool_]:
-    """Which of n trips go between a pair of zones, in that order, that is among `learned`."""
+    """Which of n trips have an ordered zone pair that is in `learned`."""
     return np.isin(pairs(trips), learned)
 
 
 def pairs(trips: Trips) -> NDArray[np.int64]:
-    """The ordered pair of zones of n trips as one number, as the catalogue's PU_DO; shape (n,)."""
+    """The ordered zone pairs of n trips as numbers, like the catalogue's PU_DO; shape (n,)."""
     return trips.pickup_zone * _PAIR_BASE + trips.dropoff_zone
 
 
@@ -70,7 +70,7 @@ def _hours(trips: Trips) -> Iterator[Slice]:
 
 def _distances(trips: Trips) -> Iterator[Slice]:
     miles = trips.distance_miles
-    # TLC writes 0 where the meter measured nothing: such a ride may be of any length.
+    # TLC writes 0 if the meter recorded nothing: such rides may have any distance.
     yield Slice(DISTANCE, "not recorded", miles == 0)
     for low, high in itertools.pairwise(_EDGES):
         name = f"{low:g} to {high:g} miles" if np.isfinite(high) else f"{low:g} miles or more"

@@ -1,4 +1,4 @@
-"""An evaluation in, tables for a terminal out."""
+"""Tables of an evaluation for the terminal."""
 
 from rich.table import Table
 
@@ -11,7 +11,7 @@ _COLUMNS = ("rides", "RMSE", "95 %", "MAE", "bias", "p90", "within 5")
 
 
 def table(title: str, evaluation: Evaluation) -> Table:
-    """All rides in the first row, then each slice that has enough of them; minutes."""
+    """All rides in the first row, then each slice with enough rides; in minutes."""
     shown = Table(title=f"{title} on {evaluation.data.name}", title_justify="left", box=None)
     shown.add_column(no_wrap=True)
     for column in _COLUMNS:

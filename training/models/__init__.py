@@ -1,1 +1,1 @@
-"""Trips in, fitted models of ride durations out: two baselines and the candidate."""
+"""Models of ride durations: two baselines and the candidate."""

@@ -1,7 +1,7 @@
-"""The candidate: boosted trees on what rides of the same zones took, and how fast they went.
+"""The candidate: boosted trees on durations and speeds of past rides between the same zones.
 
-A pair of zones is often rare or new. So the pair counts rides in both directions, besides it each
-zone is encoded with the borough at the other end, and the trees see where the zones lie.
+Many zone pairs are rare or new. So pairs ignore direction, each zone is also encoded with the
+borough at the other end, and the trees see the zones' locations.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from training.models import encodings
 FloatArray = NDArray[np.float64]
 
 CATEGORIES: Final = ("PU_DO_either_way", "PU_DO_borough", "PU_borough_DO")
-"""Features that are encoded; all others are taken as they are."""
+"""Features that are target-encoded; all others are used as they are."""
 FEATURES_WITHOUT_PICKUP_TIME: Final = (
     *CATEGORIES,
     "PU_miles_east",
@@ -32,30 +32,30 @@ FEATURES_WITHOUT_PICKUP_TIME: Final = (
     "trip_distance",
 )
 FEATURES: Final = (*FEATURES_WITHOUT_PICKUP_TIME, "minute_of_day", "weekday")
-"""Columns of the feature matrix, in order; names of the catalogue in `domain.features`."""
+"""Columns of the feature matrix, in order; see the catalogue in `domain.features`."""
 
 _LONGEST_MILES: Final = 40.0
 _FASTEST_MILES_AN_HOUR: Final = 60.0
-"""A broken meter writes thousands of miles: one such ride must not make its zones fast ones."""
+"""Broken meters record thousands of miles: one such ride must not make its zones look fast."""
 
 
 class Hyperparameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much is learnt, and how carefully."""
+    """Capacity and regularization of the model."""
 
     trees: Annotated[int, Meta(ge=1, le=10_000)] = 80
-    """Number of trees: the time to score a ride is in proportion to it."""
+    """Number of trees; scoring time is proportional to it."""
     learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.15
-    """Share of its correction that each tree makes, above 0 and at most 1."""
+    """Shrinkage of each tree's correction, above 0 and at most 1."""
     leaves: Annotated[int, Meta(ge=2, le=65_536)] = 63
-    """At most so many in a tree."""
+    """Maximum number of leaves per tree."""
     rides_per_leaf: Annotated[int, Meta(ge=1)] = 40
-    """At least so many of the rides learnt from."""
+    """Minimum number of training rides per leaf."""
     features_per_split: Annotated[float, Meta(gt=0, le=1)] = 0.5
-    """Share of the columns that a split is chosen among, above 0 and at most 1."""
+    """Share of columns considered at each split, above 0 and at most 1."""
     l2_regularization: Annotated[float, Meta(ge=0)] = 0.0
-    """Added to the number of rides in a leaf: draws the corrections of small leaves to 0."""
+    """Added to the number of rides in a leaf: shrinks the corrections of small leaves towards 0."""
     folds: Annotated[int, Meta(ge=2, le=200)] = 10
-    """Parts that the rides are cut into for the encodings, of which each is encoded by the rest."""
+    """Folds for the encodings; each fold is encoded using the others."""
 
 
 def fit(
@@ -65,10 +65,10 @@ def fit(
     hyperparameters: Hyperparameters,
     seed: int,
 ) -> Pipeline:
-    """Takes a matrix of `feature_names`, shape (n, k), and n durations in minutes, all above 0.
+    """Fits on a matrix of `feature_names`, shape (n, k), and n durations in minutes, all above 0.
 
-    Among the names must be "trip_distance" and one or more of `CATEGORIES`. The same arguments give
-    the same pipeline, which takes matrices of the same features.
+    The names must include "trip_distance" and at least one of `CATEGORIES`. Deterministic; the
+    pipeline takes matrices of the same features.
     """
     categories = [feature_names.index(name) for name in CATEGORIES if name in feature_names]
     miles = matrix[:, feature_names.index("trip_distance")]
@@ -79,7 +79,8 @@ def fit(
         hyperparameters.folds,
         seed,
     )
-    # A month takes seconds on one thread; two that wait for each other on a busy machine, minutes.
+    # A month takes seconds on one thread; minutes on two that wait for each other on a busy
+    # machine.
     with threadpool_limits(limits=1):
         regressor = _new_regressor(hyperparameters, seed).fit(columns, minutes)
     return Pipeline([("encode", transformer), ("regress", regressor)])

@@ -1,4 +1,4 @@
-"""The models that are compared: trips and a seed in, a fitted estimator out."""
+"""The models to compare: each is fitted on trips with a seed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,33 +17,33 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Fitted:
-    """An estimator, and the features of the matrix that it takes: None means course dicts."""
+    """A fitted estimator, and the features of its matrix; None if it takes course dicts."""
 
     estimator: BaseEstimator
     features: tuple[str, ...] | None
 
     def minutes(self, trips: Trips) -> FloatArray:
-        """The predictions for n trips, shape (n,), never negative: as the function serves them."""
+        """Predictions for n trips, shape (n,), never negative, as the function serves them."""
         if self.features is None:
             return self.served(features.course_dicts(trips.rides()))
         return self.served(feature_matrix(self.features, trips))
 
     def served(self, taken: object) -> FloatArray:
-        """The same for n rides in the estimator's own shape: a matrix, or dicts."""
+        """The same for n rides in the estimator's own input format: a matrix or dicts."""
         predicted: FloatArray = self.estimator.predict(taken)
         return np.maximum(predicted, 0.0)
 
 
 @dataclass(frozen=True)
 class Model:
-    """A way to learn from trips. `fit` takes them with a seed; the same two give the same model."""
+    """A model to fit. `fit` takes trips and a seed, and is deterministic."""
 
     name: str
     fit: Callable[[Trips, int], Fitted]
 
 
 def feature_matrix(names: tuple[str, ...], trips: Trips) -> FloatArray:
-    """The features of n trips, shape (n, len(names)): by the function's own code."""
+    """The features of n trips, shape (n, len(names)), computed by the function's own code."""
     return features.matrix(names, trips.rides(), [0.0] * len(trips))
 
 
@@ -78,4 +78,4 @@ BOOSTED_WITHOUT_PICKUP_TIME: Final = boosted_trees(
 )
 BOOSTED: Final = boosted_trees("boosted trees", boosted.FEATURES)
 MODELS: Final = (MEAN, COURSE_LINEAR, BOOSTED_WITHOUT_PICKUP_TIME, BOOSTED)
-"""From the simplest on."""
+"""Simplest first."""

@@ -1,4 +1,4 @@
-"""The MLOps Zoomcamp's linear model: a weight for each pair of zones seen, and one for a mile."""
+"""The MLOps Zoomcamp's linear model: one weight per known zone pair, and one per mile."""
 
 from collections.abc import Sequence
 
@@ -13,6 +13,6 @@ from ride_scoring.domain.events import Ride
 
 
 def fit(rides: Sequence[Ride], minutes: NDArray[np.float64]) -> Pipeline:
-    """Takes n rides and their durations in minutes; the pipeline takes `features.course_dicts`."""
+    """Fits on n rides and their minutes; the pipeline takes `features.course_dicts`."""
     steps = [("vectorize", DictVectorizer()), ("regress", LinearRegression())]
     return Pipeline(steps).fit(features.course_dicts(rides), minutes)

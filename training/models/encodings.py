@@ -1,7 +1,7 @@
-"""Categories in, what the rides of each category had in common out: target encodings.
+"""Target encodings of categories.
 
-The encodings that a model learns from are cross-fitted: a ride's own are those of the other folds'
-rides, so that it does not see its own target. All later rides get those of all rides.
+The training encodings are cross-fitted: a ride's are computed from the other folds, so that its own
+target does not leak. Later rides get encodings from all training rides.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,11 +23,10 @@ def cross_fitted(
     folds: int,
     seed: int,
 ) -> tuple[ColumnTransformer, FloatArray]:
-    """A fitted transformer for later rides, and the cross-fitted columns of these ones.
+    """A fitted transformer for later rides, and the cross-fitted columns of the training rides.
 
-    `matrix` has shape (n, k), and `categories` are positions of some of its columns. Each target,
-    shape (n,), gives one column for each of these; the columns that are no categories come last,
-    as they are.
+    `matrix` has shape (n, k); `categories` are indices of its columns. Each target, shape (n,),
+    yields one column per category; the other columns follow, unchanged.
     """
     encoders = {name: _new_encoder(folds, seed) for name in targets}
     columns = [
@@ -45,6 +44,6 @@ def cross_fitted(
 
 
 def _new_encoder(folds: int, seed: int) -> TargetEncoder:
-    """Rare categories are drawn to the mean of all rides by the encoder's empirical Bayes."""
+    """Rare categories are shrunk towards the overall mean by the encoder's empirical Bayes."""
     split = KFold(n_splits=folds, shuffle=True, random_state=seed)
     return TargetEncoder(target_type="continuous", cv=split)

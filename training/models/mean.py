@@ -1,4 +1,4 @@
-"""The baseline that any model must beat: every ride takes the mean of the rides learnt from."""
+"""The baseline that any model must beat: predicts the mean duration of the training rides."""
 
 from typing import Final
 
@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from sklearn.dummy import DummyRegressor
 
 FEATURES: Final = ("trip_distance",)
-"""It looks at none, but a model of no features can be neither stored nor served."""
+"""Unused by the model, but a model without features can be neither stored nor served."""
 
 
 def fit(matrix: NDArray[np.float64], minutes: NDArray[np.float64]) -> DummyRegressor:
-    """Takes a matrix of `FEATURES`, shape (n, 1), and n durations in minutes."""
+    """Fits on a matrix of `FEATURES`, shape (n, 1), and n durations in minutes."""
     return DummyRegressor(strategy="mean").fit(matrix, minutes)

@@ -1,1 +1,1 @@
-"""MLflow's registry: versions, the aliases that name them, and what each version carries."""
+"""MLflow's registry: versions, their aliases and their artifacts."""

@@ -1,4 +1,4 @@
-"""What a registered version carries beside its model: small files of its run, by name."""
+"""Artifacts of a registered version besides its model: small files of its run, by name."""
 
 from pathlib import Path
 from typing import Final
@@ -14,23 +14,23 @@ from ride_scoring.models.store import GoldenRow
 
 GOLDEN_ROWS: Final = "golden_rows.json"
 TRAINING_PAIRS: Final = "training_pairs.json"
-"""The ordered pairs of zones that the model was trained on, as numbers of the catalogue's PU_DO."""
+"""Ordered zone pairs in the training data, encoded as the feature catalogue's PU_DO."""
 PROFILE: Final = "reference_profile.json"
 LINEAGE: Final = "lineage.json"
-"""The data's names, digests and reports, and which rules they were held to."""
+"""Data names, digests and reports, and the rules applied to them."""
 ENVIRONMENT: Final = "environment.txt"
-"""The packages of the process that trained."""
+"""Packages of the training process."""
 EVALUATION: Final = "evaluation.json"
 IMPORTANCE: Final = "importance.json"
 CARD: Final = "model_card.md"
 FIGURES: Final = "figures"
 PROMOTIONS: Final = "promotions"
 COMPILED: Final = "compiled"
-"""The folder of the compiled model and its parity report."""
+"""Folder of the compiled model and its parity report."""
 
 
 def text(version: ModelVersion, name: str) -> str:
-    """Raises `UserError` where the version carries no such file."""
+    """Raises `UserError` if the version has no such artifact."""
     try:
         return mlflow.artifacts.load_text(f"runs:/{version.run_id}/{name}")
     except (MlflowException, OSError) as error:
@@ -45,13 +45,13 @@ def golden_rows(version: ModelVersion) -> list[GoldenRow]:
 
 
 def put_files(client: MlflowClient, version: ModelVersion, folder: str, *paths: Path) -> None:
-    """Adds files to the folder of that name."""
+    """Adds files to the artifact folder of that name."""
     for path in paths:
         client.log_artifact(str(version.run_id), str(path), folder)
 
 
 def take_files(client: MlflowClient, version: ModelVersion, folder: str, into: Path) -> list[str]:
-    """Copies the files of a folder, and gives their names; none where there is no such folder."""
+    """Downloads an artifact folder's files and returns their names; none if it does not exist."""
     run_id = str(version.run_id)
     names = [Path(found.path).name for found in client.list_artifacts(run_id, folder)]
     for name in names:

@@ -1,4 +1,4 @@
-"""A registered version in; the model out that the function would serve of it, and what it knows."""
+"""Loads a registered version as the function would serve it, with its lineage."""
 
 from collections.abc import Iterator, Sized
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ from trips.columns import Trips
 
 @dataclass(frozen=True)
 class LoadedVersion:
-    """A version while its directory is there."""
+    """A version, while its directory exists."""
 
     version: ModelVersion
     directory: ModelDirectory
@@ -35,7 +35,7 @@ class LoadedVersion:
         return msgspec.json.decode(artifacts.text(self.version, artifacts.LINEAGE), type=Lineage)
 
     def require_unseen(self, validation: Validation) -> None:
-        """Raises `UserError` where the version was trained on the rides to measure it on."""
+        """Raises `UserError` if the version was trained on any of the validation rides."""
         if self.lineage.has_seen(validation):
             raise UserError(
                 f"version {self.version.version} was trained on {validation.data.name}, on which "
@@ -43,14 +43,14 @@ class LoadedVersion:
             )
 
     def seen(self, trips: Trips) -> NDArray[np.bool_]:
-        """Which of n trips go between zones that the version learned from, shape (n,)."""
+        """Which of n trips have a zone pair from the version's training data, shape (n,)."""
         text = artifacts.text(self.version, artifacts.TRAINING_PAIRS)
         return seen_pairs(np.array(msgspec.json.decode(text, type=list[int])), trips)
 
 
 @contextmanager
 def loaded(client: MlflowClient, version: ModelVersion) -> Iterator[LoadedVersion]:
-    """Raises `UserError` where the function would refuse the model."""
+    """Raises `UserError` if the function would reject the model."""
     with model_directory.opened(client, version) as directory:
         try:
             ride_model = model.load(Directory(directory.path))
@@ -63,7 +63,7 @@ def loaded(client: MlflowClient, version: ModelVersion) -> Iterator[LoadedVersio
 
 
 class _Served:
-    """The function's model, in the shape of an estimator."""
+    """Adapts the function's model to the estimator interface."""
 
     def __init__(self, ride_model: model.RideModel) -> None:
         self._model = ride_model

@@ -1,7 +1,7 @@
-"""A registered version in; the directory out that is published: MLflow's own, and compiled.
+"""The directory to publish for a registered version: MLflow's own plus the compiled model.
 
-A version is compiled once. What was compared with its source, and passed the gates of a promotion,
-is kept with the version, and is byte for byte what is published.
+A version is compiled once. The file that passed the parity check and the promotion gates is stored
+with the version, and published byte for byte.
 """
 
 import os
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 PARITY_FILE: Final = "compiled_parity.json"
-"""The whole report, beside the compiled model."""
+"""The full report, beside the compiled model."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ModelDirectory:
 
 @contextmanager
 def opened(client: MlflowClient, version: ModelVersion) -> Iterator[ModelDirectory]:
-    """The directory of a version, while it is needed. Raises `UserError`."""
+    """A version's directory, while the context is active. Raises `UserError`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         try:
@@ -62,7 +62,7 @@ def opened(client: MlflowClient, version: ModelVersion) -> Iterator[ModelDirecto
                 f"the files of {version.name} version {version.version} are not where the registry "
                 f"says: {error}"
             ) from error
-        # MLflow's download adds a file with the time of the download, which is not of the model.
+        # MLflow's download adds a file with the download time, which is not part of the model.
         (path / "registered_model_meta").unlink(missing_ok=True)
         yield _compiled(client, version, path)
 
@@ -81,7 +81,7 @@ def _compiled(client: MlflowClient, version: ModelVersion, path: Path) -> ModelD
 
 
 def _take_compiled(client: MlflowClient, version: ModelVersion, path: Path) -> bool:
-    """What was compiled before, where it was made of these files."""
+    """The stored compiled model, if it was built from these same files."""
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(folder)
         names = artifacts.take_files(client, version, artifacts.COMPILED, kept)
@@ -109,7 +109,7 @@ def _compile(path: Path) -> None:
             "its signature asks for single precision, where a compiled model has double"
         )
     sources = ("MLmodel", str(description.flavors["sklearn"]["pickled_model"]))
-    try:  # as the function would, which trusts less than MLflow
+    try:  # load as the function would: it trusts fewer types than MLflow
         estimator = sklearn_flavor.estimator(
             files, description, allow_pickle=_pickles_are_allowed()
         )

@@ -1,4 +1,4 @@
-"""A fitted model and all that is known of it in; a version in MLflow's registry out."""
+"""Registers a fitted model with its artifacts as a version in MLflow's registry."""
 
 import warnings
 from dataclasses import dataclass
@@ -46,7 +46,8 @@ _UNSEEN: Final = "The rides that it was measured on are none that it was trained
 
 @dataclass(frozen=True)
 class Making:
-    """How a model of a matrix of `features` was made. Seconds are those of fitting it alone."""
+    """A fitted model of a matrix of `features`, and how it was trained. `seconds` covers fitting
+    only."""
 
     datasets: Datasets
     hyperparameters: Hyperparameters
@@ -59,7 +60,7 @@ class Making:
 
 
 def register(client: MlflowClient, name: str, making: Making) -> ModelVersion:
-    """The new version, with all that it carries; no alias names it yet."""
+    """Registers a new version with all its artifacts; it has no alias yet."""
     with mlflow.start_run() as run:
         run_id = run.info.run_id
         _log_parameters(making)
@@ -119,12 +120,12 @@ def _log_parameters(making: Making) -> None:
 
 def _dataset(report: DataReport) -> MetaDataset:
     source = CodeDatasetSource(tags={"source": report.source, "sha256": report.sha256})
-    # MLflow makes it so itself; its types take it for abstract.
+    # MLflow itself does this, although its types declare the class abstract.
     return MetaDataset(source, name=report.source, digest=report.sha256[:32])  # type: ignore[abstract]
 
 
 def _log_carried(client: MlflowClient, run_id: str, making: Making) -> None:
-    """What the version is later asked for, but by people."""
+    """Logs the artifacts that code, not people, reads later."""
     names, trips, fitted = making.features, making.datasets.train, making.fitted
     matrix = feature_matrix(names, trips)
     files = {
@@ -139,9 +140,9 @@ def _log_carried(client: MlflowClient, run_id: str, making: Making) -> None:
 
 
 def _golden_rows(making: Making) -> list[GoldenRow]:
-    """Some rides spread over the validation data, with the minutes that a function must give.
+    """A spread of validation rides, with the minutes that the function must reproduce.
 
-    The course's rules keep rides that the function rejects: none of those.
+    Excludes rides that the function rejects, which the course's rules keep.
     """
     trips = making.datasets.validation.trips
     scored = (trips.distance_miles >= 0) & (trips.distance_miles <= MAX_DISTANCE_MILES)
@@ -158,13 +159,13 @@ def _log_model(making: Making) -> ModelInfo:
     matrix = feature_matrix(names, making.datasets.train.where(slice(_EXAMPLE_ROWS)))
     example = pd.DataFrame(matrix, columns=list(names))
     with warnings.catch_warnings():
-        # MLflow tries the example as a frame. The signature puts its columns in order, which is all
-        # that a pipeline fitted on a matrix needs, but scikit-learn misses the names.
+        # MLflow passes the example as a data frame. The signature orders its columns, which is all
+        # that a pipeline fitted on a matrix needs, but scikit-learn warns about feature names.
         warnings.filterwarnings("ignore", "X has feature names", UserWarning)
         info: ModelInfo = mlflow.sklearn.log_model(
             estimator,
             name="model",
-            serialization_format="skops",  # a pickle could run any code where it is read
+            serialization_format="skops",  # unpickling can execute arbitrary code
             skops_trusted_types=_types(making),
             signature=infer_signature(example, estimator.predict(matrix)),
             input_example=example,
@@ -177,7 +178,7 @@ def _log_model(making: Making) -> ModelInfo:
 
 
 def _types(making: Making) -> list[str]:
-    """The types in the estimator that skops does not trust by itself."""
+    """The estimator's types that skops does not trust by default."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.skops"
         dump(making.fitted.estimator, path)

@@ -1,6 +1,6 @@
-"""Versions of a registered model, found by alias or number, and the moves of its aliases.
+"""Finds versions of a registered model by alias or number, and moves its aliases.
 
-MLflow keeps no history of aliases, so each move is a tag on the version that it went to.
+MLflow keeps no alias history, so each move is recorded as a tag on the version it moved to.
 """
 
 import contextlib
@@ -29,13 +29,13 @@ Why = Literal["train", "evaluate", "promote", "forced", "rollback"]
 _MOVE_TAG: Final = "alias_move."
 _CLAIM_TAG: Final = "alias_claim."
 _CLAIM_LASTS: Final = timedelta(minutes=1)
-"""A claim is held while one alias is set. One that is older is of a process that was killed."""
+"""A claim is held while one alias is set; an older one was left by a killed process."""
 _MISSING: Final = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
 class Move(msgspec.Struct, frozen=True):
-    """One move of an alias: from a version, or from nothing, to another. `note` says on what
-    grounds, in a person's words."""
+    """One move of an alias from `before`, which may be None, to `version`. `note` gives the reason
+    for people to read."""
 
     at: datetime
     by: str
@@ -47,7 +47,7 @@ class Move(msgspec.Struct, frozen=True):
 
 
 def require_names(name: str, alias: str) -> None:
-    """Raises `UserError` where MLflow would take one of them for no name, or another thing."""
+    """Raises `UserError` if MLflow would reject a name, or take an alias for something else."""
     for word in (name, alias):
         if not word.isprintable():
             raise UserError(f"{word!r} cannot be a name: it is not printable text")
@@ -62,7 +62,7 @@ def require_names(name: str, alias: str) -> None:
 
 
 def by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion:
-    """Raises `UserError` where the registry has no such alias."""
+    """Raises `UserError` if the registry has no such alias."""
     found = find_alias(client, name, alias)
     if found is None:
         hint = "promote" if alias == names.serving_alias() else f"train --alias {alias}"
@@ -84,12 +84,12 @@ def find_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | No
 
 
 def chosen(client: MlflowClient, name: str, which: str) -> ModelVersion:
-    """The version of that alias, or of that number. Raises `UserError`."""
+    """The version with that alias or number. Raises `UserError`."""
     return (by_number if which.isdecimal() else by_alias)(client, name, which)
 
 
 def by_number(client: MlflowClient, name: str, version: str) -> ModelVersion:
-    """Raises `UserError` where the version was never registered."""
+    """Raises `UserError` if there is no such version."""
     with _registry_answers():
         try:
             return client.get_model_version(name, version)
@@ -103,14 +103,14 @@ def by_number(client: MlflowClient, name: str, version: str) -> ModelVersion:
 
 
 def number(version: ModelVersion) -> str:
-    """MLflow gives it as a number, whatever its types say."""
+    """As a string: MLflow returns an int, despite its type annotations."""
     return str(version.version)
 
 
 def move_alias(
     client: MlflowClient, move_to: ModelVersion, alias: str, why: Why, note: str = ""
 ) -> Move:
-    """Sets the alias, and writes down who moved it and why."""
+    """Sets the alias, and records who moved it and why."""
     name, version = move_to.name, number(move_to)
     named = find_alias(client, name, alias)
     move = Move(
@@ -121,7 +121,7 @@ def move_alias(
         client.set_model_version_tag(name, version, tag, msgspec.json.encode(move).decode())
         try:
             client.set_registered_model_alias(name, alias, version)
-        except BaseException:  # an alias that MLflow does not take, or Ctrl-C: it did not move
+        except BaseException:  # an alias rejected by MLflow, or Ctrl-C: it did not move
             client.delete_model_version_tag(name, version, tag)
             raise
     return move
@@ -135,10 +135,10 @@ def move_alias_from(
     why: Why,
     note: str,
 ) -> Move:
-    """The same, where the alias still names the version `before`; else raises `UserError`.
+    """Like `move_alias`, but raises `UserError` unless the alias still names the version `before`.
 
-    The registry has no conditional write. A claim is written before the alias is looked at, so of
-    two who move it at once one sees the other's claim, or both do: never neither.
+    The registry has no conditional write. A claim is written before the alias is read, so of two
+    concurrent movers at least one sees the other's claim.
     """
     with _claimed(client, move_to.name, alias) as still_holds:
         named = find_alias(client, move_to.name, alias)
@@ -155,7 +155,7 @@ def move_alias_from(
 
 @contextmanager
 def _claimed(client: MlflowClient, name: str, alias: str) -> Iterator[Callable[[], None]]:
-    """Gives what raises `UserError` once others may take the claim for a dead process's."""
+    """Yields a check that raises `UserError` once others may consider the claim stale."""
     mine, claimed_at = f"{_CLAIM_TAG}{alias}.{uuid4().hex}", datetime.now(UTC)
 
     def still_holds() -> None:
@@ -179,12 +179,12 @@ def _require_no_other_claim(client: MlflowClient, name: str, alias: str, mine: s
             raise UserError(
                 f"somebody else moves {alias} of {name} at this moment: run this again in a minute"
             )
-        with contextlib.suppress(MlflowException):  # another one may clear it away as well
+        with contextlib.suppress(MlflowException):  # another process may have removed it already
             client.delete_registered_model_tag(name, tag)
 
 
 def moves(client: MlflowClient, name: str) -> list[Move]:
-    """All moves of all aliases of a model, the oldest first."""
+    """All moves of all aliases of a model, oldest first."""
     with _registry_answers():
         found = [
             msgspec.json.decode(value, type=Move)

@@ -1,1 +1,1 @@
-"""The publisher's end of the model store in S3: versions that never change, pointers that move."""
+"""Publishing to the model store in S3: immutable versions and movable pointers."""

@@ -9,5 +9,5 @@ if TYPE_CHECKING:
 
 
 def store_bucket(s3: "S3Client", name: str) -> Bucket:
-    """Raises `UserError` once it is used, where it is not there, or not ours to use."""
+    """On use, raises `UserError` if the bucket does not exist or access to it is denied."""
     return Bucket(s3, name, "MODEL_BUCKET or --model-bucket", "they need to read and write it")

@@ -1,7 +1,7 @@
-"""Aliases of the model store: which version each names, and every move that brought it there.
+"""Alias pointers of the model store, each with the history of its moves.
 
-The moves are part of the pointer's object, so a move and the record of it are one write. The
-function reads the pointer's first four fields and passes over them.
+The moves are stored in the pointer object itself, so a move and its record are a single write. The
+function reads only the pointer's first four fields.
 """
 
 from datetime import UTC, datetime
@@ -18,11 +18,11 @@ from training.provenance import person
 Why = Literal["publish", "rollback"]
 
 _MOST_MOVES: Final = 200
-"""The oldest go: the function reads the object whenever it has changed."""
+"""Older moves are dropped: the function rereads the object whenever it changes."""
 
 
 class Move(msgspec.Struct, frozen=True):
-    """One move of an alias: from a version, or from nothing, to another."""
+    """One move of an alias from `before`, which may be None, to `version`."""
 
     at: datetime
     by: str
@@ -33,13 +33,13 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class MovedPointer(AliasPointer, frozen=True):
-    """A pointer with its moves, the oldest first."""
+    """A pointer with its moves, oldest first."""
 
     moves: tuple[Move, ...] = ()
 
 
 class Pointer:
-    """One alias, as it was read. A move fails where another came first."""
+    """One alias, as read at construction. A move fails if another came first."""
 
     def __init__(self, bucket: Bucket, name: str, alias: str) -> None:
         self.key = pointer_key(name, alias)
@@ -50,9 +50,9 @@ class Pointer:
         self.named = _decode(stored.body) if stored else None
 
     def move(self, version: str, manifest_sha256: str, why: Why) -> MovedPointer:
-        """Names the version, its manifest's SHA-256 with it. Raises `UserError`.
+        """Points to the version and its manifest's SHA-256. Raises `UserError`.
 
-        Where it names just these already, nothing is written.
+        Writes nothing if it already does.
         """
         named = self.named
         if named and (named.version, named.manifest_sha256) == (version, manifest_sha256):
@@ -80,13 +80,13 @@ def _decode(body: bytes) -> MovedPointer | None:
     try:
         return msgspec.json.decode(body, type=MovedPointer)
     except UNREADABLE:
-        return None  # a damaged one serves nobody, and the next move mends it
+        return None  # a damaged pointer serves nobody, and the next move repairs it
 
 
 def _previous(moves: tuple[Move, ...]) -> str | None:
-    """What to go back to: a rollback takes back the last move that is not yet taken back.
+    """The rollback target: a rollback undoes the last move that is not yet undone.
 
-    So one rollback after another goes further into the past, and none goes forward again.
+    So repeated rollbacks go further back, and never forward again.
     """
     past: list[str] = []
     for move in moves:

@@ -1,8 +1,8 @@
-"""A registered version in, a version in the model store out, and a pointer that names it.
+"""Publishes a registered version to the model store, and points an alias to it.
 
-Files first, the manifest next, the pointer last: a reader never finds half a model, and a publish
-that was cut short is repeated by running it again. Nothing is written over: of two publishers at
-once, one is told that the other was first.
+Writes files first, then the manifest, then the pointer: readers never see a partial model, and an
+interrupted publish is completed by running it again. Nothing is overwritten: of two concurrent
+publishers, one is told that the other was first.
 """
 
 import hashlib
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _CLAIM: Final = Path("MLmodel")
-"""It names the run, so it is another file in every version of every registry: it goes first."""
+"""Written first: it names the run, so it differs between all versions of all registries."""
 
 
 class Published(msgspec.Struct, frozen=True):
-    """What a pointer names now, and what it goes back to."""
+    """The pointer's new version, and the one that a rollback would return to."""
 
     name: str
     alias: str
@@ -46,9 +46,9 @@ class Published(msgspec.Struct, frozen=True):
 
 
 def publish(client: MlflowClient, s3: "S3Client", bucket: str, name: str, alias: str) -> Published:
-    """Copies the version that the registry's alias names, and moves the store's pointer to it.
+    """Copies the version with the registry's alias, and moves the store's pointer to it.
 
-    Raises `UserError`, the pointer then being where it was.
+    Raises `UserError` and leaves the pointer where it was.
     """
     registered = versions.by_alias(client, name, alias)
     version = versions.number(registered)
@@ -68,7 +68,8 @@ def publish(client: MlflowClient, s3: "S3Client", bucket: str, name: str, alias:
 
 
 def _manifest_there(store: Bucket, registered: ModelVersion) -> bytes | None:
-    """A version is published once and stays: functions may serve it, and a rollback may want it."""
+    """The manifest, if the version is published already. Published versions never change: functions
+    may serve them, and rollbacks need them."""
     key = manifest_key(registered.name, versions.number(registered))
     there = store.get(key)
     if there is None:
@@ -88,7 +89,7 @@ def _manifest_there(store: Bucket, registered: ModelVersion) -> bytes | None:
 def _write(
     client: MlflowClient, store: Bucket, registered: ModelVersion, directory: ModelDirectory
 ) -> bytes:
-    """The files and the manifest; its bytes."""
+    """Writes the files, then the manifest; returns the manifest's bytes."""
     name, version = registered.name, versions.number(registered)
     manifest = msgspec.json.encode(_manifest(client, registered, directory))
     for path in [_CLAIM, *(path for path in directory.files() if path != _CLAIM)]:
@@ -99,7 +100,8 @@ def _write(
 
 
 def _create(store: Bucket, key: str, body: bytes) -> None:
-    """Writes it, or finds it as it is to be: of a publish that was cut short, or of one beside."""
+    """Writes an object; one with the same content, from an interrupted or concurrent publish, is
+    fine."""
     if store.write(key, body) is None:
         raise UserError(_other(store, key))
 

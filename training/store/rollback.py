@@ -1,4 +1,4 @@
-"""An alias back to the version that it named before: in the store at once, then in the registry."""
+"""Rolls an alias back to its previous version: first in the store, then in the registry."""
 
 import hashlib
 from typing import TYPE_CHECKING
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 
 class RolledBack(msgspec.Struct, frozen=True):
-    """`run_id` is that of the version that serves again, and `previous` what a further rollback
-    would go back to."""
+    """`run_id` is that of the version now serving, `previous` the target of a further rollback."""
 
     name: str
     alias: str
@@ -51,9 +50,9 @@ def roll_back(s3: "S3Client", bucket: str, name: str, alias: str) -> RolledBack:
 
 
 def follow(client: MlflowClient, rolled_back: RolledBack) -> None:
-    """Moves the registry's alias as well, so the next publish does not bring the version back.
+    """Moves the registry's alias too, so that the next publish does not undo the rollback.
 
-    Raises `UserError` where the registry does not have what the store has.
+    Raises `UserError` if the registry does not match the store.
     """
     version = versions.by_number(client, rolled_back.name, rolled_back.version)
     if version.run_id != rolled_back.run_id:
@@ -72,7 +71,7 @@ def follow(client: MlflowClient, rolled_back: RolledBack) -> None:
 
 
 def _manifest(store: Bucket, name: str, version: str) -> tuple[str, str]:
-    """Digest and run of the manifest in the store, which is of that version and whole."""
+    """Digest and run of the version's manifest in the store, after validating it."""
     key = manifest_key(name, version)
     there = store.get(key)
     if there is None:

@@ -1,4 +1,4 @@
-"""The data of a training: names of sources come in, trips with a report on each source come out."""
+"""Training data: reads trips from named sources, with a report on each source."""
 
 from trips.data.reading import FEWEST_TRIPS, TrainingData, read, reports_on
 

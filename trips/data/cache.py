@@ -1,6 +1,6 @@
-"""The folder of downloaded trip files: each lies beside a sidecar that says what it must be.
+"""The folder of downloaded trip files, each with a sidecar that describes it.
 
-A file is whole when size and SHA-256 are those of its sidecar. Any other is fetched again.
+A file is intact if its size and SHA-256 match its sidecar; otherwise it is fetched again.
 """
 
 import contextlib
@@ -23,11 +23,11 @@ from ride_scoring.errors import UNREADABLE
 from trips.trip_records import first_sentence
 
 DATA: Final = ROOT / ".data"
-"""Where downloaded trip files lie unless TRIP_DATA_DIR names another folder."""
+"""Default folder of downloaded trip files; TRIP_DATA_DIR overrides it."""
 
 
 class Sidecar(msgspec.Struct, frozen=True):
-    """What a cached file is. `etag` is the server's, quotes and all; it may be empty."""
+    """Describes a cached file. `etag` is the server's, including quotes; it may be empty."""
 
     url: str
     etag: str
@@ -38,7 +38,7 @@ class Sidecar(msgspec.Struct, frozen=True):
 
 
 class Damaged(UserError):
-    """A file is not the parquet file that it was said to be."""
+    """A file is not a valid parquet file with rows."""
 
 
 def folder() -> Path:
@@ -46,7 +46,7 @@ def folder() -> Path:
 
 
 def cached(path: Path) -> Sidecar | None:
-    """The sidecar of a file that is there and whole; None for any other."""
+    """The sidecar of a file that exists and is intact; otherwise None."""
     try:
         sidecar = msgspec.json.decode(_sidecar_path(path).read_bytes(), type=Sidecar)
         if path.stat().st_size == sidecar.bytes and digest(path) == sidecar.sha256:
@@ -57,9 +57,9 @@ def cached(path: Path) -> Sidecar | None:
 
 
 def admit(part: Path, path: Path, url: str, etag: str) -> Sidecar:
-    """Checks a downloaded file and moves it to its place, with its sidecar.
+    """Checks a downloaded file and moves it into place, with its sidecar.
 
-    Raises `Damaged` where it is no whole parquet file with rows; it is removed then.
+    Raises `Damaged`, and deletes the file, if it is not a complete parquet file with rows.
     """
     try:
         rows = count_rows(part)
@@ -68,16 +68,16 @@ def admit(part: Path, path: Path, url: str, etag: str) -> Sidecar:
         raise Damaged(f"what {url} gave {error}: fetch it again, or ask who keeps it") from error
     fetched_at = dt.datetime.now(tz=dt.UTC)
     sidecar = Sidecar(url, etag, part.stat().st_size, rows, digest(part), fetched_at)
-    # The sidecar first: one without its file fails the check, and the part is still there.
+    # Sidecar first: without its file it fails the check, and the part still exists.
     write(_sidecar_path(path), msgspec.json.encode(sidecar))
     part.replace(path)
     return sidecar
 
 
 def count_rows(path: Path) -> int:
-    """Rows of a parquet file: its footer's, its row groups' and those that can be read agree.
+    """Rows of a parquet file, on which footer, row groups and readable data must agree.
 
-    Raises `Damaged`, its message to stand behind the file's name.
+    Raises `Damaged` with a message that follows the name of the file.
     """
     try:
         with pq.ParquetFile(path) as file:
@@ -102,7 +102,7 @@ def digest(path: Path) -> str:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Puts a small file in its place at once: nobody reads half of it."""
+    """Writes a small file atomically, so that it is never read half-written."""
     draft = path.with_name(f"{path.name}.new")
     draft.write_bytes(content)
     draft.replace(path)
@@ -110,7 +110,7 @@ def write(path: Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """One at a time fetches a file; who comes second waits. The lock file stays behind."""
+    """Lets one process at a time fetch a file; others wait. The lock file is left behind."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f"{path.name}.lock").open("ab") as lock:
         try:

@@ -1,7 +1,7 @@
-"""A file over HTTP, resumable: an address goes in, bytes in a `.part` file come out.
+"""Resumable HTTP downloads into a `.part` file.
 
-What a broken download left is gone on from with a Range request, as long as the ETag says that the
-file is the same (If-Range, RFC 9110). Otherwise it starts anew.
+A broken download is resumed with a Range request as long as the ETag shows that the file has not
+changed (If-Range, RFC 9110). Otherwise it starts over.
 """
 
 import time
@@ -22,14 +22,14 @@ from trips.data import parts
 from trips.data.parts import Begun
 
 type Progress = Callable[[int, int | None], None]
-"""Is told the bytes that are there, and those of the whole file where the server says so."""
+"""Called with the bytes received so far, and the total size if the server gives it."""
 
 _ATTEMPTS: Final = 5
 _BASE_WAIT_SECONDS: Final = 0.5
 _TIMEOUT_SECONDS: Final = (10.0, 60.0)
-"""To connect, and between two pieces of the body."""
+"""For connecting, and between two chunks of the body."""
 _CHUNK_BYTES: Final = 1 << 16
-"""What a connection that breaks loses at most."""
+"""Most that is lost when a connection breaks."""
 _PASSING: Final = frozenset(
     {
         HTTPStatus.REQUEST_TIMEOUT,
@@ -43,19 +43,19 @@ _PASSING: Final = frozenset(
 
 
 class NotPublished(UserError):
-    """The server has no such file: it answers 403 or 404."""
+    """The server has no such file: it responds with 403 or 404."""
 
 
 class Unreachable(UserError):
-    """Several attempts failed one after the other; one that is made later may not."""
+    """Several attempts in a row failed; a later one may succeed."""
 
 
 class _Passing(Exception):
-    """Trying again can help; the message says what went wrong."""
+    """A transient error, worth a retry; the message says what went wrong."""
 
 
 def no_progress(_done: int, _total: int | None) -> None:
-    """Shows nothing."""
+    """Ignores progress."""
 
 
 def download(
@@ -64,11 +64,11 @@ def download(
     progress: Progress = no_progress,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Brings the whole file into `part`, and gives its ETag, empty where the server names none.
+    """Downloads the whole file into `part` and returns its ETag, empty if the server sends none.
 
-    Raises `Unreachable` once several attempts failed, and leaves in `part` what came;
-    `NotPublished`; `UserError` for any other refusal; `OSError` where the part cannot be written.
-    A name and password in the address are used, and neither told nor kept.
+    Raises `Unreachable` after several failed attempts, with the bytes received left in `part`;
+    `NotPublished`; `UserError` for any other refusal; `OSError` if the part cannot be written.
+    A username and password in the URL are used, but neither shown nor stored.
     """
     with Session() as session:
         session.auth, url = _auth(url), bare(url)
@@ -86,7 +86,7 @@ def download(
 
 
 def bare(url: str) -> str:
-    """The address without the name and password that it may carry. Raises `UserError`."""
+    """The URL without any username and password. Raises `UserError`."""
     try:
         parts_of = urlsplit(url)
     except ValueError as error:
@@ -104,8 +104,8 @@ def _attempt(session: Session, url: str, part: Path, progress: Progress) -> str:
     begun = parts.begun(url, part)
     kept = part.stat().st_size if begun else 0
     if begun and begun.bytes == kept:
-        return begun.etag  # an earlier run was stopped after the last byte
-    headers = {"Accept-Encoding": "identity"}  # or Content-Length would count other bytes
+        return begun.etag  # an earlier run stopped after the last byte
+    headers = {"Accept-Encoding": "identity"}  # so Content-Length counts uncompressed bytes
     if begun:
         headers |= {"Range": f"bytes={kept}-", "If-Range": begun.etag}
     try:
@@ -137,7 +137,7 @@ def _refuse(response: Response, url: str, part: Path) -> None:
 
 
 def _goes_on(response: Response, begun: Begun, kept: int, part: Path) -> bool:
-    """Whether the body starts behind the bytes that are kept; False where it is the whole file."""
+    """Whether the body continues after the bytes kept; False if it is the whole file."""
     if response.status_code == HTTPStatus.OK:
         return False
     same = response.headers.get("ETag", begun.etag) == begun.etag
@@ -158,7 +158,7 @@ def _begin(response: Response, url: str, part: Path) -> Begun:
 def _append(
     response: Response, part: Path, kept: int, total: int | None, progress: Progress
 ) -> int:
-    """Writes each piece as it comes, so that whatever stops it loses none; bytes in the end."""
+    """Writes each chunk as it arrives, so that none is lost on interruption; returns the size."""
     progress(kept, total)
     with part.open("ab") as file:
         for chunk in response.iter_content(_CHUNK_BYTES):

@@ -1,4 +1,4 @@
-"""Months from TLC into the cache: a month comes in, a parquet file that was checked comes out."""
+"""Fetches months from TLC into the cache as verified parquet files."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ from trips.data.months import Month
 
 @dataclass(frozen=True)
 class Fetched:
-    """A month's file in the cache. `from_cache` says that nothing had to be downloaded."""
+    """A month's file in the cache. `from_cache` is true if nothing had to be downloaded."""
 
     path: Path
     sidecar: Sidecar
@@ -40,12 +40,11 @@ def fetch(
     progress: Progress = no_progress,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Fetched:
-    """The month's file out of the cache, downloaded, or gone on with where an earlier run stopped.
+    """Gets the month's file from the cache, or downloads it, resuming any earlier download.
 
-    The folder is `cache.folder()` and the address `months.base_url()` unless others are given.
-    Raises `UserError` where TLC has no such month, what came is not whole, or the disk does not
-    take it, and its `Unreachable` where the host is away. Whatever stops it, a `.part` file keeps
-    what came.
+    The folder defaults to `cache.folder()`, the base URL to `months.base_url()`. Raises `UserError`
+    if TLC has no such month, the file is damaged or the disk cannot be written, and its subclass
+    `Unreachable` if the host is down. On interruption, a `.part` file keeps the bytes received.
     """
     path = (folder or cache.folder()) / month.file_name
     try:
@@ -86,7 +85,7 @@ def _download(
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
-    """A bar on standard error with bytes, speed and time left; none where that is no terminal."""
+    """Progress bar on standard error with bytes, speed and time left; hidden if not a terminal."""
     columns = (
         TextColumn("  {task.description}"),
         BarColumn(),
@@ -96,6 +95,6 @@ def progress_bar(title: str) -> Iterator[Progress]:
     )
     visible = console.err.is_terminal
     with Bars(*columns, console=console.err, transient=True, disable=not visible) as bars:
-        # Nothing is shown of a file that is in the cache.
+        # Nothing is shown for a cached file.
         task = bars.add_task(title, total=None, visible=False)
         yield lambda done, total: bars.update(task, completed=done, total=total, visible=True)

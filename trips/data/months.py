@@ -1,4 +1,4 @@
-"""Months of TLC's trip records: a text comes in, a file's name and address come out."""
+"""Months of TLC trip records: parsing, file names and URLs."""
 
 import datetime as dt
 import os
@@ -10,24 +10,24 @@ import msgspec
 from infra.common.console import UserError
 
 BASE_URL: Final = "https://d37ci6vzurychx.cloudfront.net/trip-data"
-"""Where TLC keeps its files: https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"""
+"""Location of TLC's files: https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"""
 
 Taxi = Literal["green", "yellow"]
 TAXIS: Final[tuple[Taxi, ...]] = get_args(Taxi)
 _FIRST: Final[dict[Taxi, tuple[int, int]]] = {"green": (2013, 8), "yellow": (2009, 1)}
-"""The first month that TLC has of each."""
+"""The first month that TLC publishes for each kind of taxi."""
 _FIRST_YEAR_WITH_ZONES: Final = 2011
 _MONTH: Final = re.compile(r"(?:(green|yellow)[ /])?(\d{4})-(\d{2})", re.ASCII)
 _MONTH_LIKE: Final = re.compile(r"(?:(?:green|yellow|fhv|fhvhv)[ /])?\d{1,4}-\d{1,2}", re.ASCII)
 
 
 def base_url() -> str:
-    """The folder of the trip record files: a mirror's where TRIP_DATA_URL names one."""
+    """Base URL of the trip record files; TRIP_DATA_URL overrides it with a mirror."""
     return os.environ.get("TRIP_DATA_URL") or BASE_URL
 
 
 class Month(msgspec.Struct, frozen=True, order=True):
-    """All trips of one kind of taxi that TLC counts to a month. `str()` gives "green/2023-01"."""
+    """TLC's file of one kind of taxi for one month. `str()` gives "green/2023-01"."""
 
     taxi: Taxi
     year: int
@@ -35,9 +35,9 @@ class Month(msgspec.Struct, frozen=True, order=True):
 
     @classmethod
     def parse(cls, text: str, today: dt.date | None = None) -> Self:
-        """Reads "2023-01", which is green, "green/2023-01" or "yellow 2023-01".
+        """Parses "2023-01" (green by default), "green/2023-01" or "yellow 2023-01".
 
-        Raises `UserError` for what is no month, or one that no trips can be of yet or any more.
+        Raises `UserError` if the text is not a month, or the month has no usable trips.
         """
         if not (match := _MONTH.fullmatch(text)) or not 1 <= int(match[3]) <= 12:
             raise UserError(
@@ -77,16 +77,16 @@ class Month(msgspec.Struct, frozen=True, order=True):
         return f"{self.taxi}_tripdata_{self.calendar_month}.parquet"
 
     def url(self, url_base: str | None = None) -> str:
-        """The file's address, below `base_url()` unless another is given."""
+        """URL of the file, under `base_url()` by default."""
         return f"{(url_base or base_url()).rstrip('/')}/{self.file_name}"
 
     def before(self) -> "Month":
-        """The month before, of the same taxis; it may be one that TLC does not have."""
+        """The previous month of the same kind of taxi, which TLC may not have."""
         if self.month == 1:
             return Month(self.taxi, self.year - 1, 12)
         return Month(self.taxi, self.year, self.month - 1)
 
 
 def is_like_a_month(text: str) -> bool:
-    """Whether a text means a month rather than a file, rightly written or not."""
+    """Whether the text is meant as a month rather than a file, even if malformed."""
     return _MONTH_LIKE.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""What the bytes of a broken download are of, kept beside them: so they can be gone on from."""
+"""Metadata of partial downloads, stored beside them so that they can be resumed."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from trips.data import cache
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """The file that a part is the beginning of; `bytes` is the size of all of it, where known."""
+    """The file that a part belongs to; `bytes` is its full size, if known."""
 
     url: str
     etag: str
@@ -17,13 +17,13 @@ class Begun(msgspec.Struct, frozen=True):
 
 
 def begin(part: Path, begun: Begun) -> None:
-    """Empties the part. That comes first: no old bytes may pass for new ones."""
+    """Truncates the part, then writes its metadata, so that old bytes never pass for new ones."""
     part.open("wb").close()
     cache.write(_description(part), msgspec.json.encode(begun))
 
 
 def begun(url: str, part: Path) -> Begun | None:
-    """What can be gone on from: bytes of the same address, under an ETag that vouches for them."""
+    """Metadata of a resumable part: nonempty, of the same URL and with a strong ETag; else None."""
     try:
         begun = msgspec.json.decode(_description(part).read_bytes(), type=Begun)
         kept = part.stat().st_size
@@ -36,7 +36,7 @@ def begun(url: str, part: Path) -> Begun | None:
 
 
 def forget(part: Path) -> None:
-    """The next attempt starts anew."""
+    """Makes the next attempt start over."""
     _description(part).unlink(missing_ok=True)
 
 

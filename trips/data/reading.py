@@ -1,4 +1,4 @@
-"""Sources, rules and reports put together: names come in, trips in order of pickup come out."""
+"""Reads named sources, applies the rules and returns trips in order of pickup, with reports."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from trips.rules import COURSE_RULES, FUNCTION_RULES, apply
 from trips.tlc import of_records
 
 FEWEST_TRIPS: Final = 200
-"""Fewer teach nothing, and leave too few to measure on."""
+"""Fewer are not enough to train on, or to evaluate on."""
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Trips in order of pickup, and a report on each source they come from, in the order named."""
+    """Trips in order of pickup, and a report on each source, in the order given."""
 
     trips: Trips
     reports: tuple[DataReport, ...]
@@ -33,7 +33,7 @@ class TrainingData:
 
     @property
     def sha256(self) -> str:
-        """Over the digests of the sources, in their order."""
+        """Digest of the sources' digests, in order."""
         digests = "\n".join(report.sha256 for report in self.reports)
         return hashlib.sha256(digests.encode()).hexdigest()
 
@@ -41,11 +41,10 @@ class TrainingData:
 def read(
     sources: Sequence[str], *, course: bool = False, folder: Path | None = None
 ) -> TrainingData:
-    """The trips of all sources that the rules keep: the function's, or the course's.
+    """Reads the trips of all sources that the function's rules, or the course's, keep.
 
-    What is downloaded lies in the folder, `cache.folder()` unless another is given. Trips with the
-    same pickup stay in the order of their sources. Raises `UserError`, also where fewer than
-    `FEWEST_TRIPS` trips are left.
+    Downloads go to the folder, by default `cache.folder()`. Trips with the same pickup stay in the
+    order of their sources. Raises `UserError`, also if fewer than `FEWEST_TRIPS` trips are left.
     """
     read_ones = [_read_one(name, folder, course=course) for name in _distinct(sources)]
     reports = tuple(report for _, report in read_ones)
@@ -57,7 +56,7 @@ def read(
 
 
 def reports_on(sources: Sequence[str], *, course: bool = False) -> tuple[DataReport, ...]:
-    """What each source holds, however little the rules keep of it. Raises `UserError`."""
+    """Reports on each source, however few trips the rules keep. Raises `UserError`."""
     return tuple(_read_one(name, None, course=course)[1] for name in _distinct(sources))
 
 
@@ -72,7 +71,7 @@ def _distinct(sources: Sequence[str]) -> list[str]:
 
 
 def _require_other_content(reports: Sequence[DataReport]) -> None:
-    """A ride that is there twice sees its own duration through its twin's encodings."""
+    """Rejects duplicate sources: a ride's target would leak through its duplicate's encoding."""
     names: dict[str, str] = {}
     for report in reports:
         if report.sha256 in names:

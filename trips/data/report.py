@@ -1,4 +1,4 @@
-"""What a source held and what was left of it: records and a mask come in, a report comes out."""
+"""Reports on the contents of a source and on which records were kept."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -16,7 +16,7 @@ from trips.trip_records import TripRecords
 
 
 class ColumnReport(msgspec.Struct, frozen=True):
-    """A column as the file has it. Times are ISO text; None where no value is finite."""
+    """A column as in the file. Times are ISO strings; bounds are None if no value is finite."""
 
     name: str
     type: str
@@ -26,10 +26,10 @@ class ColumnReport(msgspec.Struct, frozen=True):
 
 
 class DataReport(msgspec.Struct, frozen=True):
-    """One source. Columns and rules are about all rows, what follows them about those kept.
+    """Report on one source. Columns and rules cover all rows, the pickup fields only kept rows.
 
-    `month` is the source's own, "2023-01", or else its commonest; `outside_month_share` is the
-    share of pickups in any other. All four are None where no row was kept.
+    `month`, as "2023-01", is the source's month or else the most common one; `outside_month_share`
+    is the share of pickups outside it. The four pickup fields are None if no row was kept.
     """
 
     source: str
@@ -44,12 +44,12 @@ class DataReport(msgspec.Struct, frozen=True):
     month: str | None
     outside_month_share: float | None
     repeated: int | None = None
-    """Rows that say the same as an earlier one in these columns, as where a fare was charged back.
-    They are kept. None in reports that were made before they were counted."""
+    """Rows that duplicate an earlier one in these columns, such as fare reversals. They are kept.
+    None in older reports, which did not count them."""
 
 
 def report_on(source: Source, kept: NDArray[np.bool_], counts: tuple[RuleCount, ...]) -> DataReport:
-    """What `rules.apply` made of a source; `kept` is its mask, shape (n,)."""
+    """Reports the outcome of `rules.apply` on a source; `kept` is its mask, shape (n,)."""
     records = source.records
     pickups = records.pickup[kept]
     month, outside = _month(pickups, source)
@@ -92,7 +92,7 @@ def _plain(value: np.generic | None, kind: str) -> int | float | str | None:
 
 
 def _iso(time: np.datetime64) -> str:
-    """To the second, as TLC's records are."""
+    """ISO 8601 to the second, the resolution of TLC's records."""
     return str(time.astype("datetime64[s]"))
 
 
@@ -112,9 +112,9 @@ _TITLE: Final = "{0.source}: {0.kept:,} of {0.rows:,} trips kept ({0.kept_share:
 
 
 def table(report: DataReport) -> Table:
-    """The report for a terminal: columns above, rules below."""
+    """Formats the report for a terminal: columns above, rules below."""
     whole = Table.grid(padding=(0, 0, 0, 2), pad_edge=True)
-    whole.title = Text(_TITLE.format(report))  # no markup: a path may hold brackets, as types do
+    whole.title = Text(_TITLE.format(report))  # no markup: paths and types may contain brackets
     whole.title_justify = "left"
     whole.add_column()
     whole.add_row(_columns_table(report))
@@ -149,7 +149,7 @@ def _rules_table(report: DataReport) -> Table:
 
 
 def _text(value: float | str | None) -> str:
-    """Short enough for five columns in 80 characters: times to the minute."""
+    """Formats a value to fit five columns in 80 characters: times to the minute."""
     if value is None:
         return "none"
     return value[:16].replace("T", " ") if isinstance(value, str) else f"{value:,}"

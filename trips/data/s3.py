@@ -1,4 +1,4 @@
-"""Trip files in S3: a URI comes in, a file in the cache comes out, downloaded once per ETag."""
+"""Fetches trip files from S3 into the cache, once per ETag."""
 
 import hashlib
 import re
@@ -22,9 +22,9 @@ _DENIED: Final = frozenset(
 
 
 def fetch(uri: str, folder: Path) -> tuple[Path, cache.Sidecar]:
-    """The object as a file in the folder, and what it is. Raises `UserError`.
+    """Fetches the object into the folder; returns the path and sidecar. Raises `UserError`.
 
-    The endpoint and the credentials are those of the environment.
+    The endpoint and credentials come from the environment.
     """
     bucket, key = _bucket_and_key(uri)
     try:
@@ -35,14 +35,14 @@ def fetch(uri: str, folder: Path) -> tuple[Path, cache.Sidecar]:
         ) from error
     except ClientError as error:
         raise UserError(_sentence(uri, bucket, error)) from error
-    # The ETag is known before the body is read: what is cached is not read.
+    # The ETag is known before the body is read, so the body is not read if it is cached.
     with answer["Body"] as body:
         path = folder / _file_name(uri, answer["ETag"])
         try:
             with cache.locked(path):
                 return path, cache.cached(path) or _download(uri, answer["ETag"], body, path)
         except BotoCoreError:
-            raise  # the connection's, although some of them are OSErrors as well
+            raise  # a connection error, although some of these are OSErrors too
         except OSError as error:
             raise UserError(
                 f"{path} cannot be written ({error.strerror or error}): make room there, or name "
@@ -65,7 +65,7 @@ def _download(uri: str, etag: str, body: "StreamingBody", path: Path) -> cache.S
 
 
 def _file_name(uri: str, etag: str) -> str:
-    """One for each version of each object; the end of the key is there for people."""
+    """Unique for each version of each object; the end of the key is for readability."""
     identity = hashlib.sha256(f"{uri}\n{etag}".encode()).hexdigest()[:16]
     readable = re.sub(r"[^\w.-]", "_", uri.rsplit("/", 1)[1])[-80:]
     return f"s3-{identity}-{readable}"

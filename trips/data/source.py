@@ -1,4 +1,4 @@
-"""Where trips come from: a text that names them comes in, their records and a digest come out."""
+"""Sources of trips: resolves a source name to records and their digest."""
 
 import hashlib
 import re
@@ -17,17 +17,17 @@ from trips.profile import drawn
 from trips.trip_records import GREEN_TIMES, ZONES_AND_MILES, TripRecords
 
 MOST_SYNTHETIC_TRIPS: Final = 1_000_000
-"""Each takes 2 kB while it is made."""
+"""Generating a trip takes 2 kB of memory."""
 _SYNTHETIC: Final = re.compile(r"synthetic:(\d{1,9}):(\d{1,9})", re.ASCII)
 _SYNTHETIC_TYPES: Final = ("timestamp[us]", "timestamp[us]", "int64", "int64", "double")
 
 
 @dataclass(frozen=True)
 class Source:
-    """Records and where they come from.
+    """Records and their origin.
 
-    `sha256` is of the file's bytes, or of the columns' where there is no file. `month` is set where
-    a month was named.
+    `sha256` covers the file's bytes, or the columns' bytes if there is no file. `month` is set if
+    the source was named as a month.
     """
 
     name: str
@@ -37,10 +37,9 @@ class Source:
 
 
 def open_source(text: str, folder: Path | None = None) -> Source:
-    """Reads what the text names: a month, a parquet file, s3://bucket/key or synthetic:COUNT:SEED.
+    """Reads a source: a month, a parquet file, s3://bucket/key or synthetic:COUNT:SEED.
 
-    What must be downloaded comes into the folder, `cache.folder()` unless another is given. Raises
-    `UserError`.
+    Downloads go to the folder, by default `cache.folder()`. Raises `UserError`.
     """
     name = canonical_name(text)
     folder = folder or cache.folder()
@@ -56,9 +55,9 @@ def open_source(text: str, folder: Path | None = None) -> Source:
 
 
 def canonical_name(text: str) -> str:
-    """One name for what can be written in several ways: a path is one from anywhere.
+    """Normalizes the name of a source; paths become absolute.
 
-    Raises `UserError` for what is no month.
+    Raises `UserError` for an invalid month.
     """
     if is_like_a_month(text):
         return str(Month.parse(text))
@@ -68,9 +67,9 @@ def canonical_name(text: str) -> str:
 
 
 def require_sensible(text: str) -> None:
-    """Raises `UserError` for what cannot be opened, as far as that is known without opening it.
+    """Raises `UserError` for sources that clearly cannot be opened, without opening them.
 
-    Asked of all data before the first are downloaded, so that a slip is not told minutes later.
+    Called for all sources before any download, so that typos surface at once, not minutes later.
     """
     name = canonical_name(text)
     if not (name.startswith((s3.SCHEME, "synthetic:")) or is_like_a_month(name)):

@@ -1,4 +1,4 @@
-"""What New York's taxi rides are like, as statistics: fitted to real months, drawn from."""
+"""Statistical profiles of New York taxi rides, fitted to real months and sampled from."""
 
 from trips.profile.file import load, read
 from trips.profile.profile import Profile

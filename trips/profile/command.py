@@ -1,4 +1,4 @@
-"""What `python -m stream_sim profile` does: trip files in; a profile, or how like it is, out."""
+"""Implements `python -m stream_sim profile`: fits profiles to trip files and evaluates them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +17,8 @@ from trips.profile.ridden import usual
 
 
 class Fitted(msgspec.Struct, frozen=True):
-    """What was fitted: the file, its bytes, to what, and how many pairs of zones have values of
-    their own."""
+    """A fitted profile: file, size in bytes, source of the rides, and number of zone pairs with
+    values of their own."""
 
     path: str
     bytes: int
@@ -27,7 +27,7 @@ class Fitted(msgspec.Struct, frozen=True):
 
 
 def fit(files: Sequence[Path], out: Path, *, as_json: bool) -> None:
-    """Fits a profile to files of TLC's trip records, a month or more. Raises `UserError`."""
+    """Fits a profile to TLC trip record files, a month or more. Raises `UserError`."""
     ridden = concatenated([tlc.read(path) for path in files])
     statistics = fit_to(ridden, ", ".join(path.name for path in files))
     file.write(statistics, out)
@@ -43,12 +43,12 @@ def fit(files: Sequence[Path], out: Path, *, as_json: bool) -> None:
 
 
 def show(real: Path, neighbour: Path, profile: Path | None, seed: int, *, as_json: bool) -> None:
-    """Prints how unlike a month's rides are those of a profile. Raises `UserError`.
+    """Prints distances between a profile's rides and a month's. Raises `UserError`.
 
-    The profile is the one that is shipped unless a file is named. As many rides are drawn as the
-    month has: fewer would be further from it by chance alone.
+    The bundled profile is used unless a file is given. As many rides are drawn as the month has:
+    fewer would be further from it by chance alone.
     """
-    # Other commands of the simulator are spared the second that scipy takes to be imported.
+    # Importing scipy takes a second, which other simulator commands need not pay.
     from trips.profile import likeness, report  # noqa: PLC0415
 
     known = file.read(profile) if profile else file.load()

@@ -1,4 +1,4 @@
-"""Synthetic trips, drawn from the profile that is shipped."""
+"""Synthetic trips, drawn from the bundled profile."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from trips.columns import Trips
 
 
 def synthetic(count: int, seed: int) -> Trips:
-    """Trips of four weeks, in order of pickup. The same seed gives the same trips."""
+    """Trips over four weeks, in order of pickup; deterministic for a given seed."""
     shipped = profile.load()
     rng = np.random.default_rng(seed)
     return shipped.trips(np.sort(shipped.pickups(count, rng)), rng)

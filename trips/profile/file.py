@@ -1,6 +1,6 @@
-"""A profile's file: statistics in, an npz of a few ten thousand bytes out, and back.
+"""Reads and writes profile statistics as an npz file of a few tens of kilobytes.
 
-The same statistics give the same bytes. No pickle is written or read.
+Output is deterministic. Pickle is neither written nor read.
 """
 
 import functools
@@ -33,19 +33,19 @@ _DAMAGE: Final = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What the reading makes of a file that is cut off, changed or another thing."""
+"""Errors raised when reading a truncated, corrupted or unrelated file."""
 
 
 @functools.lru_cache(maxsize=1)
 def load() -> Profile:
-    """The profile that is shipped: New York's green taxis in January 2023."""
+    """The bundled profile: New York's green taxis in January 2023."""
     shipped = importlib.resources.files("trips.profile") / _SHIPPED
     with shipped.open("rb") as file:
         return Profile(_statistics(file))
 
 
 def read(path: Path) -> Profile:
-    """The profile in a file. Raises `UserError`."""
+    """Reads a profile from a file. Raises `UserError`."""
     try:
         with path.open("rb") as file:
             return Profile(_statistics(file))
@@ -56,9 +56,9 @@ def read(path: Path) -> Profile:
 
 
 def write(statistics: Statistics, path: Path) -> None:
-    """Writes the file anew. Raises `UserError`."""
+    """Writes the file, replacing any existing one. Raises `UserError`."""
     console.require_writable(path)
-    # Single precision: seven digits are more than rides can tell.
+    # Single precision: seven digits exceed the precision of the data.
     values: dict[str, Any] = {name: np.float32(getattr(statistics, name)) for name in ARRAYS}
     archive = io.BytesIO()
     np.savez_compressed(archive, fitted_to=np.array(statistics.fitted_to), **values)
@@ -69,7 +69,7 @@ def write(statistics: Statistics, path: Path) -> None:
 
 
 def _statistics(file: IO[bytes]) -> Statistics:
-    """Raises one of `_DAMAGE`."""
+    """Raises one of `_DAMAGE` if the file is damaged."""
     archive = np.load(file, allow_pickle=False)
     values = {name: archive[name].astype(np.float64) for name in ARRAYS}
     return Statistics(fitted_to=str(archive["fitted_to"]), **values)

@@ -1,4 +1,4 @@
-"""Trips that were ridden in, the statistics of rides like them out."""
+"""Fits profile statistics to real trips."""
 
 from typing import Final, NamedTuple
 
@@ -17,7 +17,7 @@ _LEAST_TRIPS: Final = 1_000
 
 
 def fit(trips: Trips, source: str) -> Statistics:
-    """Statistics of the usual trips among n, which came from `source`. Raises `UserError`."""
+    """Fits statistics to the usual trips among those from `source`. Raises `UserError`."""
     chosen = usual(trips)
     rides = ridden(chosen)
     metered = rides.metered()
@@ -54,7 +54,7 @@ def fit(trips: Trips, source: str) -> Statistics:
 
 
 class _ByPair(NamedTuple):
-    """Means of pairs with their own, means of all others, and what they leave of each ride."""
+    """Means of pairs with their own values, means of all other pairs, and each ride's residual."""
 
     own: FloatArray
     other: FloatArray
@@ -62,7 +62,7 @@ class _ByPair(NamedTuple):
 
 
 def _by_pair(rides: Ridden, values: FloatArray) -> _ByPair:
-    """From the widest group to the narrowest: reach, boroughs and reach, pair."""
+    """Shrinks from the broadest group to the narrowest: reach, boroughs and reach, pair."""
     reach = groups.means(values, rides.reach, np.full(REACHES, values.mean()))
     others = ~rides.is_own
     other = groups.means(
@@ -79,9 +79,9 @@ def _by_pair(rides: Ridden, values: FloatArray) -> _ByPair:
 def _typical_minutes(
     rides: Ridden, log_miles: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """By knot, and the speed by hour of the week; and what these leave of each ride's ln(minutes).
+    """ln(minutes) by knot, log speed by hour of the week, and each ride's residual ln(minutes).
 
-    Knots with few rides take what a straight line through all says.
+    Knots with few rides fall back to a straight line fitted to all rides.
     """
     log_minutes = np.log(rides.trips.duration_minutes)
     ends = LOG_MILES_KNOTS[[0, -1]]
@@ -94,19 +94,19 @@ def _typical_minutes(
 
 
 def _pickup_zones(rides: Ridden) -> FloatArray:
-    """By period. Zones with few rides in one have their share of the rest in all of the week."""
+    """Shares by period. Zones with few rides in a period share its rest by their weekly totals."""
     zones = rest.pooled(rides.counts.sum(axis=1))
     period = PERIOD_OF[rides.hour]
     own = groups.rides(period * len(zones) + rides.zones[0], PERIODS * len(zones))
     own = own.reshape(PERIODS, len(zones))
     others = np.where(own > 0, 0.0, zones)
     left = np.bincount(period, minlength=PERIODS) - own.sum(axis=1)
-    # A file may hold no ride of some period: the last term stands in then.
+    # The last term covers periods for which the file holds no rides.
     return rest.shares(own + rest.shares(others) * left[:, None] + 1e-9 * zones)
 
 
 def _no_miles(rides: Ridden) -> FloatArray:
-    """By borough of the pickup and reach."""
+    """Share of rides with a distance of 0, by pickup borough and reach."""
     without = (rides.trips.distance_miles == 0).astype(np.float64)
     reach = groups.means(without, rides.reach, np.full(REACHES, without.mean()))
     return groups.means(without, rides.borough_reach, np.broadcast_to(reach, (BOROUGHS, REACHES)))

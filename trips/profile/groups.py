@@ -1,6 +1,6 @@
-"""Means, shares and quantiles by group: where a group has few rides, what it has less of its own.
+"""Counts, means and quantiles by group, shrunk or pooled where a group has few rides.
 
-Groups are whole numbers from 0. A group of fewer than `LEAST_RIDES` has nothing of its own.
+Groups are integers from 0. A group of fewer than `LEAST_RIDES` rides gets no value of its own.
 """
 
 from typing import Final
@@ -10,13 +10,13 @@ import numpy as np
 from trips.profile.statistics import LEAST_RIDES, QUANTILES, FloatArray, IntArray
 
 _PRIOR_RIDES: Final = 10.0
-"""The rides that the broader group counts for, in a narrower one's mean."""
+"""Weight, in rides, of the broader group's mean in a narrower group's mean."""
 _LEAST_FOR_QUANTILES: Final = 2 * QUANTILES * LEAST_RIDES
-"""So that `LEAST_RIDES` lie before the first and behind the last."""
+"""Ensures that `LEAST_RIDES` lie below the first quantile and above the last."""
 
 
 def rides(group: IntArray, size: int) -> FloatArray:
-    """How many there are of each of `size` groups; 0 where they are fewer than `LEAST_RIDES`."""
+    """Rides in each of `size` groups; 0 where there are fewer than `LEAST_RIDES`."""
     count = np.bincount(group, minlength=size).astype(np.float64)
     count[count < LEAST_RIDES] = 0.0
     return count
@@ -33,7 +33,7 @@ def means(values: FloatArray, group: IntArray, prior: FloatArray) -> FloatArray:
 def quantiles(values: FloatArray, group: IntArray, size: int) -> FloatArray:
     """Quantiles of each group, shape (size, QUANTILES); of all values where a group is small.
 
-    The first and the last lie half a step inside: the extremes are single rides' values.
+    The first and last lie half a step inside, because the extremes are values of single rides.
     """
     levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
     found = np.tile(np.quantile(values, levels), (size, 1))

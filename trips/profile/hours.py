@@ -1,4 +1,4 @@
-"""When rides begin: pickup times in, shares of the hours of a usual week out."""
+"""Computes the shares of rides by hour of a typical week from pickup times."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +8,11 @@ from trips.profile.week import WEEK_HOURS, hour_of_week
 
 
 def shares(pickup: NDArray[np.datetime64]) -> FloatArray:
-    """Shape (WEEK_HOURS,), however often each day of the week is there. Hours with few rides have
-    the same share.
+    """Shares of shape (WEEK_HOURS,), corrected for how often each weekday occurs. Hours with few
+    rides share their mean.
 
-    Days with less than a tenth of a usual day's rides do not count: a few rows of each month of
-    TLC's are dated outside of it.
+    Days with less than a tenth of a typical day's rides are ignored: each TLC month holds a few
+    rows dated outside it.
     """
     days, day, count = np.unique(
         pickup.astype("datetime64[D]"), return_inverse=True, return_counts=True

@@ -1,6 +1,6 @@
-"""How unlike sets of trips are: trips in, distances of 0 (alike) to 1 (nothing in common) out.
+"""Distances between sets of trips, from 0 (identical) to 1 (disjoint).
 
-Two months that follow each other are the measure of it: drawn rides may be twice as far from one.
+The yardstick is two consecutive months: drawn rides may be twice as far from a month.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from trips.profile.week import hour_of_week
 
 MOST_TIMES: Final = 2.0
 _PAIR_BASE: Final = 1_000
-"""Larger than any zone: each pair is a number of its own."""
+"""Larger than any zone, so that each pair gets a unique number."""
 
 _Column = Callable[[Trips], NDArray[np.generic]]
 _QUANTITIES: Final[Mapping[str, _Column]] = {
@@ -26,17 +26,17 @@ _QUANTITIES: Final[Mapping[str, _Column]] = {
     "duration (KS)": lambda trips: trips.duration_minutes,
     "hour (KS)": lambda trips: hour_of_week(trips.pickup) % 24,
 }
-"""By Kolmogorov and Smirnov's distance."""
+"""Compared by the Kolmogorov-Smirnov distance."""
 _PLACES: Final[Mapping[str, _Column]] = {
     "pickup zone (JS)": lambda trips: trips.pickup_zone,
     "dropoff zone (JS)": lambda trips: trips.dropoff_zone,
     "pair of zones (JS)": lambda trips: trips.pickup_zone * _PAIR_BASE + trips.dropoff_zone,
 }
-"""By Jensen and Shannon's distance, base 2."""
+"""Compared by the Jensen-Shannon distance, base 2."""
 
 
 class Measure(msgspec.Struct, frozen=True):
-    """How far drawn rides are from a month's by one measure, and how far its neighbour's are."""
+    """Distances from a month's rides to drawn rides and to its neighbour's, by one measure."""
 
     name: str
     drawn: float
@@ -46,9 +46,9 @@ class Measure(msgspec.Struct, frozen=True):
 
 
 def compare(drawn: Trips, month: Trips, neighbour: Trips) -> list[Measure]:
-    """Each measure in turn; none of the three may be empty.
+    """Computes all measures; none of the three sets may be empty.
 
-    Raises `UserError` where the month and its neighbour do not differ.
+    Raises `UserError` if the month and its neighbour do not differ by some measure.
     """
     to_drawn, to_neighbour = distances(drawn, month), distances(month, neighbour)
     measures = []

@@ -1,7 +1,7 @@
-"""What statistics say of each pair of zones: its share of the rides, its miles, its minutes.
+"""Expands statistics to every pair of zones: share of rides, miles and minutes.
 
-Pairs with values of their own have those, all others the values of what they belong to. All arrays
-are of shape (ZONES, ZONES): by pickup zone and dropoff zone.
+Pairs use their own values if they have any, otherwise those of their groups. All arrays have shape
+(ZONES, ZONES): pickup zone by dropoff zone.
 """
 
 import numpy as np
@@ -12,13 +12,13 @@ from trips.profile.statistics import FloatArray, IntArray, Statistics
 
 
 def own(statistics: Statistics) -> tuple[IntArray, IntArray]:
-    """Those with values of their own, in their order: an index of such an array."""
+    """Index of the pairs with values of their own, in the order of `statistics.pairs`."""
     start, end = statistics.pairs.astype(np.int64).T - FIRST_ZONE
     return start, end
 
 
 def of_groups(values: FloatArray) -> FloatArray:
-    """What pairs without values of their own have, by boroughs and reach."""
+    """Expands values by boroughs and reach to pairs."""
     spread: FloatArray = values[BOROUGH_OF[:, None], BOROUGH_OF[None, :], REACH]
     return spread
 
@@ -35,27 +35,27 @@ def rides(statistics: Statistics) -> FloatArray:
 
 
 def log_miles(statistics: Statistics) -> FloatArray:
-    """ln(miles), as expected where the distance is known."""
+    """Expected ln(miles) of rides with a recorded distance."""
     relative = of_groups(statistics.other_miles)
     relative[own(statistics)] = statistics.pair_miles
     return relative + np.log(SCALE_MILES)
 
 
 def log_minutes(statistics: Statistics) -> FloatArray:
-    """ln(minutes), beyond what is expected of the miles and the hour."""
+    """Deviation of ln(minutes) from what is typical of the distance and hour."""
     relative = of_groups(statistics.other_minutes)
     relative[own(statistics)] = statistics.pair_minutes
     return relative
 
 
 def no_miles(statistics: Statistics) -> FloatArray:
-    """Share of the pair's rides whose distance is given as 0."""
+    """Share of the pair's rides with a recorded distance of 0."""
     share: FloatArray = statistics.no_miles[BOROUGH_OF[:, None], REACH]
     return share
 
 
 def miles_spread(statistics: Statistics) -> IntArray:
-    """The row of `miles_spread`."""
+    """The pair's row in `Statistics.miles_spread`."""
     row = REACH.copy()
     row[own(statistics)] += REACHES
     return row

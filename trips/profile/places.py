@@ -1,7 +1,7 @@
-"""How the 265 zones lie to each other: zones in, boroughs, miles and classes of reach out.
+"""Geography of the 265 zones: boroughs, distances and reach (distance) classes.
 
-Rides between zones that have few are described by what they share with others: how far apart their
-zones are, and in which boroughs.
+Pairs of zones with few rides are described by what they share with others: the distance between
+the zones, and their boroughs.
 """
 
 from typing import Final
@@ -18,14 +18,14 @@ IntArray = NDArray[np.int64]
 ZONES: Final = LAST_ZONE - FIRST_ZONE + 1
 BOROUGHS: Final = len(zones.BOROUGHS)
 _BLOCKS_MILES: Final = 0.5
-"""Ridden within the two zones, so that near zones are no detour without end."""
+"""Driven within the two zones; keeps ride-to-straight-line ratios of near zones bounded."""
 _EDGES_MILES: Final = np.array([0.75, 1.25, 1.75, 2.5, 3.5, 5.0, 7.0, 10.0, 15.0])
 REACHES: Final = len(_EDGES_MILES) + 3
-"""Classes of pairs: within one zone, one of them has no place, then by miles between them."""
+"""Classes of pairs: same zone, a zone without a location, then by miles between the zones."""
 
 _NUMBERS: Final = np.arange(FIRST_ZONE, LAST_ZONE + 1, dtype=np.float64)
 BOROUGH_OF: Final[IntArray] = zones.borough_numbers(_NUMBERS).astype(np.int64)
-"""The borough's place in `ride_scoring.domain.zones.BOROUGHS`, shape (ZONES,)."""
+"""Index of the borough in `ride_scoring.domain.zones.BOROUGHS`, shape (ZONES,)."""
 _HAS_PLACE: Final = zones.has_place(_NUMBERS)
 _EAST: Final = zones.miles_east(_NUMBERS)
 _NORTH: Final = zones.miles_north(_NUMBERS)
@@ -42,4 +42,4 @@ def _reach() -> IntArray:
 REACH: Final[IntArray] = _reach()
 """The class of each pair of zones, shape (ZONES, ZONES)."""
 SCALE_MILES: Final[FloatArray] = np.where(REACH == 1, 1.0, _CROW + _BLOCKS_MILES)
-"""What the miles of a pair's rides are measured in, shape (ZONES, ZONES); 1 without a place."""
+"""Unit for the miles of a pair's rides, shape (ZONES, ZONES); 1 without a location."""

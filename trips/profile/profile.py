@@ -1,6 +1,6 @@
-"""Drawing rides from statistics: pickup times and a generator in, trips out.
+"""Draws trips from statistics.
 
-Hour of the week ▸ pickup zone ▸ dropoff zone ▸ miles ▸ minutes, each given what is known by then.
+Hour of the week ▸ pickup zone ▸ dropoff zone ▸ miles ▸ minutes, each conditional on the previous.
 """
 
 from typing import Final
@@ -21,7 +21,7 @@ _SHORTEST_MINUTES: Final = 0.1
 
 
 class Profile:
-    """What rides are like, and rides like that."""
+    """Draws rides that follow the given statistics."""
 
     def __init__(self, statistics: Statistics) -> None:
         self.statistics = statistics
@@ -37,16 +37,16 @@ class Profile:
         self._miles_spread = pairs.miles_spread(statistics).ravel()
 
     def pickups(self, count: int, rng: np.random.Generator) -> NDArray[np.datetime64]:
-        """Times of `WEEKS` weeks from `FIRST_MONDAY`, whole seconds, not sorted, shape (count,)."""
+        """Times in `WEEKS` weeks from `FIRST_MONDAY`, whole seconds, unsorted, shape (count,)."""
         week, share = np.divmod(rng.random(count) * WEEKS, 1.0)
         hours = np.interp(share, self._hours, np.arange(WEEK_HOURS + 1))
         seconds = week * _WEEK_SECONDS + np.minimum(hours * 3_600, _WEEK_SECONDS - 1)
         return FIRST_MONDAY + seconds.astype("timedelta64[s]")
 
     def trips(self, pickup: NDArray[np.datetime64], rng: np.random.Generator) -> Trips:
-        """A trip for each pickup of shape (n,), which it keeps.
+        """Draws a trip for each of the pickup times, shape (n,).
 
-        Each takes five numbers of the generator: in what blocks they are drawn does not matter.
+        Each trip consumes five random numbers, so results do not depend on how calls are chunked.
         """
         drawn = np.ascontiguousarray(rng.random((len(pickup), _NUMBERS_A_RIDE)).T)
         hour = hour_of_week(pickup)
@@ -78,22 +78,22 @@ class Profile:
 
 
 def _staircase(weights: FloatArray) -> FloatArray:
-    """Cumulative shares of each row, each row's above the one before: one search finds in all."""
+    """Cumulative shares, row i offset by i, so that a single search covers all rows."""
     cumulative = np.cumsum(weights, axis=1)
     steps: FloatArray = cumulative / cumulative[:, -1:] + np.arange(len(weights))[:, None]
     return steps.ravel()
 
 
 def _step(staircase: FloatArray, row: IntArray, drawn: FloatArray, columns: int) -> IntArray:
-    """The column that each number of 0 to 1 falls into, in its row."""
+    """The column of its row that each number in [0, 1) falls into."""
     place = np.searchsorted(staircase, row + drawn, side="right") - row * columns
-    # 200 and a number just below 1 add up to 201.
+    # In floating point, 200 plus a number just below 1 can round to 201.
     found: IntArray = np.minimum(place, columns - 1)
     return found
 
 
 def _at(quantiles: FloatArray, row: IntArray, drawn: FloatArray) -> FloatArray:
-    """The value at each number of 0 to 1 in its row, linear between the quantiles."""
+    """Value at each number in [0, 1) in its row, interpolated linearly between quantiles."""
     place = drawn * (quantiles.shape[1] - 1)
     below = place.astype(np.int64)
     flat = quantiles.ravel()

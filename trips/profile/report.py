@@ -1,4 +1,4 @@
-"""Measures of likeness in, a table for the terminal out: 80 columns wide."""
+"""Formats similarity measures as a terminal table, 80 columns wide."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from trips.profile.likeness import MOST_TIMES, Measure
 
 
 def table(measures: Sequence[Measure]) -> Table:
-    """How far drawn rides are from a month, how far its neighbour is, and whether it is near."""
+    """Distances from a month to drawn rides and to its neighbour, and whether the goal is met."""
     found = Table(box=None, header_style="bold")
     found.add_column("distance between", no_wrap=True)
     for title in ("drawn, month", "month, neighbour", "times", f"goal: {MOST_TIMES:g}"):

@@ -1,6 +1,6 @@
-"""The share of rides of pairs that have few: what is left of counts in, three factors out.
+"""Models the shares of pairs with few rides as a product of three factors.
 
-A gravity model: how many leave a zone, how many go to one, and how far rides go, each as counted.
+A gravity model that matches the counts by pickup zone, by dropoff zone and by reach.
 """
 
 from typing import Final
@@ -12,13 +12,13 @@ from trips.profile.places import BOROUGH_OF, BOROUGHS, REACH, REACHES
 from trips.profile.statistics import LEAST_RIDES, FloatArray, IntArray
 
 _ROUNDS: Final = 50
-"""Of fitting each factor in turn: the shares no longer change by then."""
+"""Rounds of fitting each factor in turn; the shares have converged by then."""
 
 
 def factors(counts: IntArray, rest: NDArray[np.bool_]) -> tuple[FloatArray, ...]:
-    """By pickup zone, dropoff zone and reach: their product is the share of each pair in `rest`.
+    """Factors by pickup zone, dropoff zone and reach; their product is each `rest` pair's share.
 
-    `counts` are rides by pair, `rest` tells the pairs with few, both of shape (ZONES, ZONES).
+    `counts` holds rides by pair, `rest` masks the pairs with few, both of shape (ZONES, ZONES).
     """
     few = np.where(rest, counts, 0)
     by_start, by_end, by_reach = (_along(few, axis) for axis in range(3))
@@ -33,21 +33,21 @@ def factors(counts: IntArray, rest: NDArray[np.bool_]) -> tuple[FloatArray, ...]
 
 
 def shares(weights: FloatArray) -> FloatArray:
-    """The weights, so that they add up to 1 along the last axis."""
+    """Normalizes the weights to sum to 1 along the last axis."""
     share: FloatArray = weights / weights.sum(axis=-1, keepdims=True)
     return share
 
 
 def _along(by_pair: IntArray | FloatArray, axis: int) -> FloatArray:
-    """Sums by pickup zone, by dropoff zone or, on the axis 2, by reach."""
+    """Sums by pickup zone (axis 0), dropoff zone (axis 1) or reach (axis 2)."""
     if axis == 2:
         return np.bincount(REACH.ravel(), weights=by_pair.ravel(), minlength=REACHES)
     return by_pair.sum(axis=1 - axis).astype(np.float64)
 
 
 def pooled(by_zone: IntArray | FloatArray) -> FloatArray:
-    """Rides by zone. Those of a borough's zones that have few are shared evenly among these, and
-    count for `LEAST_RIDES` at least: what was never seen can be drawn."""
+    """Rides by zone. Rides of a borough's sparse zones are pooled and spread evenly over them,
+    with a pool of at least `LEAST_RIDES`, so that unseen zones can be drawn."""
     few = by_zone < LEAST_RIDES
     pool = np.bincount(BOROUGH_OF, weights=by_zone * few, minlength=BOROUGHS)
     zones = np.maximum(np.bincount(BOROUGH_OF, weights=few, minlength=BOROUGHS), 1)

@@ -1,4 +1,4 @@
-"""Trips to fit a profile to, each with the groups that it belongs to."""
+"""Trips to fit a profile to, each with its groups."""
 
 import functools
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from trips.profile.week import hour_of_week
 
 _SHORTEST_MINUTES: Final = 1.0
 _LONGEST_MINUTES: Final = 60.0
-"""As in the MLOps Zoomcamp: beyond them meters were not on, or were left on."""
+"""As in the MLOps Zoomcamp: outside this range the meter was off, or was left on."""
 
 
 def usual(trips: Trips) -> Trips:
-    """The trips that the function scores and that took a minute to an hour: what profiles are
-    fitted to, and compared on."""
+    """The trips that the function can score and that took a minute to an hour: profiles are
+    fitted and compared on these."""
     zones = np.stack([trips.pickup_zone, trips.dropoff_zone])
     minutes, miles = trips.duration_minutes, trips.distance_miles
     return trips.where(
@@ -32,9 +32,9 @@ def usual(trips: Trips) -> Trips:
 
 @dataclass(frozen=True)
 class Ridden:
-    """n usual trips, and what each belongs to in columns of shape (n,).
+    """n usual trips and their groups, in columns of shape (n,).
 
-    `counts` are rides by pair of zones, shape (ZONES, ZONES).
+    `counts` holds rides by pair of zones, shape (ZONES, ZONES).
     """
 
     trips: Trips
@@ -42,12 +42,12 @@ class Ridden:
 
     @functools.cached_property
     def own(self) -> NDArray[np.bool_]:
-        """The pairs with rides enough for values of their own, shape (ZONES, ZONES)."""
+        """The pairs with enough rides for values of their own, shape (ZONES, ZONES)."""
         return self.counts >= LEAST_RIDES
 
     @functools.cached_property
     def zones(self) -> tuple[IntArray, IntArray]:
-        """Pickup's and dropoff's places among the zones, from 0: an index by pair."""
+        """Zero-based pickup and dropoff zones: an index into arrays by pair."""
         return self.trips.pickup_zone - FIRST_ZONE, self.trips.dropoff_zone - FIRST_ZONE
 
     @functools.cached_property
@@ -57,39 +57,39 @@ class Ridden:
 
     @functools.cached_property
     def reach(self) -> IntArray:
-        """The class of the pair of zones."""
+        """The reach (distance class) of the pair of zones."""
         return REACH[self.zones]
 
     @functools.cached_property
     def borough_reach(self) -> IntArray:
-        """The borough of the pickup and the reach, as one number."""
+        """The pickup borough and the reach, combined into one number."""
         return BOROUGH_OF[self.zones[0]] * REACHES + self.reach
 
     @functools.cached_property
     def boroughs_reach(self) -> IntArray:
-        """Both boroughs and the reach, as one number."""
+        """Both boroughs and the reach, combined into one number."""
         start, end = (BOROUGH_OF[zone] for zone in self.zones)
         return (start * BOROUGHS + end) * REACHES + self.reach
 
     @functools.cached_property
     def is_own(self) -> NDArray[np.bool_]:
-        """Whether its pair has values of its own."""
+        """Whether the ride's pair has values of its own."""
         is_own: NDArray[np.bool_] = self.own[self.zones]
         return is_own
 
     @functools.cached_property
     def own_pair(self) -> IntArray:
-        """The number of its pair among those, shape (number of rides that `is_own`,)."""
+        """Index of the pair among the `own` pairs, shape (number of rides where `is_own`,)."""
         numbers = np.cumsum(self.own).reshape(self.own.shape) - 1
         return numbers[self.zones][self.is_own]
 
     def metered(self) -> "Ridden":
-        """Those with a distance."""
+        """The trips with a distance above 0."""
         return Ridden(self.trips.where(self.trips.distance_miles > 0), self.counts)
 
 
 def ridden(trips: Trips) -> Ridden:
-    """Usual trips with what they belong to."""
+    """Groups usual trips."""
     start, end = trips.pickup_zone - FIRST_ZONE, trips.dropoff_zone - FIRST_ZONE
     counts = np.bincount(start * ZONES + end, minlength=ZONES * ZONES)
     return Ridden(trips, counts.reshape(ZONES, ZONES))

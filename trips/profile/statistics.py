@@ -1,6 +1,6 @@
-"""What a profile knows of rides: shares, typical values and quantiles, and no ride.
+"""The contents of a profile: shares, typical values and quantiles, but no individual rides.
 
-A statistic rests on at least `LEAST_RIDES` rides; what fewer share goes into a broader one.
+Each statistic rests on at least `LEAST_RIDES` rides; smaller groups are merged into broader ones.
 """
 
 from collections.abc import Mapping
@@ -17,22 +17,22 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 LEAST_RIDES: Final = 5
-"""Fewer could be traced to the rides that they were."""
+"""With fewer, individual rides might be identifiable."""
 KNOTS: Final = 24
 LOG_MILES_KNOTS: Final[FloatArray] = np.linspace(np.log(0.2), np.log(25.0), KNOTS)
-"""Even steps: from a few blocks to the airports."""
+"""Evenly spaced, from a few blocks to the airports."""
 QUANTILES: Final = 101
 
 
 def nearest_knot(log_miles: FloatArray) -> IntArray:
-    """Its place in `LOG_MILES_KNOTS`, of the shape of `log_miles`."""
+    """Index of the nearest of `LOG_MILES_KNOTS`, in the shape of `log_miles`."""
     step = LOG_MILES_KNOTS[1] - LOG_MILES_KNOTS[0]
     place: IntArray = np.rint((log_miles - LOG_MILES_KNOTS[0]) / step).astype(np.int64)
     return place.clip(0, KNOTS - 1)
 
 
 class Array(NamedTuple):
-    """The shape of a statistic, None for the number of pairs, and the least and greatest value."""
+    """A statistic's shape, with None for the number of pairs, and its minimum and maximum."""
 
     shape: tuple[int | None, ...]
     least: float
@@ -48,7 +48,7 @@ def _factors(*shape: int | None) -> Array:
 
 
 def _logarithms(*shape: int | None) -> Array:
-    """Their sums stay far from what a float cannot hold."""
+    """Bounded so that sums stay far from overflow."""
     return Array(shape, -12.0, 12.0)
 
 
@@ -74,45 +74,45 @@ ARRAYS: Final[Mapping[str, Array]] = {
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """Arrays of the shapes in `ARRAYS`. A reach is a class of pairs, by how far apart they are.
+    """Arrays with the shapes in `ARRAYS`. A reach is a class of zone pairs by distance.
 
-    Raises `ValueError` where they are no statistics of rides.
+    Raises `ValueError` if the values are not valid ride statistics.
     """
 
     rides_by_hour_of_week: FloatArray
     """Shares of all rides."""
     log_speed: FloatArray
-    """By hour of the week: ln(speed / the mean's)."""
+    """ln(speed / mean speed), by hour of the week."""
     pickup_zones: FloatArray
-    """By period of the week: shares of its rides."""
+    """Shares of each period's rides."""
     pairs: FloatArray
-    """Pickup zone and dropoff zone of each pair that has rides enough for values of its own."""
+    """Pickup and dropoff zone of each pair with enough rides for values of its own."""
     pair_rides: FloatArray
     """Shares of all rides."""
     pair_miles: FloatArray
-    """ln(miles / `SCALE_MILES`), the mean."""
+    """Mean ln(miles / `SCALE_MILES`)."""
     pair_minutes: FloatArray
-    """ln(minutes / those typical of the miles and the hour), the mean."""
+    """Mean ln(minutes / minutes typical of the distance and hour)."""
     other_pickups: FloatArray
-    """The share of all rides of any other pair is a product of three: one by pickup zone,"""
+    """Any other pair's share of all rides is the product of three factors: by pickup zone,"""
     other_dropoffs: FloatArray
-    """one by dropoff zone,"""
+    """by dropoff zone,"""
     other_reaches: FloatArray
-    """and one by reach."""
+    """and by reach."""
     other_miles: FloatArray
-    """As `pair_miles`, by the boroughs of pickup and dropoff and by reach."""
+    """As `pair_miles`, by pickup borough, dropoff borough and reach."""
     other_minutes: FloatArray
-    """As `pair_minutes`, by the same."""
+    """As `pair_minutes`, by pickup borough, dropoff borough and reach."""
     no_miles: FloatArray
-    """Share of rides whose distance is given as 0, by borough of the pickup and by reach."""
+    """Share of rides with a recorded distance of 0, by pickup borough and reach."""
     miles_spread: FloatArray
-    """Quantiles of ln(miles / expected), by reach, for other pairs and then for `pairs`."""
+    """Quantiles of ln(miles / expected) by reach, first for other pairs, then for `pairs`."""
     knot_minutes: FloatArray
-    """ln(minutes) typical of the miles of each of `LOG_MILES_KNOTS`."""
+    """Typical ln(minutes) at each of `LOG_MILES_KNOTS`."""
     minutes_spread: FloatArray
-    """Quantiles of ln(minutes / expected), by the knot that is nearest to the miles."""
+    """Quantiles of ln(minutes / expected), by the knot nearest to the distance."""
     fitted_to: str
-    """The rides that it is of, in words."""
+    """Description of the rides it was fitted to."""
 
     def __post_init__(self) -> None:
         for name, array in ARRAYS.items():
@@ -124,5 +124,5 @@ class Statistics:
 def _require(values: FloatArray, pairs: int, array: Array, name: str) -> None:
     if values.shape != tuple(pairs if size is None else size for size in array.shape):
         raise ValueError(f"{name} of another shape")
-    if not ((values >= array.least) & (values <= array.greatest)).all():  # NaN is neither
+    if not ((values >= array.least) & (values <= array.greatest)).all():  # NaN fails both
         raise ValueError(f"{name} out of range")

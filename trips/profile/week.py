@@ -1,4 +1,4 @@
-"""The week's clock: pickup times in, hours of the week and periods out. Monday 0:00 is hour 0."""
+"""Maps pickup times to hours of the week and periods. Monday 0:00 is hour 0."""
 
 from typing import Final
 
@@ -11,14 +11,14 @@ FIRST_MONDAY: Final = np.datetime64("2023-01-02T00:00:00", "us")
 WEEKS: Final = 4
 WEEK_HOURS: Final = 7 * 24
 _MONDAY: Final = 3 * 24
-"""1970 began on a Thursday."""
+"""Offset in hours, because 1970 began on a Thursday."""
 _PERIOD_STARTS: Final = np.array([0, 6, 10, 16, 20])
 PERIODS: Final = 2 * len(_PERIOD_STARTS)
-"""Night, morning, day, evening and late, of working days and of weekends: who goes where."""
+"""Night, morning, day, evening and late, on weekdays and weekends: travel patterns differ."""
 
 
 def hour_of_week(pickup: NDArray[np.datetime64]) -> IntArray:
-    """0 to 167, shape (n,)."""
+    """Hour of the week, 0 to 167, shape (n,)."""
     hours: IntArray = pickup.astype("datetime64[h]").astype(np.int64)
     return (hours + _MONDAY) % WEEK_HOURS
 

@@ -1,4 +1,4 @@
-"""Which records were given to the function when, and whether giving them again was due."""
+"""Which records were delivered to the function when, and whether redelivery was due."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from stream_sim.simulation.broken import Note
 from stream_sim.simulation.world.lambda_service import Answered, Result
 
 PART: Final = "#"
-"""Between the id of a record and which of the user records in it is meant, where all share it."""
+"""Separates a record's id from the index of a user record in it, where all share the id."""
 
 
 @dataclass
 class Delivery:
-    """One batch, given by the mapping while it had restarted `generation` times."""
+    """One batch, delivered after the mapping had restarted `generation` times."""
 
     number: int
     generation: int
     result: Result | None = None
     cut_off: bool = False
-    """The mapping restarted meanwhile, so that nobody heard the answer."""
+    """The mapping restarted meanwhile, so nobody received the answer."""
 
     def settles(self, sequence_number: int) -> bool:
         """Whether the mapping was told that the record is done."""
@@ -33,17 +33,17 @@ class Delivery:
 
 
 class Deliveries:
-    """Notes records that are given again, or set aside, though they were done."""
+    """Notes records that are redelivered or discarded although they were done."""
 
     def __init__(self, note: Note, named: Callable[[Mapping[str, Any]], str]) -> None:
-        """`named` gives the name of a record of an event."""
+        """`named` returns the name of a record of an event."""
         self._note = note
         self._named = named
         self._last: dict[str, Delivery] = {}
         self._count = 0
 
     def begin(self, event: Mapping[str, Any], generation: int) -> Delivery:
-        """A batch is given to the function."""
+        """A batch is delivered to the function."""
         self._count += 1
         delivery = Delivery(self._count, generation)
         for record_id in map(self._named, event["Records"]):
@@ -54,7 +54,7 @@ class Deliveries:
         return delivery
 
     def done(self, record_id: str) -> bool:
-        """Whether the mapping was told at last that the record is done."""
+        """Whether the latest delivery told the mapping that the record is done."""
         last = self._last.get(record_id)
         return last is not None and last.settles(_number(record_id))
 

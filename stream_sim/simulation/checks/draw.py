@@ -1,4 +1,4 @@
-"""A seed in, a schedule out: every choice of a history is made here, before it runs."""
+"""Draw a schedule from a seed: every choice of a history is made here, before it runs."""
 
 import random
 from collections.abc import Callable
@@ -24,12 +24,12 @@ from stream_sim.simulation.schedule import (
 _FEW_RETRIES: Final = 10
 _DAMAGED: Final = 0.3
 _NEW: Final = 0.8
-"""Below the first, a move of the alias is to a damaged version; below this to a new one."""
+"""Below the first, the alias moves to a damaged version; below the second, to a new one."""
 _ROLLED_BACK_SECONDS: Final = 60.0
 _MANY_RECORDS: Final = 100
 _FEW: Final = (1, 10, 20, 100, 1000)
 _MANY: Final = (10, 100, 100, 500, 1000)
-"""Batch sizes: one record at a time says no more of six hundred than of a hundred."""
+"""Batch sizes: one record at a time reveals no more with 600 records than with 100."""
 _DURING_A_FAULT: Final = 0.5
 _GIVEN_UP: Final = 0.15
 _SLOW: Final[tuple[FaultKind, ...]] = ("get-slow", "reject-slow", "put-slow")
@@ -38,7 +38,7 @@ _LARGE: Final = 0.05
 _REFUSED: Final[tuple[FaultKind, ...]] = ("put-denied", "put-throttled")
 _SOON_SECONDS: Final = 20.0
 LONGEST_SECONDS: Final = 600.0
-"""How long rides are sent and things go wrong; what follows is the settling of it."""
+"""How long rides are sent and faults occur; after that, everything settles."""
 
 _ORDINARY: Final[dict[RideKind, float]] = {
     "ride": 20,
@@ -60,7 +60,7 @@ _POISON: Final[dict[RideKind, float]] = {
 }
 _LARGE_RECORDS: Final = 0.05
 _FAN_OUT: Final = 0.2
-"""Shares of histories whose stream takes large records, and whose mapping has a consumer."""
+"""Shares of histories whose stream takes large records, and whose mapping uses enhanced fan-out."""
 _DEADLY: Final[dict[RideKind, float]] = {"kills": 1, "hangs": 0.5}
 _CHANGES: Final[tuple[ChangeKind, ...]] = (*get_args(ChangeKind), "mapping-restarts")
 _POSITIONS: Final[dict[Position, int]] = {"TRIM_HORIZON": 8, "LATEST": 1, "AT_TIMESTAMP": 1}
@@ -68,7 +68,7 @@ _DAMAGES: Final[tuple[Damage, ...]] = get_args(Damage)
 
 
 def draw(seed: int) -> Schedule:
-    """The schedule of that seed: the same for the same seed and version of this module."""
+    """The schedule for that seed: the same for the same seed and version of this module."""
     return _Draw(seed).schedule()
 
 
@@ -107,7 +107,7 @@ class _Draw:
     def _mapping(self) -> MappingSettings:
         rng = self._rng
         retries = rng.choice([0, 1, 3, 10, 10_000, -1])
-        # A record that always kills the function would otherwise be tried until it expires.
+        # A record that always kills the function would otherwise be retried until it expires.
         ever = self._deadly and not 0 <= retries <= _FEW_RETRIES
         age = rng.choice([60.0, 300.0] if ever else [60.0, 21_600.0, -1.0])
         return MappingSettings(
@@ -176,23 +176,22 @@ class _Draw:
         return Fault(kind, 0.0, self._seconds, 0.5, self._number())
 
     def _changes(self) -> tuple[Change, ...]:
-        """Restarts while all is slow leave invocations behind that are given up, and end late."""
+        """Restarts while everything is slow leave abandoned invocations behind, which end late."""
         changes = self._several(self._change, 4)
         if self._given_up:
             changes += tuple(Change("mapping-restarts", self._moment()) for _ in range(5))
         return changes
 
     def _change(self) -> Change:
-        """Some come while something goes wrong: a mapping that restarts then reads again what an
-        invocation still works on.
-        """
+        """Some come during a fault: a mapping that restarts then rereads records that are still in
+        flight."""
         at = self._moment()
         if self._faults and self._rng.random() < _DURING_A_FAULT:
             at = self._rng.choice(self._faults).at + self._rng.uniform(0.0, _SOON_SECONDS)
         return Change(self._rng.choice(_CHANGES), round(at, 3), self._rng.randrange(8))
 
     def _moves(self) -> tuple[Move, ...]:
-        """The first is whole, and so is the last: somebody rolls back."""
+        """The first version is undamaged, and so is the last: somebody rolls back."""
         rng = self._rng
         first = rng.choice([-1.0, -1.0, -1.0, 20.0])
         moves, whole = [Move(first, 1)], [1]

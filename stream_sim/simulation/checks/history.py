@@ -1,4 +1,4 @@
-"""A schedule in, what came of it out: the stream, the mapping and the function, run to the end."""
+"""Run a schedule to its outcome, through the stream, the mapping and the function."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -41,11 +41,11 @@ _LONGEST_SECONDS: Final = 40 * 86_400.0
 """What has not settled by then never will."""
 _STARTS_SECONDS: Final = 5.0005
 _TIMESTAMP_SECONDS: Final = 2.5005
-"""When a mapping starts that does not read from the beginning, and its AT_TIMESTAMP."""
+"""When a mapping that does not read from the beginning starts, and its AT_TIMESTAMP."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What came of a history. `repeats` are predictions of events that had one already."""
+    """The outcome of a history. `repeats` counts predictions of events that already had one."""
 
     broken: tuple[Broken, ...]
     records: int
@@ -54,17 +54,17 @@ class Outcome(msgspec.Struct, frozen=True):
     rejected: int
     failed: int
     dropped: int
-    """Events that Lambda dropped: by enhanced fan-out, or as it could not set them aside."""
+    """Events Lambda dropped: by enhanced fan-out, or because they could not be dead-lettered."""
     repeats: int
     invocations: int
     cut_short: int
     """Invocations that met a fault."""
     seconds: float
-    """Of virtual time."""
+    """In virtual time."""
 
 
 def run(schedule: Schedule, tell: Callable[[float, str], None] = lambda *_: None) -> Outcome:
-    """Runs a history. `tell` is given each step and its seconds from the beginning."""
+    """Run a history. `tell` is called with each step's seconds from the start and a description."""
     with captured() as log:
         history = _History(schedule, tell)
         history.run()
@@ -123,7 +123,7 @@ class _History:
             self._clock.run(until=_BEGINNING + _LONGEST_SECONDS)
         except OutOfTime:
             self.properties.never_ended("records are still tried")
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this history's
+        except Exception as error:  # noqa: BLE001 - any of them counts against this history
             self.properties.crashed(error)
         finally:
             self._clock.close()
@@ -156,7 +156,7 @@ class _History:
         self._failed = len({failure.event_id for failure in failures})
 
     def _plan(self) -> None:
-        """What comes at its time, whatever becomes of the rest."""
+        """Schedule what comes at a fixed time, whatever becomes of the rest."""
         from_beginning = self._schedule.mapping.starting_position == "TRIM_HORIZON"
         for move in self._schedule.moves:
             self._at(move.at, partial(self._move, move))
@@ -181,7 +181,7 @@ class _History:
                 self._buckets.put(MODELS, key, body)
 
     def _send(self, burst: Burst) -> None:
-        """A producer that sends what was refused again."""
+        """A producer that retries refused records."""
         self._tell(f"{len(burst.kinds)} records are sent")
         pending = list(rides.records(burst))
         while pending:
@@ -206,7 +206,7 @@ class _History:
     def _sent_apart(
         self, record_id: str, shard_id: str, outgoing: rides.Outgoing, *, read: bool
     ) -> None:
-        """An aggregate that Lambda takes apart, and drops what belongs to other shards of."""
+        """An aggregate that Lambda unpacks, dropping what belongs to other shards."""
         reading = self._schedule.mapping.reading
         (shard,) = (shard for shard in self._events.shards if shard.shard_id == shard_id)
         parts = []
@@ -241,9 +241,8 @@ class _History:
             stream.merge(shards[at], shards[at + 1])
 
     def _set_aside(self, key: str, body: bytes) -> None:
-        """What Lambda writes to the on-failure destination; it does not try again:
-        https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
-        """
+        """Write to the on-failure destination, as Lambda does; it does not retry:
+        https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html"""
         if not self._weather.strikes("undelivered"):
             self._buckets.put(REJECTS, key, body)
             return
@@ -263,7 +262,7 @@ class _History:
         return result
 
     def _given(self, record: Mapping[str, Any], record_id: str) -> Given:
-        """`record_id` is by what the function tells it from the others of the batch."""
+        """`record_id` is the id by which the function tells it from the others of the batch."""
         name = self.properties.identities.of_record(record)
         outgoing = self.properties.records[name].outgoing
         number = record["kinesis"]["sequenceNumber"]

@@ -1,7 +1,7 @@
 """Which event an id means, where the user records of an aggregate share a sequence number.
 
-Then they share what AWS calls their id too. The function tells those of one batch apart; here each
-has a name of its own, by what is in it.
+Then they share AWS's event id, too. The function distinguishes those of one batch; here each has
+its own name, derived from its contents.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,11 +17,11 @@ class Identities:
         self._sharing: dict[str, Sequence[tuple[str, Event]]] = {}
 
     def share(self, record_id: str, named: Sequence[tuple[str, Event]]) -> None:
-        """Those events, each with its name, come with the id of one record."""
+        """Those events, each with its name, share the id of one record."""
         self._sharing[record_id] = named
 
     def of(self, event_id: str, meant: Callable[[Event], bool]) -> str:
-        """The name of the event; that is its id, where it shares that with no other."""
+        """The event's name: its id, unless it shares that with others."""
         shard_id, _, number = event_id.partition(":")
         sharing = self._sharing.get(f"{shard_id}:{number.partition(':')[0]}", ())
         return next((name for name, event in sharing if meant(event)), event_id)

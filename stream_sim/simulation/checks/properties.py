@@ -1,6 +1,6 @@
-"""What must hold of every history, checked while it runs and when all has settled.
+"""What must hold for every history, checked while it runs and once everything has settled.
 
-A property that breaks is noted with what broke it, and the history goes on.
+A violation is noted with what caused it, and the history goes on.
 """
 
 import math
@@ -32,16 +32,15 @@ _WAITED_FOR: Final = frozenset(
     {"put-throttled", "put-half-failed", "put-error", "put-lost", "put-slow", FULL}
 )
 _MOST_IDS: Final = 2
-"""Of one event: its record's, and another where several of a batch come with that."""
+"""Per event: its record's, and another if several records of a batch share that one."""
 _LAST_CALL_SECONDS: Final = 1.0
 _ROUNDING_SECONDS: Final = 5.0
-"""Polls, calls and the time that the function takes, beside the waits that a bound adds up."""
+"""Polls, calls and the function's own time, on top of the waits that make up a bound."""
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """A record that entered the stream, and when; `read` is whether the mapping reads it, and hands
-    it on.
-    """
+    """A record that entered the stream, and when; `read` is whether the mapping reads it and passes
+    it on."""
 
     outgoing: Outgoing
     at: datetime
@@ -49,7 +48,7 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Properties:
-    """Collects what is broken of one history."""
+    """Collects the property violations of one history."""
 
     def __init__(self, schedule: Schedule) -> None:
         self.broken: list[Broken] = []
@@ -58,14 +57,14 @@ class Properties:
         self.identities = Identities()
         self.deliveries = Deliveries(self.note, self.identities.of_record)
         self.undelivered: set[str] = set()
-        """Records whose on-failure document did not reach its destination: AWS drops them."""
+        """Records whose on-failure document never reached its destination: AWS drops them."""
         self._untried: set[str] = set()
         self._ids: defaultdict[str, set[str]] = defaultdict(set)
         self._schedule = schedule
         self._reached: dict[tuple[str, int], Position] = {}
 
     def sent(self, record_id: str, sent: Sent) -> None:
-        """A record entered."""
+        """A record entered the stream."""
         self.records[record_id] = sent
         for event_id, event in zip(
             event_ids(record_id, sent.outgoing), sent.outgoing.events, strict=True
@@ -92,9 +91,8 @@ class Properties:
         self._check_model(invocation, environment, where)
 
     def sent_apart(self, record_id: str, parts: Sequence[Sent], *, share_it: bool) -> None:
-        """An aggregate entered, whose user records the mapping hands on as records; `share_it`
-        says whether all of them have the id of theirs.
-        """
+        """An aggregate entered whose user records the mapping delivers as records; `share_it` is
+        whether they all have its id."""
         shard_id, _, number = record_id.partition(":")
         names = [
             f"{record_id}{PART}{place}" if share_it else f"{shard_id}:{int(number) + place}"
@@ -107,7 +105,7 @@ class Properties:
             self.identities.share(record_id, list(zip(names, events, strict=True)))
 
     def settled(self, shard_id: str, records: int, seconds: float) -> None:
-        """A piece of a batch of so many records came to an end after so long."""
+        """A piece of a batch of that many records was finished after that many seconds."""
         if (bound := self._bound(records)) is not None and seconds > bound:
             self.note("held up", f"{shard_id} for {seconds:.0f} s, and {bound:.0f} are allowed")
 
@@ -136,7 +134,7 @@ class Properties:
         rejects: Iterable[Reject],
         failures: Iterable[FailedRecord],
     ) -> Counter[str]:
-        """All that came out, held against all that entered; how often each event was predicted."""
+        """Check all output against all input; returns how often each event was predicted."""
         predicted = Counter(self._predicted(prediction) for prediction in predictions)
         rejected = {self._rejected(reject) for reject in rejects}
         failed = Counter(self._failed(failure) for failure in failures)
@@ -148,7 +146,7 @@ class Properties:
                 fates = (event_id in predicted) + (event_id in rejected)
                 if not fates and record_id not in kept and sent.read:
                     self.note("lost", f"{event_id}, a {sent.outgoing.kind}")
-                # What there was no time to try may be tried again, by another invocation.
+                # What there was no time to try may be retried by another invocation.
                 if fates > 1 and event_id not in self._untried:
                     self.note("two fates", event_id)
         return predicted
@@ -191,7 +189,7 @@ class Properties:
         return record_id
 
     def not_delivered(self, records: Iterable[FailedRecord]) -> int:
-        """Records were to be set aside, and could not be; how many events are in them."""
+        """Records could not be dead-lettered; returns how many events are in them."""
         count = 0
         for record in records:
             name = self.identities.of_data(record.event_id, record.partition_key, record.data)
@@ -212,11 +210,11 @@ class Properties:
             self.note("pointer not read in time", where)
 
     def _stalled(self, invocation: Invocation) -> bool:
-        """Whether faults that no code of the function's can bound took the time that it keeps."""
+        """Whether faults the function cannot bound took up its reserved time."""
         return invocation.stalled_seconds > self._schedule.function.reserved_seconds / 2
 
     def _had_time(self, invocation: Invocation) -> bool:
-        """Whether nothing but a stream that refuses was met, and there was time to try again."""
+        """Whether only a refusing stream was met, and there was time to retry."""
         kept = self._schedule.function.reserved_seconds + MAX_WAIT_SECONDS + _LAST_CALL_SECONDS
         return (
             invocation.outcome == "answered"
@@ -225,7 +223,7 @@ class Properties:
         )
 
     def _bound(self, records: int) -> float | None:
-        """How long a batch may hold up what is behind it, by the mapping's settings."""
+        """How long a batch may hold up the records behind it, by the mapping's settings."""
         mapping, function = self._schedule.mapping, self._schedule.function
         attempt = (
             LONGEST_START_SECONDS + function.timeout_seconds + mapping.reading.longest_wait_seconds
@@ -234,12 +232,12 @@ class Properties:
         if mapping.retry_attempts >= 0:
             halvings = math.ceil(math.log2(records)) if mapping.bisect and records > 1 else 0
             tries = mapping.retry_attempts + 1
-            # The last invocation of the window before comes first, and has the same retries.
+            # The previous window's final invocation comes first, with as many retries.
             ahead = tries if mapping.tumbling_window_seconds else 0
             bounds.append((ahead + tries + halvings) * attempt)
         if mapping.record_age_seconds >= 0:
             bounds.append(mapping.record_age_seconds + attempt)
-        # While Lambda has no environment for it, only the record's age ends the tries.
+        # While Lambda has no environment available, only the record's age ends the retries.
         away = sum(f.seconds for f in self._schedule.faults if f.kind == "not-invoked")
         away += mapping.batching_window_seconds + _ROUNDING_SECONDS
         return min(bounds) + away if bounds else None
@@ -249,7 +247,7 @@ class Properties:
 
 
 def event_ids(record_id: str, outgoing: Outgoing) -> tuple[str, ...]:
-    """The identities of the events in a record."""
+    """The ids of the events in a record."""
     if not outgoing.aggregated:
         return (record_id,)
     return tuple(f"{record_id}:{index}" for index in range(len(outgoing.events)))

@@ -1,4 +1,4 @@
-"""A schedule that breaks a property in, a smaller one that still breaks it out."""
+"""Shrink a schedule that violates a property to a smaller one that still violates it."""
 
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -8,11 +8,11 @@ import msgspec
 from stream_sim.simulation.schedule import Schedule
 
 _MOST_RUNS: Final = 400
-"""A schedule is cut down in seconds, and what is left is small enough to read."""
+"""A schedule is shrunk within seconds, and what is left is small enough to read."""
 
 
 def shrunk(schedule: Schedule, breaks: Callable[[Schedule], bool]) -> Schedule:
-    """Takes away what is not needed for it, the largest parts first, until nothing more goes."""
+    """Remove what is not needed to break it, the largest parts first, until nothing more goes."""
     runs = 0
     candidates = _candidates(schedule)
     while (candidate := next(candidates, None)) is not None and runs < _MOST_RUNS:
@@ -23,7 +23,7 @@ def shrunk(schedule: Schedule, breaks: Callable[[Schedule], bool]) -> Schedule:
 
 
 def _candidates(schedule: Schedule) -> Iterator[Schedule]:
-    """Schedules that lack something, or have one shard in place of several."""
+    """Schedules with something removed, or with one shard instead of several."""
     replace = msgspec.structs.replace
     for bursts in _without(schedule.bursts, least=1):
         yield replace(schedule, bursts=bursts)
@@ -32,7 +32,7 @@ def _candidates(schedule: Schedule) -> Iterator[Schedule]:
     for changes in _without(schedule.changes):
         yield replace(schedule, changes=changes)
     for moves in _without(schedule.moves, least=1):
-        if moves[-1].damage is None:  # nothing would ever settle behind a damaged one
+        if moves[-1].damage is None:  # after a damaged one, nothing would ever settle
             yield replace(schedule, moves=moves)
     for at, burst in enumerate(schedule.bursts):
         for kinds in _without(burst.kinds, least=1):
@@ -47,7 +47,7 @@ def _candidates(schedule: Schedule) -> Iterator[Schedule]:
 
 
 def _without[T](items: tuple[T, ...], *, least: int = 0) -> Iterator[tuple[T, ...]]:
-    """The items without all of them, one half, one quarter and so on, and without each."""
+    """The items without all, then each half, each quarter and so on, down to single items."""
     size = len(items)
     while size:
         for start in range(0, len(items), size):

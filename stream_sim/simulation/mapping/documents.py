@@ -1,4 +1,4 @@
-"""What Lambda writes of records: the event that the function is given, and what it sets aside."""
+"""What Lambda writes about records: the function's event and the on-failure document."""
 
 import binascii
 import math
@@ -16,14 +16,14 @@ MAPPING_ID: Final = "00000000-0000-0000-0000-000000000001"
 RETRIES_SPENT: Final = "RetryAttemptsExhausted"
 TOO_OLD: Final = "RecordAgeExceeded"
 TOO_LARGE: Final = "PayloadTooLarge"
-"""A name of ours: AWS says where such a record goes, and not what it is called there."""
+"""Our own name: AWS says where such a record goes, but not what the condition is called."""
 
 _AROUND_A_RECORD_BYTES: Final = 500
-"""What the event says of a record besides its data, at most."""
+"""Upper bound of what the event says about a record besides its data."""
 
 
 def payload_bytes(record: StoredRecord) -> int:
-    """How much of an event one record takes."""
+    """How many bytes of an event one record takes."""
     return math.ceil(len(record.data) / 3) * 4 + len(record.partition_key) + _AROUND_A_RECORD_BYTES
 
 
@@ -46,7 +46,7 @@ def failure(
     number: int,
     now: float,
 ) -> tuple[str, bytes]:
-    """Key and body of what is set aside of a batch, as it lies in S3.
+    """S3 key and body of a batch's on-failure document.
 
     https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
     """

@@ -1,6 +1,6 @@
-"""Enhanced fan-out: an aggregated record in, the user records out that Lambda makes of it.
+"""Enhanced fan-out: the user records Lambda makes of an aggregated record.
 
-Those that do not belong to the shard are dropped: neither processed nor set aside.
+Those that do not belong to the shard are dropped: neither processed nor sent to a destination.
 https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 """
 
@@ -13,7 +13,7 @@ from stream_sim.simulation.world.stream import Entry, Shard, StoredRecord
 
 
 def taken_apart(record: StoredRecord, shard: Shard, reading: Reading) -> Sequence[StoredRecord]:
-    """The record itself, where it is no whole aggregate: AWS's own library hands it on as it is."""
+    """The record itself if it is no intact aggregate: AWS's own library passes it on as is."""
     if not kpl.is_aggregated(record.data):
         return [record]
     try:
@@ -35,7 +35,7 @@ def taken_apart(record: StoredRecord, shard: Shard, reading: Reading) -> Sequenc
 
 
 def belongs(user_record: UserRecord, shard: Shard, reading: Reading) -> bool:
-    """Whether its keys are the shard's."""
+    """Whether its hash key falls into the shard's range."""
     said = user_record.explicit_hash_key if reading.hash_keys_count else None
     entry = Entry(b"", user_record.partition_key, None if said is None else int(said))
     return shard.first <= entry.hash_key <= shard.last

@@ -1,4 +1,4 @@
-"""One lane of a shard: batches in order, each tried until it is done, halved or set aside.
+"""One lane of a shard: batches in order, each retried until it is done, bisected or discarded.
 
 A shard has as many lanes as its mapping's parallelization factor.
 """
@@ -25,16 +25,16 @@ _NOT_INVOKED_SECONDS: Final = 1.0
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """A batch, or what is left of it, and how many of its retries are spent."""
+    """A batch, or what is left of it, and how many retries it has used."""
 
     records: Sequence[StoredRecord]
     attempts: int = 0
     failed: int = 0
-    """Failures so far, whether they count as retries or not: each wait is longer than the last."""
+    """Failures so far, whether or not they count as retries: each adds to the backoff."""
 
 
 class Lane:
-    """`take` gives it records; `run` is its task."""
+    """`take` feeds it records; `run` is its task."""
 
     def __init__(self, reader: "ShardReader", mapping: "EventSourceMapping", number: int) -> None:
         self.ended = False
@@ -58,7 +58,7 @@ class Lane:
         return len(self._buffer) >= self._mapping.settings.batch_size
 
     def take(self, record: StoredRecord) -> None:
-        """A record of the shard; one that is done already, before a restart, is passed over."""
+        """Queue a record of the shard; one already done before a restart is skipped."""
         if record.position <= self._mapping.checkpoints.get(self._key, NOWHERE):
             return
         if not self._buffer:
@@ -104,7 +104,7 @@ class Lane:
         return max(0.0, window_ends - self._clock.now)
 
     def _batch(self) -> list[StoredRecord]:
-        """As many records as one event takes, all of one tumbling window."""
+        """As many records as fit in one event, all of one tumbling window."""
         batch: list[StoredRecord] = []
         size = 0
         while self._buffer and len(batch) < self._mapping.settings.batch_size:
@@ -130,7 +130,7 @@ class Lane:
                 pieces.extendleft(reversed(self._tried(piece)))
 
     def _tried(self, piece: Piece) -> list[Piece]:
-        """What is left to do of a piece, once it was tried."""
+        """Try a piece, and return the pieces that remain."""
         settings = self._mapping.settings
         if 0 <= settings.retry_attempts < piece.attempts:
             self._discard(piece, piece.records, documents.RETRIES_SPENT)
@@ -142,7 +142,7 @@ class Lane:
         if self._reader.stale:  # its answer came too late to be checkpointed
             return []
         if isinstance(result, NotInvoked):
-            # It is tried again for as long as the record's age allows, whatever its retries:
+            # It is retried until the record is too old, regardless of the retry limit:
             # https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
             self._clock.sleep(_NOT_INVOKED_SECONDS)
             return [piece]
@@ -153,13 +153,13 @@ class Lane:
         return self._after_report(piece, done) if done < len(piece.records) else []
 
     def _after_error(self, piece: Piece) -> list[Piece]:
-        """Halving uses up no retry."""
+        """Bisecting uses up no retry."""
         if self._mapping.settings.bisect and len(piece.records) > 1:
             return _halves(piece)
         return [Piece(piece.records, piece.attempts + 1, piece.failed + 1)]
 
     def _after_report(self, piece: Piece, done: int) -> list[Piece]:
-        """With bisecting on, the batch is halved at what is reported, and the rest tried again."""
+        """With bisecting on, the batch is split at the reported record, and the rest is retried."""
         reading = self._mapping.settings.reading
         rest = piece.records[done:]
         if done == 0:
@@ -179,7 +179,7 @@ class Lane:
 
     @property
     def _oldest(self) -> float:
-        """When a record arrived that has just become too old."""
+        """Arrival time of a record that has just become too old."""
         return self._clock.now - self._mapping.oldest_seconds
 
     def _discard(self, piece: Piece, records: Sequence[StoredRecord], condition: str) -> None:
@@ -203,8 +203,8 @@ class Lane:
         return self._called(event | self._window.said(piece.records[0]))
 
     def _final(self) -> None:
-        """A window's last invocation, bound by the batches' retries and record age; then its state
-        is dropped.
+        """Make a window's final invocation, bounded by retry limit and record age; then drop its
+        state.
 
         https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
         """
@@ -219,20 +219,20 @@ class Lane:
         self._window.close()
 
     def _called(self, event: Mapping[str, Any]) -> Result:
-        """The invocation runs on where the lane is given up meanwhile."""
+        """The invocation keeps running if the lane is abandoned meanwhile."""
         results: list[Result] = []
         task = self._clock.spawn(lambda: results.append(self._mapping.invoke(event)))
         self._clock.wait(task.on_end, None)
         return results[0]
 
     def _done(self, result: Result, records: Sequence[StoredRecord]) -> int | None:
-        """How many records, from the first on, are done; None where the whole batch failed.
+        """How many records, from the first on, are done; None if the whole batch failed.
 
         https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html
         """
         if not isinstance(result, Answered) or not self._window.keeps(result):
             return None
-        # Of several that share a number, all from the first on are tried again.
+        # If several share a number, all from the first of them on are retried.
         places = {str(record.said_number): at for at, record in reversed([*enumerate(records)])}
         failures = (result.payload or {}).get("batchItemFailures") or []
         if not self._mapping.settings.reports:
@@ -244,7 +244,7 @@ class Lane:
 
 
 def _too_large(record: StoredRecord) -> bool:
-    """Whether no event takes the record: then it comes alone, and is set aside untried.
+    """Whether the record fits in no event: then it comes alone, and is discarded untried.
 
     https://docs.aws.amazon.com/streams/latest/dev/large-records.html
     """
@@ -252,7 +252,7 @@ def _too_large(record: StoredRecord) -> bool:
 
 
 def _place(failure: object, places: Mapping[str, int]) -> int | None:
-    """Where the record lies that is reported; None where none of the batch is named."""
+    """Index of the reported record; None if it names no record of the batch."""
     named = failure.get("itemIdentifier") if isinstance(failure, dict) else None
     return places.get(named) if isinstance(named, str) else None
 

@@ -1,4 +1,4 @@
-"""An event source mapping: which shards are read from where, and what is checkpointed.
+"""An event source mapping: where each shard is read from, and what is checkpointed.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 """
@@ -17,10 +17,10 @@ from stream_sim.simulation.world.stream import Position, Shard, ShardIterator, S
 class EventSourceMapping:
     """Reads a stream and invokes a function with batches of its records.
 
-    `invoke` takes an event as Lambda writes it. `put_failure` is given key and body of what is set
-    aside. `settled` is told, of each piece of a batch that came to an end, its shard, how many
-    records the batch had and how many seconds they were at the head of their lane; `checkpointed`
-    of each lane's new checkpoint.
+    `invoke` takes an event in Lambda's format, `put_failure` the key and body of an on-failure
+    document. `settled` is called for each finished piece of a batch with its shard, the batch's
+    record count and the seconds it spent at the head of its lane; `checkpointed` with each lane's
+    new checkpoint.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class EventSourceMapping:
         self.settled = settled
         self.generation = 0
         self.checkpoints: dict[tuple[str, int], Position] = {}
-        """The last record that is done, of each shard and lane."""
+        """The last record done, by shard and lane."""
         self._stream = stream
         self._put_failure = put_failure
         self._checkpointed = checkpointed
@@ -50,7 +50,7 @@ class EventSourceMapping:
         self._read: set[str] = set()
 
     def start(self, at_timestamp: float) -> None:
-        """Begins to read, at the starting position; `at_timestamp` is seconds since the epoch."""
+        """Start reading at the starting position; `at_timestamp` is seconds since the epoch."""
         for shard in self._stream.shards:
             before = shard.records[: self._starting_iterator(shard, at_timestamp).position]
             self._starts[shard.shard_id] = before[-1].sequence_number if before else 0
@@ -58,14 +58,14 @@ class EventSourceMapping:
         self._go_on()
 
     def restart(self) -> None:
-        """What was read and not checkpointed is read again, while it may still be worked on."""
+        """Read again what was read but not checkpointed, though it may still be in flight."""
         if self._started:
             self._go_on()
 
     def read_behind(self, shard_id: str) -> int:
-        """The sequence number behind which a shard is read: all up to it is done, or not asked for.
+        """The sequence number after which to read a shard: all up to it is done, or not asked for.
 
-        The last record that is done is read once more, as not all that is in it need be done.
+        The last record done is read again, as not everything in it need be done.
         """
         start = self._starts.get(shard_id, 0)
         lanes = range(self.settings.parallelization_factor)
@@ -74,19 +74,19 @@ class EventSourceMapping:
 
     @property
     def oldest_seconds(self) -> float:
-        """The age beyond which a record is set aside: none is tried that has expired."""
+        """The age beyond which a record is discarded: expired records are never tried."""
         age, retention = self.settings.record_age_seconds, self._stream.retention_seconds
         return min(age, retention) if age >= 0 else retention
 
     def checkpoint(self, lane: tuple[str, int], reached: Position) -> None:
-        """All up to that record is done."""
+        """Everything up to that record is done."""
         self.checkpoints[lane] = reached
         self._checkpointed(lane, reached)
 
     def discard(
         self, shard_id: str, records: Sequence[StoredRecord], condition: str, attempts: int
     ) -> None:
-        """Sets records aside."""
+        """Send records to the on-failure destination."""
         self._failures += 1
         self._put_failure(
             *documents.failure(
@@ -114,7 +114,7 @@ class EventSourceMapping:
         self._read_shards()
 
     def _read_shards(self) -> None:
-        """Reads each shard whose parents were read to their end.
+        """Read each shard whose parents have been read to their end.
 
         https://docs.aws.amazon.com/streams/latest/dev/kinesis-using-sdk-java-after-resharding.html
         """
@@ -127,6 +127,6 @@ class EventSourceMapping:
         return shard_id not in self._finished
 
     def finished(self, shard_id: str) -> None:
-        """A closed shard is done to its end, so its children can be read."""
+        """A closed shard is fully processed, so its children can be read."""
         self._finished.add(shard_id)
         self._read_shards()

@@ -1,4 +1,4 @@
-"""A shard's reader: records in, as GetRecords gives them, and on to lanes by partition key."""
+"""A shard's reader: polls with GetRecords, and hands records to lanes by partition key."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from stream_sim.simulation.mapping.mapping import EventSourceMapping
 
 POLL_SECONDS: Final = 1.0
-"""A shard is looked at once a second where nothing new was found."""
+"""A shard is polled once a second while nothing new is found."""
 
 
 class ShardReader:
-    """Reads one shard and hands its records to lanes, by their partition keys."""
+    """Reads one shard and hands its records to lanes by partition key."""
 
     def __init__(self, mapping: "EventSourceMapping", stream: Stream, shard: Shard) -> None:
         self._mapping = mapping
@@ -45,7 +45,7 @@ class ShardReader:
 
     @property
     def stale(self) -> bool:
-        """Whether another reader took over."""
+        """Whether another reader has taken over."""
         return self._generation != self._mapping.generation
 
     def lane_ended(self) -> None:
@@ -53,7 +53,7 @@ class ShardReader:
             self._mapping.finished(self.shard_id)
 
     def _run(self) -> None:
-        """Reads on, for as long as the lanes have room and until the shard ends."""
+        """Read until the shard ends, pausing while a lane is full."""
         iterator: ShardIterator | None = self._stream.behind(self._shard, self._last_read)
         while iterator is not None and not self.stale:
             try:
@@ -72,14 +72,14 @@ class ShardReader:
             lane.wake()
 
     def _parts(self, record: StoredRecord) -> Sequence[StoredRecord]:
-        """What becomes of a record before the function is given it."""
+        """What a record is turned into before the function gets it."""
         settings = self._mapping.settings
         if not settings.enhanced_fan_out:
             return [record]
         return fan_out.taken_apart(record, self._shard, settings.reading)
 
     def _lane_of(self, record: StoredRecord) -> int:
-        """By the partition key alone, wherever an explicit hash key put the record."""
+        """By partition key alone, even if an explicit hash key placed the record."""
         if len(self.lanes) == 1:
             return 0
         return Entry(b"", record.partition_key).hash_key % len(self.lanes)
@@ -93,7 +93,7 @@ class ShardReader:
             clock.sleep(POLL_SECONDS)
 
     def _on_put(self, iterator: ShardIterator, call: Callable[[], None]) -> None:
-        """Calls when there may be something to read, at once where there is already."""
+        """Call when there may be something to read; at once if there already is."""
         if iterator.position < len(self._shard.records) or self._shard.closed:
             self._mapping.clock.at(self._mapping.clock.now, call)
         else:

@@ -1,4 +1,4 @@
-"""Tumbling windows of one lane: which records go together, and the function's state.
+"""Tumbling windows of one lane: which records belong together, and the function's state.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
 """
@@ -16,9 +16,9 @@ _MOST_STATE_BYTES: Final = 1024 * 1024
 
 
 class Windows:
-    """Tumbling windows of so many seconds, none where they are 0; `state` is the function's.
+    """Tumbling windows of that many seconds, none if 0; `state` is the function's.
 
-    Behind its end, a window waits for more records for as long as `wait_seconds`.
+    After its end, a window waits up to `wait_seconds` for late records.
     """
 
     def __init__(self, seconds: float, wait_seconds: float, shard_id: str) -> None:
@@ -33,7 +33,7 @@ class Windows:
         return not self._seconds or self._start_of(one) == self._start_of(other)
 
     def over(self, now: float, coming: Sequence[StoredRecord], *, at_end: bool) -> bool:
-        """Whether no record can come any more of the window that is open."""
+        """Whether no more records can arrive for the open window."""
         if self._start is None:
             return False
         if self._ends_early:
@@ -43,17 +43,17 @@ class Windows:
         return at_end or self.until_over(now) == 0
 
     def until_over(self, now: float) -> float | None:
-        """Seconds, with what is waited for records that come late."""
+        """Seconds until the window is over, including the wait for late records."""
         if self._start is None:
             return None
         return max(0.0, self._start + self._seconds + self._wait_seconds - now)
 
     def ended_by(self, moment: float) -> bool:
-        """Whether no record of the window that is open can have arrived after that moment."""
+        """Whether no record of the open window can have arrived after that moment."""
         return self._start is not None and self._start + self._seconds <= moment
 
     def said(self, first: StoredRecord) -> dict[str, Any]:
-        """What an event says of the window that its records are in."""
+        """What an event says about its records' window."""
         if not self._seconds:
             return {}
         self._start = self._start_of(first)
@@ -63,8 +63,8 @@ class Windows:
         return self._said(final=True)
 
     def keeps(self, result: Result) -> bool:
-        """Takes the state out of an answer; one without is a failure, and one that is too large
-        ends the window early."""
+        """Take the state from an answer. One without state is a failure; one that is too large ends
+        the window early."""
         if not self._seconds:
             return True
         payload = (isinstance(result, Answered) and result.payload) or {}

@@ -1,4 +1,4 @@
-"""S3 in memory: objects put, objects got."""
+"""In-memory S3: put and get objects."""
 
 import hashlib
 from typing import Final
@@ -17,7 +17,7 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Buckets:
-    """S3's buckets, and the objects in each. Reads see what was written last."""
+    """S3's buckets and the objects in each. Reads see the latest write."""
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[str, Stored]] = {MODELS: {}, REJECTS: {}}

@@ -1,4 +1,4 @@
-"""What the function writes to standard output and standard error, kept in place of shown."""
+"""Capture what the function writes to standard output and standard error."""
 
 import contextlib
 import io
@@ -13,8 +13,8 @@ from ride_scoring.telemetry import PACKAGE, Telemetry
 
 @contextlib.contextmanager
 def captured() -> Iterator[io.StringIO]:
-    """A context in which all that the function writes is kept, and shown to nobody."""
-    onnxruntime.set_default_logger_severity(4)  # a model that fails is no news here
+    """A context in which all the function's output is captured, and none is shown."""
+    onnxruntime.set_default_logger_severity(4)  # failing models are expected here
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         Telemetry("simulated")

@@ -1,7 +1,7 @@
-"""A clock that nobody waits for: tasks sleep on it, and it goes to whatever is due next.
+"""A virtual clock: tasks sleep on it, and it jumps to whatever is due next.
 
-Tasks are greenlets, so code that waits reads as it does on a real clock, and one task runs at a
-time, in an order that depends on nothing but the times.
+Tasks are greenlets, so waiting code reads as it would on a real clock. One task runs at a time, in
+an order that depends only on the times.
 """
 
 import heapq
@@ -13,11 +13,11 @@ import greenlet
 
 
 class OutOfTime(Exception):
-    """Tasks are still waiting at the time at which all had to be done."""
+    """Tasks are still waiting at the time by which all should have finished."""
 
 
 class Task:
-    """Something that runs on the clock."""
+    """A task that runs on the clock."""
 
     def __init__(self, clock: "Clock", run: Callable[[], None]) -> None:
         self._clock = clock
@@ -49,23 +49,23 @@ class Clock:
         return datetime.fromtimestamp(self.now, UTC)
 
     def at(self, time: float, call: Callable[[], object]) -> None:
-        """Calls at that time, and behind whatever is due then already."""
+        """Schedule a call at that time, after anything already due then."""
         heapq.heappush(self._due, (max(time, self.now), next(self._numbers), call))
 
     def spawn(self, run: Callable[[], None]) -> Task:
-        """A task that begins when the one that runs waits."""
+        """Spawn a task that starts once the current task waits."""
         task = Task(self, run)
         self._tasks.append(task)
         self.at(self.now, task.greenlet.switch)
         return task
 
     def sleep(self, seconds: float) -> None:
-        """What runs waits so long."""
+        """Suspend the current task for that many seconds."""
         self.at(self.now + seconds, greenlet.getcurrent().switch)
         self.hub.switch()
 
     def wait(self, subscribe: Callable[[Callable[[], None]], None], seconds: float | None) -> None:
-        """What runs waits until what it subscribes is called, or so many seconds at most."""
+        """Suspend the current task until the subscribed callback runs, or `seconds` pass."""
         waiting = [greenlet.getcurrent()]
 
         def wake() -> None:
@@ -78,7 +78,7 @@ class Clock:
         self.hub.switch()
 
     def run(self, until: float) -> None:
-        """Until nothing is due any more. Raises `OutOfTime` where something still is at `until`."""
+        """Run until nothing is due. Raises `OutOfTime` if something is due after `until`."""
         while self._due:
             time, _, call = heapq.heappop(self._due)
             if time > until:
@@ -87,7 +87,7 @@ class Clock:
             call()
 
     def close(self) -> None:
-        """Ends the tasks that still wait."""
+        """End the tasks that are still waiting."""
         for task in self._tasks:
             if task.greenlet and not task.greenlet.dead:
                 task.greenlet.throw()

@@ -1,4 +1,4 @@
-"""What all calls of one execution environment go through: time, and the weather's faults."""
+"""The gate for all calls of one execution environment: time passes, and faults are injected."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ _SLOW_SECONDS: Final = 20.0
 
 
 class Door:
-    """What all calls of one environment go through: time passes, and a process may be killed."""
+    """The gate for all calls of one environment: time passes, and the process may be killed."""
 
     def __init__(self, weather: Weather, note: Note) -> None:
         self.weather = weather
@@ -39,25 +39,25 @@ class Door:
         self.now_running.spend(_CALL_SECONDS / 2)
 
     def stop(self) -> None:
-        """The process is stopped, where that strikes, until its time is over."""
+        """Stall the process until its time runs out, if the fault strikes."""
         if self.weather.strikes("stopped"):
             self.now_running.stall("stopped", self.now_running.seconds_left)
 
     def struck(self, kind: FaultKind) -> bool:
-        """Whether the fault strikes the invocation that runs, which then knows of it."""
+        """Whether the fault strikes the current invocation, which then records it as a cause."""
         if self.weather.strikes(kind) is None:
             return False
         self.now_running.causes.append(kind)
         return True
 
     def fail(self, kind: FaultKind, *codes: str, hopeless: bool = False) -> None:
-        """Raises `AwsError` with one of the codes where the fault strikes."""
+        """Raises `AwsError` with one of the codes if the fault strikes."""
         if (rng := self.weather.strikes(kind)) is not None:
             self.now_running.causes.append(kind)
             raise AwsError(f"{kind} was simulated", rng.choice(codes), hopeless=hopeless)
 
     def slow(self, kind: FaultKind, most_seconds: float) -> None:
-        """Time passes where the fault strikes. Raises `AwsError` where it is more than the most."""
+        """Let time pass if the fault strikes. Raises `AwsError` if it exceeds `most_seconds`."""
         rng = self.weather.strikes(kind)
         if rng is None:
             return

@@ -1,4 +1,4 @@
-"""The schedule's faults in, whether one strikes now out."""
+"""Fault injection: whether a scheduled fault strikes now."""
 
 import random
 from collections import defaultdict
@@ -9,9 +9,8 @@ from stream_sim.simulation.world.clock import Clock
 
 
 class Weather:
-    """What goes wrong at the clock's time. Each fault draws for itself, so that one that is taken
-    out of a schedule leaves the others as they were.
-    """
+    """Injects the scheduled faults at the clock's time. Each fault has its own RNG, so removing one
+    from a schedule leaves the others unchanged."""
 
     def __init__(self, clock: Clock, faults: Sequence[Fault]) -> None:
         self._clock = clock
@@ -22,7 +21,7 @@ class Weather:
             self._faults[fault.kind].append((fault, rng))
 
     def strikes(self, kind: FaultKind) -> random.Random | None:
-        """What to draw its extent from, where a fault of that kind strikes."""
+        """The RNG to draw the fault's extent from, if a fault of that kind strikes."""
         elapsed = self._clock.now - self._begun
         for fault, rng in self._faults.get(kind, ()):
             if fault.at <= elapsed < fault.at + fault.seconds and rng.random() < fault.share:

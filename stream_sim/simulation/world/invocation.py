@@ -1,4 +1,4 @@
-"""One invocation of the function, as the simulation sees it: what it was given, did and met."""
+"""One invocation of the function as the simulation sees it: its input, writes and faults."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ Outcome = Literal["runs", "answered", "raised", "killed", "timed out"]
 
 
 class Ended(BaseException):
-    """The process was killed, or its time ran out: no code of the function's sees it."""
+    """The process was killed or timed out: none of the function's code sees it."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome)
@@ -20,7 +20,7 @@ class Ended(BaseException):
 
 @dataclass(frozen=True)
 class Given:
-    """A record of the batch: `events` are the ids of the events in it."""
+    """A record of the batch; `events` holds the ids of the events in it."""
 
     sequence_number: str
     kind: RideKind
@@ -29,11 +29,11 @@ class Given:
 
 @dataclass
 class Invocation:
-    """`taken` are the events whose predictions the stream said that it has, `set_aside` those whose
-    rejects S3 said that it has, `causes` the faults that it met.
+    """`taken`: events whose predictions the stream acknowledged. `set_aside`: events whose rejects
+    S3 acknowledged. `causes`: the faults it met.
 
-    `stalled_seconds` is how long faults other than slow PutRecords, which the function bounds by
-    itself, kept it waiting.
+    `stalled_seconds`: time lost to faults other than slow PutRecords, which the function bounds
+    itself.
     """
 
     clock: Clock
@@ -56,7 +56,7 @@ class Invocation:
         return self.deadline - self.clock.now
 
     def spend(self, seconds: float) -> None:
-        """Time passes. Raises `Ended` where the function's is over before."""
+        """Let time pass. Raises `Ended` if the function times out first."""
         if seconds < self.seconds_left:
             self.clock.sleep(seconds)
             return
@@ -64,15 +64,15 @@ class Invocation:
         raise Ended("timed out")
 
     def stall(self, cause: str, seconds: float) -> None:
-        """Time passes that the function cannot do anything about."""
+        """Let time pass in a way the function can do nothing about."""
         self.causes.append(cause)
         self.stalled_seconds += seconds
         self.spend(seconds)
 
     def done(self, record: Given) -> bool:
-        """Whether all in the record is written, for all that the function knows."""
+        """Whether everything in the record is written, as far as the function knows."""
         return all(event in self.taken or event in self.set_aside for event in record.events)
 
     def first_undone(self) -> str | None:
-        """The sequence number that the function has to report, if any."""
+        """The sequence number the function must report, if any."""
         return next((item.sequence_number for item in self.records if not self.done(item)), None)

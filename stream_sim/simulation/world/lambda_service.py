@@ -51,14 +51,14 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 class NotInvoked(msgspec.Struct, frozen=True):
-    """Lambda had no environment for it: the batch did not reach the function."""
+    """Lambda had no environment available: the batch never reached the function."""
 
 
 Result = Answered | Failed | NotInvoked
 
 
 class World(msgspec.Struct, frozen=True):
-    """What all environments share."""
+    """State shared by all environments."""
 
     clock: Clock
     weather: Weather
@@ -71,7 +71,7 @@ class World(msgspec.Struct, frozen=True):
 
 
 class Environment:
-    """One execution environment: the function, wired to its services, from start to loss."""
+    """One execution environment, from start to loss: the function, wired to its services."""
 
     def __init__(self, number: int, world: World) -> None:
         self.number = number
@@ -82,7 +82,7 @@ class Environment:
         self._function = self._wired()
 
     def run(self, invocation: Invocation, event: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The function's answer. Raises `Ended`, and whatever the function raises."""
+        """The function's response. Raises `Ended`, and whatever the function raises."""
         self._door.invocation = invocation
         self._live_through(invocation)
         self.follow.begin(self._world.settings.refresh_seconds)
@@ -116,7 +116,7 @@ class Environment:
         return wiring.wire(_settings(world.settings), services, world.telemetry, timing)
 
     def _now(self) -> datetime:
-        """The machine's clock may be wrong; what only counts seconds goes on."""
+        """The wall clock may be wrong; the monotonic clock is not affected."""
         return self._world.clock.datetime + self._jump
 
     def _sleep(self, seconds: float) -> None:
@@ -124,9 +124,9 @@ class Environment:
 
 
 class LambdaService:
-    """Invokes the function, in an environment that is free, or else in a new one.
+    """Invokes the function in a free environment, or else in a new one.
 
-    `ended` is told of each invocation at its end.
+    `ended` is called with each invocation when it ends.
     """
 
     def __init__(self, world: World, ended: Callable[[Invocation, Environment], None]) -> None:
@@ -137,7 +137,7 @@ class LambdaService:
         self.invocations = 0
 
     def invoke(self, event: Mapping[str, Any], shard_id: str, records: Sequence[Given]) -> Result:
-        """What becomes of one event. It takes as long as the function does."""
+        """The result of one event. Takes as long as the function does."""
         clock = self._world.clock
         if self._world.weather.strikes("not-invoked"):
             clock.sleep(0.05)
@@ -163,10 +163,10 @@ class LambdaService:
     ) -> Result:
         try:
             answer = environment.run(invocation, event)
-        except Ended as end:  # the environment goes with its process
+        except Ended as end:  # the environment dies with its process
             invocation.outcome = end.outcome
             return Failed(end.outcome)
-        except Exception as error:  # noqa: BLE001 - whatever it is, Lambda calls it a function error
+        except Exception as error:  # noqa: BLE001 - Lambda reports any of them as a function error
             invocation.outcome = "raised"
             self._free.append(environment)
             sys.stdout.write(f"[ERROR] {type(error).__name__}: {error}\n")  # as Lambda logs it
@@ -185,7 +185,7 @@ class LambdaService:
 
 
 class _Context:
-    """What the function is told by Lambda besides the event."""
+    """What Lambda passes to the function besides the event."""
 
     function_version = "1"
 
@@ -195,7 +195,7 @@ class _Context:
         self._door = door
 
     def get_remaining_time_in_millis(self) -> int:
-        """Where the machine is slow, time has passed since the function last asked."""
+        """On a slow machine, time has passed since the function last asked."""
         if self._door.struck("machine-slow"):
             self._invocation.spend(_SLOW_SECONDS)
         return max(0, int(self._invocation.seconds_left * 1000))
@@ -215,6 +215,6 @@ def _settings(settings: FunctionSettings) -> Settings:
 
 
 def _reported(answer: Mapping[str, Any]) -> str | None:
-    """The lowest of the sequence numbers that are reported, or what is none of them."""
+    """The lowest reported sequence number, or an identifier that is not a number."""
     reported = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
     return min(reported, key=lambda said: int(said) if said.isdecimal() else -1, default=None)

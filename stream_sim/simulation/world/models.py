@@ -1,7 +1,7 @@
-"""The models of simulated histories: so few operators that each prediction tells its version.
+"""Models for simulated histories: so few operators that each prediction reveals its version.
 
-A ride of `FAILING_MILES` makes any of them fail; those of `NAN_MILES` and `INFINITE_MILES` give no
-minutes, that of `NEGATIVE_MILES` less than none.
+Rides of `FAILING_MILES` make any model fail; those of `NAN_MILES` and `INFINITE_MILES` yield no
+finite minutes, those of `NEGATIVE_MILES` negative ones.
 """
 
 import functools
@@ -32,7 +32,7 @@ _OPSET: Final = 18
 
 
 def minutes(version: int, miles: float) -> float:
-    """What a prediction of that version has to say."""
+    """The minutes a prediction by that version must contain."""
     return 0.0 if miles == NEGATIVE_MILES else miles * _minutes_a_mile(version)
 
 
@@ -41,9 +41,7 @@ def _minutes_a_mile(version: int) -> float:
 
 
 def objects(move: Move) -> Mapping[str, bytes | None]:
-    """What the move writes into the store, key by key, the pointer last; None removes what is
-    there.
-    """
+    """What the move writes to the store, by key, the pointer last; None deletes the key."""
     version = str(move.version)
     source = b"another" if move.damage == "another-source" else _MLMODEL
     files = {"MLmodel": _MLMODEL, compiled.FILE: _graph(_minutes_a_mile(move.version), source)}
@@ -99,7 +97,7 @@ def _manifest(move: Move, files: Mapping[str, bytes]) -> Manifest:
 
 @functools.cache
 def _graph(minutes_a_mile: float, source: bytes) -> bytes:
-    """features (n, 1) ▸ minutes (n,), compiled, as it says, from an MLmodel of that content."""
+    """features (n, 1) ▸ minutes (n,), claiming to be compiled from an MLmodel of that content."""
     constants = {
         "axis": np.array([1], dtype=np.int64),
         "rate": np.array(minutes_a_mile),
@@ -114,7 +112,7 @@ def _graph(minutes_a_mile: float, source: bytes) -> bytes:
         node("Sub", ["miles", "last_ordinary"], ["beyond"]),
         node("Max", ["beyond", "zero"], ["miles_beyond"]),
         node("Cast", ["miles_beyond"], ["place"], to=TensorProto.INT64),
-        node("Gather", ["extra", "place"], ["found"]),  # of four places, the fifth fails
+        node("Gather", ["extra", "place"], ["found"]),  # four entries: index 4 fails
         node("Add", ["ordinary", "found"], [compiled.OUTPUT]),
     ]
     graph = helper.make_graph(

@@ -1,4 +1,4 @@
-"""What an environment read of the alias's pointer in, which version it has to serve out."""
+"""Which model version an environment must serve, given what it read of the alias pointer."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from stream_sim.simulation.world.buckets import Stored
 
 
 class PointerFollowed:
-    """Which version an environment has to serve, by what it read of the pointer and the model."""
+    """Tracks which version an environment must serve, by its reads of pointer and model."""
 
     def __init__(self, now: Callable[[], float], whole: Callable[[str], bool], note: Note) -> None:
         self._now = now
@@ -18,15 +18,15 @@ class PointerFollowed:
         self._named: str | None = None
         self._etag = ""
         self._unread_etag: str | None = None
-        """Of a pointer that named what could not be read: it has to be followed again."""
+        """ETag of a pointer whose version could not be read: it must be followed again."""
         self._serves: str | None = None
         self._looked_at = float("-inf")
         self.failed = False
         self.has_to_look = False
-        """Whether the pointer is to be read in this invocation, and was not yet."""
+        """Whether the pointer is due to be read in this invocation, and has not been yet."""
 
     def begin(self, refresh_seconds: float) -> None:
-        """An invocation begins."""
+        """An invocation starts."""
         due = self._now() - self._looked_at >= refresh_seconds
         self.has_to_look = due or self.serves is None
 
@@ -52,7 +52,7 @@ class PointerFollowed:
         return self._serves
 
     def _settle(self) -> None:
-        """What was named serves once all of it was read, where it is whole."""
+        """The named version is served once all of it has been read, if it is undamaged."""
         if self._named is not None:
             self._unread_etag = self._etag if self.failed else None
             if not self.failed and self._whole(self._named):

@@ -1,4 +1,4 @@
-"""Bursts in, the records that are sent out, each with what must become of the events in it."""
+"""The records of a burst, each with the required outcome of its events."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -22,15 +22,15 @@ from stream_sim.simulation.world.stream import HASH_KEYS, Entry
 from stream_sim.traffic import faults
 
 MARK: Final = "marked"
-"""In every ride's id, and in nothing that the function may log."""
+"""Part of every ride id, and of nothing the function may log."""
 MARKS: Final = (MARK, "bWFya2Vk", "1hcmtlZ", "tYXJrZW")
-"""The mark, and what can be seen of it in base64, at whichever of three bytes it begins."""
+"""The mark, and its recognizable part in base64 at each of the three byte alignments."""
 _HUGE_BYTES: Final = 300_000
 _LARGE_BYTES: Final = (1_000_000, 4_000_000, 5_000_000)
-"""Of the streams that take them, the last one more than an event carries."""
+"""For streams that accept large records; the last exceeds what an event can carry."""
 _HALF_A_CHARACTER: Final = b'{"note": "\\ud83d", '
 _AGGREGATED: Final = range(2, 8)
-_PICKUP: Final = datetime(2023, 1, 14, 8, 31)  # noqa: DTZ001 - New York's own, as riders send it
+_PICKUP: Final = datetime(2023, 1, 14, 8, 31)  # noqa: DTZ001 - New York time, as riders send it
 _ELSEWHERE: Final = 0.1
 _MALFORMED_PARTS: Final = 0.1
 
@@ -38,9 +38,9 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class Event(msgspec.Struct, frozen=True):
-    """An event's bytes, and what must become of it: a prediction of its ride, or a reject.
+    """An event's bytes and its required outcome: a prediction of its ride, or a reject.
 
-    `partition_key` is that of its record, or of its part of an aggregated one.
+    `partition_key` is that of its record, or of its user record in an aggregate.
     """
 
     ride_id: int | str
@@ -51,7 +51,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """One record and the events in it; a record that kills or hangs says so."""
+    """One record and the events in it; `kind` marks a record that kills or hangs the function."""
 
     kind: RideKind
     entry: Entry
@@ -97,7 +97,7 @@ def _scorable(
 
 
 def _half_a_character(ride_id: str, rng: random.Random) -> Event:
-    """A field that nobody knows holds half a surrogate pair: JSON allows it, and it is not read."""
+    """An unknown field holds half a surrogate pair: JSON allows it, and it is never read."""
     event = _scorable(ride_id, rng)
     return msgspec.structs.replace(event, data=_HALF_A_CHARACTER + event.data[1:])
 
@@ -108,7 +108,7 @@ def _malformed(ride_id: str, rng: random.Random) -> Event:
 
 
 def _noise(ride_id: str, rng: random.Random) -> Event:
-    """Bytes that begin as no text does."""
+    """Bytes that begin as no UTF-8 text can."""
     data = b"\xff" + rng.randbytes(rng.randrange(200))
     return Event(ride_id, data, ride_id, reason="not_utf8")
 

@@ -1,6 +1,5 @@
-"""S3 and Kinesis as one execution environment sees them: the function's ports, over the simulated
-bucket and stream, with the weather's faults.
-"""
+"""S3 and Kinesis as seen by one execution environment: the function's ports over the simulated
+bucket and stream, with injected faults."""
 
 from typing import Final
 
@@ -21,18 +20,18 @@ from stream_sim.simulation.world.stream import THROTTLED, Entry, Stream, Taken
 
 PREDICTIONS: Final = "ride-predictions"
 FULL: Final = "the stream is full"
-"""A cause that no fault is: more was put than the stream takes."""
+"""A cause that is not a fault: more was put than the stream accepts."""
 _GET_ATTEMPTS: Final = 3
 _IMPATIENT_SECONDS: Final = 1.0
 _THROTTLES: Final = (THROTTLED, "KMSThrottlingException")
 _DENIALS: Final = ("AccessDeniedException", "KMSAccessDeniedException", "KMSDisabledException")
 _MOST_PUTS: Final = 250
-"""Calls of one invocation: ten for the largest batch, and tries with waits between them."""
+"""PutRecords calls per invocation: ten for the largest batch, plus retries with backoff."""
 _POINTER: Final = store.pointer_key(models.NAME, models.ALIAS)
 
 
 class SimulatedS3:
-    """Fills `ride_scoring.ports.Objects`; a call that fails has failed at each of its attempts."""
+    """Implements `ride_scoring.ports.Objects`; a failed call has failed on every attempt."""
 
     def __init__(self, door: Door, buckets: Buckets, follow: PointerFollowed) -> None:
         self._door = door
@@ -43,7 +42,7 @@ class SimulatedS3:
         self, bucket: str, key: str, *, unless_etag: str | None = None, patient: bool = True
     ) -> Stored | None:
         if key == _POINTER:
-            # With a model at hand, a look is not worth a batch's time.
+            # With a model loaded, reading the pointer must not use up a batch's time.
             if patient and self._follow.serves is not None:
                 self._door.note("kept waiting", f"invocation {self._door.now_running.number}")
             self._follow.looks()
@@ -88,7 +87,7 @@ class _PutRecords(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class SimulatedKinesis:
-    """Fills `ride_scoring.ports.Streams`."""
+    """Implements `ride_scoring.ports.Streams`."""
 
     def __init__(self, door: Door, stream: Stream) -> None:
         self._door = door
@@ -125,7 +124,7 @@ class SimulatedKinesis:
         return codes
 
     def _held(self, entry: Entry) -> list[Prediction]:
-        """The predictions in a record, each held against the key that it goes out by."""
+        """The predictions in a record, each checked against its partition key."""
         predictions = []
         for key, data in contents(entry):
             prediction = _decoder.decode(data)
@@ -138,7 +137,7 @@ class SimulatedKinesis:
         return predictions
 
     def _check_calls(self, invocation: Invocation) -> None:
-        """Tries follow each other with waits, and none follows one that was denied."""
+        """Retries are spaced by waits, and a denied call is not retried."""
         invocation.puts += 1
         if invocation.puts > _MOST_PUTS or "put-denied" in invocation.causes:
             self._door.note("called too often", f"invocation {invocation.number}")
@@ -170,7 +169,7 @@ def _entry(record: _PutRecord) -> Entry:
 
 
 def contents(entry: Entry) -> list[tuple[str, bytes]]:
-    """Partition key and data of a record, or of those that it aggregates."""
+    """Partition key and data of a record, or of each user record it aggregates."""
     if not kpl.is_aggregated(entry.data):
         return [(entry.partition_key, entry.data)]
     return [(record.partition_key, record.data) for record in kpl.user_records(entry.data)]

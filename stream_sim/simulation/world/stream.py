@@ -1,4 +1,4 @@
-"""A Kinesis stream in memory: shards with hash ranges, split and merged, and their limits.
+"""An in-memory Kinesis stream: shards with hash key ranges, splits, merges and limits.
 
 https://docs.aws.amazon.com/streams/latest/dev/key-concepts.html
 """
@@ -25,19 +25,18 @@ MOST_RECORDS_A_CALL: Final = 500
 MOST_BYTES_A_CALL: Final = 10 * 1024 * 1024
 USUAL_RECORD_BYTES: Final = 1024 * 1024
 LARGE_RECORD_BYTES: Final = 10 * 1024 * 1024
-"""Of a stream that was set to take large records: a shard takes one at once, and makes up for it.
+"""For streams configured for large records: a shard takes one at once, and makes up for it.
 https://docs.aws.amazon.com/streams/latest/dev/large-records.html"""
 NUMBERS_APART: Final = 1_000
-"""From one sequence number to the next, unless a stream is told otherwise: there is room between
-AWS's own, too."""
+"""Distance between sequence numbers, unless set otherwise: AWS's have gaps, too."""
 
 THROTTLED: Final = "ProvisionedThroughputExceededException"
 _FIRST_SEQUENCE_NUMBER: Final = 49_590_338_271_490_256_608_559_692_538_361_571_095_921_575
-"""As long as AWS's are."""
+"""As long as AWS's."""
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """What is put into a stream."""
+    """A record to put into a stream."""
 
     data: bytes
     partition_key: str
@@ -56,15 +55,14 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 Position = tuple[int, int]
-"""A record's place in its shard: its sequence number, and which of the user records in it."""
+"""A record's position in its shard: sequence number, and index of the user record in it."""
 NOWHERE: Final[Position] = (0, 0)
 """Before the first record of a shard."""
 
 
 class StoredRecord(msgspec.Struct, frozen=True):
-    """What lies in a shard, or one of the user records that enhanced fan-out makes of it: `place`
-    is which. `arrived_at` is seconds since the epoch.
-    """
+    """A record in a shard, or one of the user records enhanced fan-out makes of it, with index
+    `place`. `arrived_at` is seconds since the epoch."""
 
     sequence_number: int
     partition_key: str
@@ -72,7 +70,7 @@ class StoredRecord(msgspec.Struct, frozen=True):
     arrived_at: float
     place: int = 0
     shares_number: bool = True
-    """Whether all user records of a record bear its sequence number, or each one of its own."""
+    """Whether all user records share the record's sequence number, or each has its own."""
 
     @property
     def position(self) -> Position:
@@ -80,7 +78,7 @@ class StoredRecord(msgspec.Struct, frozen=True):
 
     @property
     def said_number(self) -> int:
-        """The sequence number that an event says."""
+        """The sequence number shown in an event."""
         return self.sequence_number if self.shares_number else self.sequence_number + self.place
 
     @property
@@ -89,7 +87,7 @@ class StoredRecord(msgspec.Struct, frozen=True):
 
 
 class ShardIterator(msgspec.Struct, frozen=True):
-    """A place in a shard, good for five minutes."""
+    """A position in a shard, valid for five minutes."""
 
     shard: "Shard"
     position: int
@@ -97,18 +95,18 @@ class ShardIterator(msgspec.Struct, frozen=True):
 
 
 class IteratorExpired(Exception):
-    """An iterator was used later than five minutes after it was given."""
+    """An iterator was used more than five minutes after it was issued."""
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """Where an entry came to lie."""
+    """Where an entry was stored."""
 
     shard_id: str
     sequence_number: int
 
 
 class Rate:
-    """So much a second, and up to `most` at once of what was left over before."""
+    """A token bucket that gains `a_second` tokens a second and holds up to `most`."""
 
     def __init__(self, clock: Clock, a_second: float, most: float | None = None) -> None:
         self._clock = clock
@@ -127,9 +125,9 @@ class Rate:
 
 
 class Shard:
-    """A part of the hash keys, from `first` to `last`, and the records that came to it.
+    """A hash key range from `first` to `last`, and the records in it.
 
-    Where it was split or merged it is closed: it takes no more, and what is in it is read on.
+    After a split or merge it is closed: it accepts no more records, and those in it are still read.
     """
 
     def __init__(
@@ -153,10 +151,10 @@ class Shard:
 
 
 class Stream:
-    """A stream that takes records of up to `record_bytes`.
+    """A stream that accepts records of up to `record_bytes`.
 
-    With `own_numbers`, shards count their records for themselves, so that two records of two shards
-    have one number; AWS says no more than that numbers grow within a shard.
+    With `own_numbers`, each shard numbers its own records, so records of two shards can share a
+    number; AWS only guarantees that numbers increase within a shard.
     """
 
     def __init__(
@@ -182,7 +180,7 @@ class Stream:
             self._open(first, behind - 1, ())
 
     def put(self, entries: Sequence[Entry]) -> list[Taken | str]:
-        """For each entry where it lies, or the code that it is refused with.
+        """Where each entry was stored, or the error code it was refused with.
 
         Raises `ValueError` for a call that AWS would refuse as a whole.
         """
@@ -199,16 +197,16 @@ class Stream:
         return self._iterator(shard, 0)
 
     def from_latest(self, shard: Shard) -> ShardIterator:
-        """LATEST: behind all that is there."""
+        """LATEST: after everything that is there."""
         return self._iterator(shard, len(shard.records))
 
     def from_timestamp(self, shard: Shard, at: float) -> ShardIterator:
-        """AT_TIMESTAMP: from the first record that arrived then or later."""
+        """AT_TIMESTAMP: from the first record that arrived at that time or later."""
         found = bisect.bisect_left(shard.records, at, key=lambda record: record.arrived_at)
         return self._iterator(shard, found)
 
     def behind(self, shard: Shard, sequence_number: int) -> ShardIterator:
-        """AFTER_SEQUENCE_NUMBER: from the record behind that one."""
+        """AFTER_SEQUENCE_NUMBER: from the record after that one."""
         found = bisect.bisect_right(
             shard.records, sequence_number, key=lambda record: record.sequence_number
         )
@@ -217,10 +215,10 @@ class Stream:
     def read(
         self, iterator: ShardIterator, limit: int
     ) -> tuple[Sequence[StoredRecord], ShardIterator | None]:
-        """What GetRecords gives, and the next iterator: None at the end of a closed shard.
+        """What GetRecords returns, and the next iterator: None at the end of a closed shard.
 
-        It may give more than a second's, and gives nothing then until that is made up for. Records
-        that have expired are passed over. Raises `IteratorExpired`.
+        It may return more than a second's limit, and then returns nothing until that is made up
+        for. Expired records are skipped. Raises `IteratorExpired`.
         https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
         """
         if self._clock.now - iterator.made_at > ITERATOR_SECONDS:
@@ -242,7 +240,7 @@ class Stream:
         return found, None if ended else self._iterator(shard, first + len(found))
 
     def on_put(self, call: Callable[[], None]) -> None:
-        """Calls once, when something was put or the shards are others."""
+        """Call once, when records are put or the shards change."""
         self._readers.append(call)
 
     def split(self, shard: Shard) -> None:
@@ -261,7 +259,7 @@ class Stream:
         self._wake_readers()
 
     def open_shards(self) -> list[Shard]:
-        """In the order of their hash keys."""
+        """In hash key order."""
         return sorted((s for s in self.shards if not s.closed), key=lambda shard: shard.first)
 
     def _iterator(self, shard: Shard, position: int) -> ShardIterator:

@@ -1,4 +1,4 @@
-"""Findings of a run in, one page that shows them out: findings ▸ words, charts ▸ page.
+"""The report of a run's findings, on one page: findings ▸ words, charts ▸ page.
 
-`page` writes it; `charts` says what is drawn, `chart` and `axis` where, `words` what is said.
+`page` writes it; `charts` decides what is drawn, `chart` and `axis` where, `words` the text.
 """

@@ -1,7 +1,7 @@
-"""Values over bins in, the lines of one chart out: what the template needs to know of it.
+"""The lines of one chart, from values over bins, as the template needs them.
 
-The lines are small SVG paths that stretch with the page, and their labels are the page's own text:
-a figure of matplotlib's would shrink its letters with itself on a narrow screen.
+Lines are small SVG paths that stretch with the page, and labels are page text: a matplotlib figure
+would shrink its text along with itself on a narrow screen.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from stream_sim.verify.report.axis import Axis
 
 
 class Trace(msgspec.Struct, frozen=True):
-    """A line; `style` is a class of the sheet, `filled` whether the area in it is drawn as well."""
+    """A line; `style` is a CSS class, `filled` whether the area under it is drawn as well."""
 
     label: str
     style: str
@@ -29,7 +29,7 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Chart(msgspec.Struct, frozen=True):
-    """`key` is unique in the page; `says` is one or two sentences for who cannot see it."""
+    """`key` is unique in the page; `says` is one or two sentences for those who cannot see it."""
 
     key: str
     title: str
@@ -43,9 +43,9 @@ class Chart(msgspec.Struct, frozen=True):
 def trace(
     label: str, style: str, edges: Sequence[float], values: Sequence[float | None], x: Axis, y: Axis
 ) -> Trace:
-    """A step over each bin, broken where a bin has no value.
+    """A step over each bin, with a gap where a bin has no value.
 
-    `edges` has one number more than `values`: a bin lies between two neighbours.
+    `edges` has one more item than `values`: a bin lies between two neighbours.
     """
     return Trace(label, style, "".join(_steps(edges, values, x, y)))
 
@@ -53,7 +53,7 @@ def trace(
 def filled(
     label: str, style: str, edges: Sequence[float], values: Sequence[float], x: Axis, y: Axis
 ) -> Trace:
-    """The same, from the x axis and back to it, with the area between."""
+    """The same, from the x axis and back to it, with the area filled."""
     path = trace(label, style, edges, values, x, y).path
     foot = f"{x.percent(edges[0]):g} 100"
     return Trace(label, style, f"M{foot}L{path.removeprefix('M')}V100", filled=True)

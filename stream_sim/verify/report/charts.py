@@ -1,4 +1,4 @@
-"""Moments and classes of latency in, the charts of a run out; none where nothing can be drawn."""
+"""The charts of a run, from moments and latency classes; None if there is nothing to draw."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from stream_sim.verify.report.words import milliseconds, number
 from stream_sim.verify.timeline import LatencyClass, Moments
 
 _MOST_BARS: Final = 60
-"""More are narrower than a point on paper."""
+"""More would be narrower than a point on paper."""
 
 
 def throughput(moments: Moments) -> Chart | None:
@@ -42,7 +42,7 @@ def throughput(moments: Moments) -> Chart | None:
 
 
 def latency_over_time(moments: Moments) -> Chart | None:
-    """Percentiles of milliseconds, by when the prediction arrived."""
+    """Latency percentiles in milliseconds, by the prediction's arrival time."""
     named = {"p99": moments.p99_ms, "p95": moments.p95_ms, "p50": moments.p50_ms}
     known = [value for values in named.values() for value in values if value is not None]
     if not known:
@@ -65,7 +65,7 @@ def latency_over_time(moments: Moments) -> Chart | None:
 
 
 def latency_distribution(classes: Sequence[LatencyClass], latency: Latency | None) -> Chart | None:
-    """Percent of the predictions by milliseconds, with the percentiles marked."""
+    """Percentage of predictions by milliseconds, with the percentiles marked."""
     rides = sum(one.rides for one in classes)
     if latency is None or not rides:
         return None
@@ -88,7 +88,7 @@ def latency_distribution(classes: Sequence[LatencyClass], latency: Latency | Non
 
 
 def error_over_time(moments: Moments) -> Chart | None:
-    """Minutes of root mean squared error; one moment is no course of time."""
+    """Root mean squared error in minutes; None for a single moment, which shows no trend."""
     known = [value for value in moments.rmse_minutes if value is not None]
     if len(known) < 2:
         return None
@@ -113,16 +113,16 @@ def _time(moments: Moments) -> Axis:
 
 
 def _when(moments: Moments, values: Sequence[float | None]) -> str:
-    """When the values are highest."""
+    """When the values peak."""
     highest = max(range(len(values)), key=lambda i: values[i] or 0.0)
     return f"{moments.seconds[highest]:,.0f} s into the run"
 
 
 def _bars(classes: Sequence[LatencyClass]) -> tuple[list[float], list[int]]:
-    """Bounds in milliseconds and counts of neighbouring classes put together."""
+    """Bounds in milliseconds and counts, with neighbouring classes merged."""
     together = math.ceil(len(classes) / _MOST_BARS)
     groups = [classes[i : i + together] for i in range(0, len(classes), together)]
     highest = [group[-1].to_ms for group in groups]
-    # All classes have one ratio; of a single one it is not known, and any small one will do.
+    # All classes have the same ratio; for a single one it is unknown, and any small one will do.
     ratio = classes[1].to_ms / classes[0].to_ms if len(classes) > 1 else 1.05
     return [classes[0].to_ms / ratio, *highest], [sum(c.rides for c in group) for group in groups]

@@ -1,4 +1,4 @@
-"""Findings in, `report.html` out: one file that asks nothing of a network and runs no script."""
+"""Writes `report.html`: one file that needs no network and runs no script."""
 
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ _MOST_NAMED: Final = 50
 
 
 def write(folder: Path, findings: Findings) -> Path:
-    """Writes the page into the folder, and gives its path. Raises `UserError`."""
+    """Write the page into the folder, and return its path. Raises `UserError`."""
     path = folder / REPORT
     try:
         path.write_text(render(findings), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Findings in, the sentences and numbers of the page out."""
+"""The sentences and numbers of the report page."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ _CALLED_FOR: Final = {
     **{kind: reason for kind, (reason, _) in faults.MALFORMED.items()},
     faults.DAMAGED_KPL: "kpl_damaged",
 }
-"""The reason for which a ride with the fault must be rejected."""
+"""The reason a ride with the fault must be rejected for."""
 
 
 def verdict(account: Account) -> str:
@@ -50,7 +50,7 @@ def notes(account: Account) -> Iterator[str]:
 
 
 def called_for(account: Account, reason: str) -> int:
-    """How many rides were sent with a fault that had to be rejected for the reason, and were."""
+    """How many rides had to be rejected for that reason because of their fault, and were."""
     return sum(
         survived.as_expected
         for fault, survived in account.faults.items()
@@ -59,7 +59,7 @@ def called_for(account: Account, reason: str) -> int:
 
 
 def options(runs: Sequence[Run]) -> Mapping[str, str]:
-    """Each option's value; where parts differ, all of their values."""
+    """Each option's value; all values if parts differ."""
     return _joined([run.options for run in runs])
 
 
@@ -68,7 +68,7 @@ def versions(runs: Sequence[Run]) -> Mapping[str, str]:
 
 
 def number(value: float) -> str:
-    """Three digits that count, or all those before the point."""
+    """Three significant digits, or all integer digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

@@ -1,4 +1,4 @@
-"""A model's predictions and evaluation in, its figures out; name ▸ figure."""
+"""Figures of a model's predictions and evaluation, by name."""
 
 from matplotlib.figure import Figure
 
@@ -24,7 +24,7 @@ def figures(
     evaluation: Evaluation,
     importance: Importance | None = None,
 ) -> dict[str, Figure]:
-    """The figures of one model; minutes are of shape (n,). Without an importance, none of it."""
+    """One model's figures; minutes have shape (n,). No importance, no figure of it."""
     drawn = {
         "calibration": calibration(actual, predicted),
         "residuals": residuals(actual, predicted),

@@ -1,6 +1,6 @@
-"""What all figures share: size, type, colours, and how one becomes an image.
+"""Shared by all figures: size, fonts, colours, and rendering to an image.
 
-The object API alone, without pyplot: no figure is kept by a global, and threads may draw.
+Uses matplotlib's object API without pyplot: no global keeps figures, and threads may draw.
 """
 
 import io
@@ -14,8 +14,8 @@ ORANGE: Final = "#D55E00"
 BLACK: Final = "#1C1C1E"
 GREY: Final = "#767676"
 PALE: Final = "#D9D9D9"
-"""Blue and vermilion of Okabe and Ito's palette (Color Universal Design, 2008), which people with
-any colour vision tell apart."""
+"""Blue and vermilion of Okabe and Ito's palette (Color Universal Design, 2008), which are
+distinguishable with any colour vision."""
 
 _TITLE_POINTS: Final = 13
 _LABEL_POINTS: Final = 11
@@ -26,7 +26,7 @@ _DOTS_PER_INCH: Final = 144
 def new_axes(
     title: str, x_label: str, y_label: str, height_inches: float = 4.6
 ) -> tuple[Figure, Axes]:
-    """A figure of 7.2 inches with one pair of axes; labels name their units."""
+    """A figure 7.2 inches wide with one pair of axes; labels name their units."""
     figure = Figure(figsize=(7.2, height_inches), layout="constrained", facecolor="white")
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=_TITLE_POINTS, loc="left", pad=10)
@@ -40,12 +40,12 @@ def new_axes(
 
 
 def legend(axes: Axes, place: Literal["best", "upper left", "lower left"] = "best") -> None:
-    """Over the data, where they leave room."""
+    """A legend over the data, where they leave room."""
     axes.legend(fontsize=_TICK_POINTS, framealpha=0.9, edgecolor="none", loc=place)
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
-    """Under the axes, in one line."""
+    """A one-line legend under the axes."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
         handles,
@@ -58,7 +58,7 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 
 
 def png(figure: Figure) -> bytes:
-    """The image, the same bytes for the same figure."""
+    """The figure as a PNG, reproducible byte for byte."""
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=_DOTS_PER_INCH)
     return image.getvalue()

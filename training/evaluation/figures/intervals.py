@@ -1,4 +1,4 @@
-"""Values with their intervals in, figures that set them side by side out."""
+"""Figures that compare values with their confidence intervals."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ _ALL_RIDES: Final = "all rides"
 
 
 def rmse_by_hour(evaluation: Evaluation, parts: Sequence[SliceMetrics]) -> Figure:
-    """RMSE over the hours of the day, whose slices have the hour as their value."""
+    """RMSE by hour of the day; the slices' values are the hours."""
     figure, axes = new_axes("RMSE by hour of pickup", "hour of the day, New York", "RMSE (minutes)")
     _dots(axes, [int(part.value) for part in parts], *_rmse(parts), upright=True)
     axes.axhline(evaluation.metrics.rmse_minutes, color=ORANGE, linestyle="--", label=_ALL_RIDES)
@@ -30,7 +30,7 @@ def rmse_by_hour(evaluation: Evaluation, parts: Sequence[SliceMetrics]) -> Figur
 
 
 def rmse_by(dimension: str, evaluation: Evaluation, parts: Sequence[SliceMetrics]) -> Figure:
-    """RMSE of the slices of one dimension, a row each, with how many rides they have."""
+    """RMSE of the slices of one dimension, one row each, with their number of rides."""
     figure, axes = new_axes(f"RMSE by {dimension}", "RMSE (minutes)", "", _height(len(parts)))
     _dots(axes, range(len(parts)), *_rmse(parts), upright=False)
     _name_rows(axes, [f"{part.value}\n{_rides(part)}" for part in parts])
@@ -41,7 +41,7 @@ def rmse_by(dimension: str, evaluation: Evaluation, parts: Sequence[SliceMetrics
 
 
 def models_compared(evaluations: Mapping[str, Evaluation]) -> Figure:
-    """The RMSE of each model with its interval, the best first. The axis does not start at 0."""
+    """RMSE of each model with its interval, best first. The axis does not start at 0."""
     names = sorted(evaluations, key=lambda name: evaluations[name].metrics.rmse_minutes)
     found = [evaluations[name] for name in names]
     figure, axes = new_axes(
@@ -57,7 +57,7 @@ def models_compared(evaluations: Mapping[str, Evaluation]) -> Figure:
 
 
 def importance_of_groups(importance: Importance) -> Figure:
-    """By how much the RMSE rises as what a ride carries is shuffled among the rides."""
+    """Increase in RMSE when an attribute of the ride is shuffled among the rides."""
     groups = importance.groups
     figure, axes = new_axes(
         "What the predictions depend on",
@@ -92,7 +92,7 @@ def _dots(
     *,
     upright: bool,
 ) -> None:
-    """Dots with their intervals; hollow ones where there are too few rides for an interval."""
+    """Points with their intervals; hollow if there are too few rides for an interval."""
     known = [place for place, interval in enumerate(intervals) if interval is not None]
     unknown = [place for place, interval in enumerate(intervals) if interval is None]
     if known:
@@ -122,19 +122,19 @@ def _points(
 
 
 def _lengths(value: float, interval: Interval | None) -> tuple[float, float]:
-    """Below and above the value."""
+    """Error bar lengths below and above the value."""
     return (0.0, 0.0) if interval is None else (value - interval.low, interval.high - value)
 
 
 def _name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """Row 0 at the top, as a table has it. A `$` is no formula."""
+    """Row 0 at the top, as in a table. A `$` is shown literally."""
     axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
 
 
 def _wrapped(name: str) -> str:
-    """A long name leaves room for the axes."""
+    """Wraps long names, to leave room for the axes."""
     return textwrap.fill(name, 28, max_lines=3, placeholder=" …")
 
 

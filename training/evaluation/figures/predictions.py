@@ -1,4 +1,4 @@
-"""Actual and predicted minutes in, figures of how the two go together out."""
+"""Figures of predicted against actual minutes."""
 
 from typing import Final
 
@@ -15,12 +15,12 @@ from training.evaluation.metrics import Metrics, Minutes
 _BINS: Final = 20
 _HISTOGRAM_MINUTES: Final = 30.0
 _DENSITY: Final = ListedColormap(colormaps["Greys"](np.linspace(0.2, 1, 256)))
-"""From a grey that stands out from the page: a single ride must be seen."""
+"""Starts at a grey that stands out from the page, so that single rides are visible."""
 _ERROR: Final = "predicted minus actual (minutes)"
 
 
 def calibration(actual: Minutes, predicted: Minutes) -> Figure:
-    """Mean actual against mean predicted minutes, in 20 bins of as many rides each."""
+    """Mean actual against mean predicted minutes, in 20 bins with equal numbers of rides."""
     bins = _quantile_bins(predicted)
     means = np.array([(predicted[rides].mean(), actual[rides].mean()) for rides in bins])
     figure, axes = new_axes(
@@ -39,7 +39,7 @@ def calibration(actual: Minutes, predicted: Minutes) -> Figure:
 
 
 def residuals(actual: Minutes, predicted: Minutes) -> Figure:
-    """How errors spread at each predicted duration: density, median, p10 and p90."""
+    """Distribution of errors by predicted duration: density, median, p10 and p90."""
     error = predicted - actual
     reach = float(np.quantile(np.abs(error), 0.995)) or 1.0
     end = float(np.quantile(predicted, 0.999))
@@ -76,7 +76,7 @@ def residuals(actual: Minutes, predicted: Minutes) -> Figure:
 
 
 def error_histogram(actual: Minutes, predicted: Minutes, metrics: Metrics) -> Figure:
-    """The share of rides at each error; errors beyond 30 minutes are counted in the outer bars."""
+    """Share of rides by error; errors beyond 30 minutes are counted in the outer bars."""
     error = np.clip(predicted - actual, -_HISTOGRAM_MINUTES, _HISTOGRAM_MINUTES)
     beyond = float(np.mean(np.abs(predicted - actual) > _HISTOGRAM_MINUTES))
     figure, axes = new_axes(
@@ -95,7 +95,7 @@ def error_histogram(actual: Minutes, predicted: Minutes, metrics: Metrics) -> Fi
 
 
 def _quantile_bins(predicted: Minutes) -> list[NDArray[np.int64]]:
-    """Indices of the rides of each bin, in the order of what is predicted."""
+    """Indices of the rides in each bin, ordered by prediction."""
     order = np.argsort(predicted, kind="stable")
     return [rides for rides in np.array_split(order, _BINS) if len(rides)]
 

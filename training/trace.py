@@ -207,10 +207,10 @@ def _predictions(
     invalid ones."""
     # Lazy: most traces read no stream.
     from stream_sim.kinesis.predictions import predictions  # noqa: PLC0415
-    from stream_sim.kinesis.reader import Place, StreamReader  # noqa: PLC0415
+    from stream_sim.kinesis.reader import Checkpoints, StreamReader  # noqa: PLC0415
 
     # A prediction is written after its event; both times are from the same clock.
-    place = Place(since and since - _ROUNDING)
+    place = Checkpoints(since and since - _ROUNDING)
     with StreamReader(stream, session, place) as reader:
         while time.monotonic() < deadline:
             for page in reader.pages():

@@ -15,8 +15,8 @@ from infra.common import console
 from operations.watch import plain
 from operations.watch.board import Board
 from operations.watch.feed import Feed, Sight
-from stream_sim.kinesis.dead_letters import SetAside, rejects_bucket
-from stream_sim.kinesis.reader import Place, StreamReader
+from stream_sim.kinesis.dead_letters import DeadLetters, rejects_bucket
+from stream_sim.kinesis.reader import Checkpoints, StreamReader
 
 _BUCKET: Final = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1})
 """No retries: the next poll comes soon, and the streams are not read meanwhile."""
@@ -56,11 +56,11 @@ def _feed(request: Request) -> Iterator[Feed]:
     began = datetime.now(UTC)
     session = boto3.Session()
     bucket = rejects_bucket(session.client("s3", config=_BUCKET), request.rejects_bucket)
-    set_aside = SetAside(bucket, began - _CLOCKS_APART, look_back=_LOOK_BACK)
+    set_aside = DeadLetters(bucket, began - _CLOCKS_APART, look_back=_LOOK_BACK)
     events = StreamReader(
-        request.events_stream, session, Place(began), "EVENTS_STREAM_NAME or --events-stream"
+        request.events_stream, session, Checkpoints(began), "EVENTS_STREAM_NAME or --events-stream"
     )
-    predictions = StreamReader(request.stream, session, Place(began))
+    predictions = StreamReader(request.stream, session, Checkpoints(began))
     with events, predictions:
         yield Feed(events, predictions, set_aside, Board(began), _now)
 

@@ -20,7 +20,7 @@ from ride_scoring import decode
 from ride_scoring.domain.events import Ride
 from ride_scoring.errors import CannotScore
 from ride_scoring.streams import kpl
-from stream_sim.kinesis.dead_letters import SetAside, unpacked
+from stream_sim.kinesis.dead_letters import DeadLetters, unpacked
 from stream_sim.kinesis.predictions import predictions
 from stream_sim.kinesis.reader import Page, StreamReader, StreamRecord
 
@@ -55,7 +55,7 @@ class Feed:
         self,
         events: StreamReader,
         predictions: StreamReader,
-        set_aside: SetAside,
+        set_aside: DeadLetters,
         board: Board,
         now: Callable[[], datetime],
     ) -> None:

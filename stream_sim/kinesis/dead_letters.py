@@ -56,7 +56,7 @@ def rejects_bucket(s3: "S3Client", name: str, needs: str = _TO_READ) -> Bucket:
     return Bucket(s3, name, "REJECTS_BUCKET or --rejects-bucket", needs)
 
 
-class SetAside:
+class DeadLetters:
     """Reads what was written to a rejects bucket since a time: each object once per version of its
     content, however often it is asked."""
 

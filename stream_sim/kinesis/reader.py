@@ -16,12 +16,12 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from kinesis.consumer import KinesisConsumer
 
-from stream_sim.kinesis.checkpoint import Place
+from stream_sim.kinesis.checkpoints import Checkpoints
 from stream_sim.kinesis.pages import Closed, Failed, Page, Refused, StreamRecord, received
 from stream_sim.kinesis.shard_reader import PATIENCE, POLL_SECONDS, ShardReader
 from stream_sim.kinesis.streams import missing
 
-__all__ = ["Page", "Place", "StreamReader", "StreamRecord"]
+__all__ = ["Checkpoints", "Page", "StreamReader", "StreamRecord"]
 
 _LISTED_SECONDS: Final = 15.0
 """How often shards are listed again while none has ended."""
@@ -36,7 +36,7 @@ class _Consumer(KinesisConsumer):  # type: ignore[misc]
     """Lists all pages of shards where its base class lists the first hundred, and does not restart
     shards that were read to their end."""
 
-    def __init__(self, stream_name: str, session: boto3.Session, place: Place) -> None:
+    def __init__(self, stream_name: str, session: boto3.Session, place: Checkpoints) -> None:
         # Bypasses the base class's initializer, which would open two unused queues.
         self.stream_name = stream_name
         self.boto3_session = session
@@ -67,11 +67,11 @@ class StreamReader:
         self,
         stream_name: str,
         session: boto3.Session,
-        place: Place | None = None,
+        place: Checkpoints | None = None,
         named_in: str = "PREDICTIONS_STREAM_NAME or --stream",
     ) -> None:
         """`named_in` is where a user sets the stream's name."""
-        self.place = place or Place()
+        self.place = place or Checkpoints()
         self._named_in = named_in
         self._consumer = _Consumer(stream_name, session, self.place)
         self._list_at = 0.0

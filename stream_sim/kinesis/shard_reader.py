@@ -17,7 +17,7 @@ from kinesis.exceptions import RETRY_EXCEPTIONS
 
 from ride_scoring.backoff import full_jitter, system_random
 from stream_sim.kinesis import pages
-from stream_sim.kinesis.checkpoint import Place
+from stream_sim.kinesis.checkpoints import Checkpoints
 from stream_sim.kinesis.pages import Closed, Failed, Message, Page, Refused, StreamRecord
 
 POLL_SECONDS: Final = 0.25
@@ -47,7 +47,7 @@ class ShardReader(consumer.ShardReader):  # type: ignore[misc]
     shard_iter: str | None
 
     def __init__(
-        self, stream_name: str, shard_id: str, place: Place, session: boto3.Session
+        self, stream_name: str, shard_id: str, place: Checkpoints, session: boto3.Session
     ) -> None:
         self.pages, into = _FORK.Pipe(duplex=False)
         self._names = {"StreamName": stream_name, "ShardId": shard_id}

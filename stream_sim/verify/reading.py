@@ -11,9 +11,9 @@ from botocore.config import Config
 
 from infra.common import console
 from infra.common.console import UserError
-from stream_sim.kinesis.dead_letters import SetAside, rejects_bucket
+from stream_sim.kinesis.dead_letters import DeadLetters, rejects_bucket
 from stream_sim.kinesis.predictions import predictions
-from stream_sim.kinesis.reader import Page, Place, StreamReader
+from stream_sim.kinesis.reader import Checkpoints, Page, StreamReader
 from stream_sim.verify import journal
 from stream_sim.verify.journal import Journal
 from stream_sim.verify.reconciliation import Reconciliation, seen
@@ -45,7 +45,7 @@ class Outcomes:
         self._stream = stream
         self._session = session
         rejects = rejects_bucket(session.client("s3", config=_PATIENCE), bucket)
-        self._set_aside = SetAside(rejects, self._since, passed_over=self._pass_over)
+        self._set_aside = DeadLetters(rejects, self._since, passed_over=self._pass_over)
         self._redriven = Redriven(rejects, self._since)
         self._set_aside_at = float("-inf")
         self._passed_over: set[str] = set()
@@ -65,7 +65,7 @@ class Outcomes:
         for line in book.pages():
             known[line.shard_id] = line.last_sequence_number
             reconciliation.predicted(line.predictions)
-        with StreamReader(self._stream, self._session, Place(self._since, known)) as reader:
+        with StreamReader(self._stream, self._session, Checkpoints(self._since, known)) as reader:
             missing, changed_at = -1, time.monotonic()
             while time.monotonic() - changed_at < _patience(reconciliation, deadline):
                 self._read_predictions(reader, reconciliation, book)

@@ -26,7 +26,7 @@ from ride_scoring.aws import connect
 from ride_scoring.streams import kpl
 from ride_scoring.streams.records import OutputRecord
 from ride_scoring.streams.sink import PredictionSink
-from stream_sim.kinesis.reader import Page, Place, StreamReader, StreamRecord
+from stream_sim.kinesis.reader import Checkpoints, Page, StreamReader, StreamRecord
 from stream_sim.kinesis.shard_reader import ShardReader
 from tests.kinesis_server import Complaint, KinesisServer
 from tests.person import forget_aws
@@ -87,7 +87,7 @@ def kinesis(monkeypatch: pytest.MonkeyPatch) -> Iterator[KinesisServer]:
         yield server
 
 
-def opened(place: Place | None = None) -> StreamReader:
+def opened(place: Checkpoints | None = None) -> StreamReader:
     return StreamReader("predictions", boto3.Session(), place)
 
 
@@ -120,7 +120,7 @@ def test_a_reader_that_is_told_a_time_reads_what_arrived_since(aws: boto3.Sessio
     put(OutputRecord(b"before", "a"))
     now = datetime.now(UTC)
     put(OutputRecord(b"after", "a"))
-    with StreamReader("ride-predictions", aws, Place(now)) as reader:
+    with StreamReader("ride-predictions", aws, Checkpoints(now)) as reader:
         assert data_of(read(reader, 1)) == [b"after"]
 
 
@@ -132,7 +132,7 @@ def test_another_reader_goes_on_from_a_place_that_was_kept(kinesis: KinesisServe
         known = reader.place.known
     assert known == {"shardId-000000000000": str(len(first))}
     assert len(first) < 1_000
-    with opened(Place(known=known)) as reader:
+    with opened(Checkpoints(known=known)) as reader:
         rest = read(reader, 1_000 - len(first))
     assert data_of(first + rest) == numbered(range(1_000))
 
@@ -151,7 +151,7 @@ def test_a_page_that_was_not_taken_is_no_part_of_the_place(kinesis: KinesisServe
         assert eventually(took_one)
         known = reader.place.known
     assert known == {taken[0].shard_id: taken[0].last_sequence_number}
-    with opened(Place(known=known)) as reader:
+    with opened(Checkpoints(known=known)) as reader:
         assert data_of(taken[0].records + read(reader, 2)) == [b"0", b"1", b"2"]
 
 
@@ -160,7 +160,7 @@ def test_a_shard_that_closes_is_read_to_its_end_and_its_children_from_their_star
 ) -> None:
     kinesis.most_records = 10
     kinesis.put(0, *numbered(range(25)))
-    with opened(Place(datetime.now(UTC) - timedelta(hours=1))) as reader:
+    with opened(Checkpoints(datetime.now(UTC) - timedelta(hours=1))) as reader:
         found = read(reader, 10)
         kinesis.split(0, *numbered(range(25, 40)))
         kinesis.put(1, *numbered(range(40, 60)))
@@ -220,7 +220,7 @@ def test_a_clock_that_is_ahead_waits_for_kinesis_to_come_to_its_time(
     kinesis: KinesisServer,
 ) -> None:
     kinesis.clock = lambda: time.time() - 3_600
-    with opened(Place(datetime.now(UTC))) as reader:
+    with opened(Checkpoints(datetime.now(UTC))) as reader:
         assert eventually(lambda: not list(reader.pages()) and bool(reader.trouble))
         assert not kinesis.asked["GetRecords"]
         kinesis.clock = time.time
@@ -390,7 +390,7 @@ def test_ctrl_c_ends_the_readers_without_a_word_of_theirs(kinesis: KinesisServer
 
 
 def test_a_place_knows_what_was_passed() -> None:
-    place = Place()
+    place = Checkpoints()
     assert place.get_iterator_args("s") == {"ShardIteratorType": "TRIM_HORIZON"}
     place.checkpoint("s", "12")
     assert place.get_iterator_args("s")["StartingSequenceNumber"] == "12"

@@ -21,7 +21,7 @@ from ride_scoring.aws import connect
 from ride_scoring.errors import StoreUnavailable
 from ride_scoring.streams.records import Reject
 from ride_scoring.streams.rejects import RejectStore
-from stream_sim.kinesis.dead_letters import SetAside, rejects_bucket
+from stream_sim.kinesis.dead_letters import DeadLetters, rejects_bucket
 from stream_sim.verify.redriven import Redriven
 from tests.contract.door import Door
 
@@ -32,8 +32,8 @@ def a_reject(number: int) -> Reject:
     return Reject(f"shard-0:{number}", "not_json", "cut", "eA==", f"ride-{number}", AT, AT)
 
 
-def a_reader(aws: boto3.Session, since: datetime = AT, **settings: Any) -> SetAside:
-    return SetAside(rejects_bucket(aws.client("s3"), "rejects"), since, **settings)
+def a_reader(aws: boto3.Session, since: datetime = AT, **settings: Any) -> DeadLetters:
+    return DeadLetters(rejects_bucket(aws.client("s3"), "rejects"), since, **settings)
 
 
 def put(aws: boto3.Session, key: str, body: bytes) -> None:
@@ -71,7 +71,7 @@ def objects_read(s3: Any) -> Iterator[list[str]]:
     s3.meta.events.unregister("provide-client-params.s3.GetObject", note)
 
 
-def numbers(set_aside: SetAside) -> list[str]:
+def numbers(set_aside: DeadLetters) -> list[str]:
     return [reject.partition_key for reject in set_aside.new_rejects()]
 
 
@@ -157,7 +157,7 @@ def test_what_was_set_aside_before_is_not_read(aws: boto3.Session) -> None:
     put(aws, "aws/lambda/m/s/b", a_failure(2))
     put_reject(aws, f"{now:%Y/%m/%d/%H}/b", 2)
     s3 = aws.client("s3")
-    set_aside = SetAside(rejects_bucket(s3, "rejects"), now - timedelta(minutes=15))
+    set_aside = DeadLetters(rejects_bucket(s3, "rejects"), now - timedelta(minutes=15))
     with objects_read(s3) as read:
         assert [failure.event_id for failure in set_aside.new_failures()] == ["shard-0:2"]
         assert numbers(set_aside) == ["ride-2"]
@@ -195,7 +195,7 @@ def test_a_bucket_that_is_away_is_trouble_until_it_answers(aws: boto3.Session) -
         endpoint_url=f"http://{emulator.HOST}:{door.port}",
         config=Config(retries={"total_max_attempts": 1}),
     )
-    set_aside = SetAside(rejects_bucket(s3, "rejects"), AT)
+    set_aside = DeadLetters(rejects_bucket(s3, "rejects"), AT)
     put_reject(aws, "2023/01/14/13/a", 1)
     with set_aside.patiently():
         assert numbers(set_aside) == ["ride-1"]
@@ -213,7 +213,7 @@ def test_a_bucket_that_is_away_is_trouble_until_it_answers(aws: boto3.Session) -
 
 
 def test_a_bucket_that_refuses_is_no_bucket_that_is_away(aws: boto3.Session) -> None:
-    set_aside = SetAside(rejects_bucket(aws.client("s3"), "nowhere"), AT)
+    set_aside = DeadLetters(rejects_bucket(aws.client("s3"), "nowhere"), AT)
     with pytest.raises(UserError, match="nowhere is not there"), set_aside.patiently():
         numbers(set_aside)
 

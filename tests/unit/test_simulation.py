@@ -24,7 +24,7 @@ from stream_sim.simulation.schedule import (
     MappingSettings,
     Schedule,
 )
-from stream_sim.simulation.world.fault_injector import Weather
+from stream_sim.simulation.world.fault_injector import FaultInjector
 from tests.mutants.catalogue import MUTANTS
 from tests.shell import Shell, commands_in
 
@@ -84,14 +84,14 @@ def test_what_breaks_nothing_alone_is_taken_out_of_a_schedule() -> None:
 
 def test_each_kind_of_fault_strikes_in_some_history(monkeypatch: pytest.MonkeyPatch) -> None:
     met: set[str] = set()
-    strikes = Weather.strikes
+    strikes = FaultInjector.strikes
 
-    def noted(weather: Weather, kind: FaultKind) -> random.Random | None:
-        if (rng := strikes(weather, kind)) is not None:
+    def noted(faults: FaultInjector, kind: FaultKind) -> random.Random | None:
+        if (rng := strikes(faults, kind)) is not None:
             met.add(kind)
         return rng
 
-    monkeypatch.setattr(Weather, "strikes", noted)
+    monkeypatch.setattr(FaultInjector, "strikes", noted)
     for kind in FAULTS:
         fault = Fault(kind, 0.0, 120.0, 0.5, 7)
         schedule = msgspec.structs.replace(

@@ -22,7 +22,7 @@ from stream_sim.simulation.world import models, rides
 from stream_sim.simulation.world.buckets import MODELS, REJECTS, Buckets
 from stream_sim.simulation.world.captured import captured
 from stream_sim.simulation.world.clock import Clock, OutOfTime
-from stream_sim.simulation.world.fault_injector import Weather
+from stream_sim.simulation.world.fault_injector import FaultInjector
 from stream_sim.simulation.world.invocation import Given, Invocation
 from stream_sim.simulation.world.lambda_service import Environment, LambdaService, Result, World
 from stream_sim.simulation.world.services import contents
@@ -89,10 +89,10 @@ class _History:
         self._predictions = Stream(
             clock, schedule.predictions_shards, retention_seconds=_RETENTION_SECONDS
         )
-        self._weather = Weather(clock, schedule.faults)
+        self._faults = FaultInjector(clock, schedule.faults)
         world = World(
             clock,
-            self._weather,
+            self._faults,
             self._buckets,
             self._predictions,
             schedule.function,
@@ -243,7 +243,7 @@ class _History:
     def _set_aside(self, key: str, body: bytes) -> None:
         """Write to the on-failure destination, as Lambda does; it does not retry:
         https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html"""
-        if not self._weather.strikes("undelivered"):
+        if not self._faults.strikes("undelivered"):
             self._buckets.put(REJECTS, key, body)
             return
         records = list(dead_letters.failed_records(body))

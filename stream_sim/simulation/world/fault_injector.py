@@ -8,7 +8,7 @@ from stream_sim.simulation.schedule import Fault, FaultKind
 from stream_sim.simulation.world.clock import Clock
 
 
-class Weather:
+class FaultInjector:
     """Injects the scheduled faults at the clock's time. Each fault has its own RNG, so removing one
     from a schedule leaves the others unchanged."""
 

@@ -23,7 +23,7 @@ from stream_sim.simulation.world import models
 from stream_sim.simulation.world.buckets import MODELS, REJECTS, Buckets
 from stream_sim.simulation.world.clock import Clock
 from stream_sim.simulation.world.door import Door
-from stream_sim.simulation.world.fault_injector import Weather
+from stream_sim.simulation.world.fault_injector import FaultInjector
 from stream_sim.simulation.world.invocation import Ended, Given, Invocation
 from stream_sim.simulation.world.pointer import PointerFollowed
 from stream_sim.simulation.world.services import PREDICTIONS, SimulatedKinesis, SimulatedS3
@@ -61,7 +61,7 @@ class World(msgspec.Struct, frozen=True):
     """State shared by all environments."""
 
     clock: Clock
-    weather: Weather
+    faults: FaultInjector
     buckets: Buckets
     predictions: Stream
     settings: FunctionSettings
@@ -77,7 +77,7 @@ class Environment:
         self.number = number
         self.follow = PointerFollowed(lambda: world.clock.now, world.whole, world.note)
         self._world = world
-        self._door = Door(world.weather, world.note)
+        self._door = Door(world.faults, world.note)
         self._jump = timedelta()
         self._function = self._wired()
 
@@ -102,7 +102,7 @@ class Environment:
         if "hangs" in kinds:
             invocation.stall("hangs", invocation.seconds_left)
         self._door.stop()
-        if rng := self._world.weather.strikes("clock-jumps"):
+        if rng := self._world.faults.strikes("clock-jumps"):
             self._jump = timedelta(seconds=rng.uniform(-_JUMP_SECONDS, _JUMP_SECONDS))
 
     def _wired(self) -> Function:
@@ -139,7 +139,7 @@ class LambdaService:
     def invoke(self, event: Mapping[str, Any], shard_id: str, records: Sequence[Given]) -> Result:
         """The result of one event. Takes as long as the function does."""
         clock = self._world.clock
-        if self._world.weather.strikes("not-invoked"):
+        if self._world.faults.strikes("not-invoked"):
             clock.sleep(0.05)
             return NotInvoked()
         environment = self._free.pop() if self._free else self._started()
@@ -154,7 +154,7 @@ class LambdaService:
         )
         result = self._run(environment, invocation, event)
         self._ended(invocation, environment)
-        if self._world.weather.strikes("answer-lost"):
+        if self._world.faults.strikes("answer-lost"):
             return Failed("AnswerLost")
         return result
 
@@ -179,7 +179,7 @@ class LambdaService:
     def _started(self) -> Environment:
         self._environments += 1
         number = self._environments
-        rng = self._world.weather.strikes("slow-start")
+        rng = self._world.faults.strikes("slow-start")
         self._world.clock.sleep(rng.uniform(1.0, LONGEST_START_SECONDS) if rng else _START_SECONDS)
         return Environment(number, self._world)
 

@@ -143,7 +143,7 @@ class SimulatedKinesis:
             self._door.note("called too often", f"invocation {invocation.number}")
 
     def _put(self, entry: Entry) -> str | None:
-        if rng := self._door.weather.strikes("put-half-failed"):
+        if rng := self._door.faults.strikes("put-half-failed"):
             self._door.now_running.causes.append("put-half-failed")
             return rng.choice([THROTTLED, "InternalFailure"])
         (taken,) = self._stream.put([entry])
@@ -153,7 +153,7 @@ class SimulatedKinesis:
         return taken
 
     def _wait(self, seconds: float) -> None:
-        rng = self._door.weather.strikes("put-slow")
+        rng = self._door.faults.strikes("put-slow")
         if rng is None:
             return
         self._door.now_running.causes.append("put-slow")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 
-class Place:
+class Checkpoints:
     """Unknown shards start at `start_at`, or at their first record if it is None.
 
     `known` maps shard ids to the last sequence number read. All records of a shard created by a
@@ -21,7 +21,7 @@ class Place:
 
     @property
     def known(self) -> dict[str, str]:
-        """The checkpoints a later `Place` can resume from."""
+        """The checkpoints a later `Checkpoints` can resume from."""
         return dict(self._known)
 
     def get_iterator_args(self, shard_id: str) -> dict[str, Any]:

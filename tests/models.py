@@ -67,7 +67,7 @@ def compiled_directory(minutes_a_mile: float) -> Mapping[str, bytes]:
         "model.skops": skops.io.dumps(estimator),
     }
     sources = {path: hashlib.sha256(body).hexdigest() for path, body in files.items()}
-    parity = compiled.Parity(rides=1, largest_difference_minutes=0.0)
+    parity = compiled.Parity(inputs=1, largest_difference=0.0)
     files[compiled.FILE] = compile_model(estimator, ["trip_distance"], sources, parity)
     return files
 

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ride_scoring.domain.events import Prediction, Ride, RideDuration, Role
+from ride_scoring.domain.events import Prediction, Ride, RideDuration
 from ride_scoring.errors import RejectReason
+from ride_scoring.identity import Role
 from ride_scoring.streams.records import Reject
 from stream_sim.send import ledger
 from stream_sim.send.ledger import Entry, Intended, Ledger, Run, Taken, TakenRecord

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from ride_scoring.domain.events import Ride
+from ride_scoring.domain.events import GoldenRow, Ride
 from ride_scoring.models import store
-from ride_scoring.models.store import AliasPointer, GoldenRow, Manifest
+from ride_scoring.models.store import AliasPointer, Manifest
 from ride_scoring.ports import Objects
 from tests.factories import NOW
 from tests.models import compiled_directory

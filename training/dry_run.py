@@ -15,10 +15,10 @@ import msgspec
 from infra import invoke
 from infra.common import surroundings
 from infra.common.console import UserError
-from ride_scoring.domain.events import Ride, RideEvent
+from ride_scoring.domain.events import GoldenRow, Ride, RideEvent
 from ride_scoring.errors import UNREADABLE
 from ride_scoring.models.sklearn_flavor import ALLOW_PICKLE_VARIABLE
-from ride_scoring.models.store import GOLDEN_TOLERANCE_MINUTES, GoldenRow
+from ride_scoring.models.store import GOLDEN_TOLERANCE
 
 _ARRIVED_AT: Final = 1_700_000_000.0
 """Arbitrary: each golden row's ride has its own time."""
@@ -48,7 +48,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 def dry_run(directory: Path, rows: Sequence[GoldenRow]) -> str | None:
     """What is wrong with the function's answers for the rows; None if nothing is."""
-    event = msgspec.json.encode(_event([row.ride for row in rows]))
+    event = msgspec.json.encode(_event([row.input for row in rows]))
     settings = {"MODEL_LOCATION": str(directory), **_SETTINGS}
     try:
         with invoke.started(_environment() | settings) as function:
@@ -59,8 +59,8 @@ def dry_run(directory: Path, rows: Sequence[GoldenRow]) -> str | None:
         return f"the function rejects a golden row: {said.rejects[0]['detail']}"
     minutes = {item.prediction.ride_id: item.prediction.ride_duration for item in said.predictions}
     for index, row in enumerate(rows):
-        wanted = max(row.ride_duration, 0.0)
-        if not abs(minutes.get(index, float("nan")) - wanted) <= GOLDEN_TOLERANCE_MINUTES:
+        wanted = max(row.predicted, 0.0)
+        if not abs(minutes.get(index, float("nan")) - wanted) <= GOLDEN_TOLERANCE:
             return (
                 f"the function gives {minutes.get(index)} minutes for the golden row {index}, "
                 f"where the model gave {wanted}"

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ride_scoring.domain.events import SCHEMA_VERSION, RideEvent, require_scorable
+from ride_scoring.domain import SCHEMA_VERSION, Event, require_scorable
 from ride_scoring.errors import UNREADABLE, CannotScore
 
 _HALF: Final = rb"u[dD][89a-fA-F][0-9a-fA-F]{2}"
@@ -20,12 +20,12 @@ class _Versioned(msgspec.Struct):
     schema_version: Any = SCHEMA_VERSION
 
 
-_event_decoder = msgspec.json.Decoder(RideEvent)
+_event_decoder = msgspec.json.Decoder(Event)
 _version_decoder = msgspec.json.Decoder(_Versioned)
 
 
-def decode(data: bytes) -> RideEvent:
-    """The ride event in one event's bytes. Raises `CannotScore`."""
+def decode(data: bytes) -> Event:
+    """The event in the bytes of one. Raises `CannotScore`."""
     try:
         event = _event_decoder.decode(data)
     except UnicodeDecodeError as error:
@@ -57,12 +57,12 @@ def _invalid(data: bytes, detail: str) -> CannotScore:
     return CannotScore("schema", detail)
 
 
-def _without_surrogates(data: bytes, detail: str) -> RideEvent:
+def _without_surrogates(data: bytes, detail: str) -> Event:
     """The event, where half a surrogate pair is all that the decoder stumbled over, and it stands
     where nothing is read. Raises `CannotScore`.
 
     JSON's grammar allows `"\\ud83d"` alone, and it stands for no character, so no text that is
-    used, such as a ride's id, may hold one: RFC 8259, section 8.2.
+    used, such as an id, may hold one: RFC 8259, section 8.2.
     """
     events = []
     for stand_in in _STAND_INS:
@@ -72,7 +72,7 @@ def _without_surrogates(data: bytes, detail: str) -> RideEvent:
         events.append(decode(mended))
     one, other = events
     if one != other:
-        raise CannotScore("schema", "ride_id holds half a surrogate pair, which is not a character")
+        raise CannotScore("schema", "a text holds half a surrogate pair, which is no character")
     return one
 
 

@@ -9,11 +9,23 @@ from ride_scoring import direct
 from ride_scoring.predictions import ScorableEvent
 from ride_scoring.scoring import Models, Scorer
 from ride_scoring.shadow.scorer import ShadowResult
-from ride_scoring.streams import kinesis_event
+from ride_scoring.streams.records import KinesisRecord
 from ride_scoring.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+class Source(Protocol):
+    """What invokes the function: its event in as typed records, and its own kind of answer out."""
+
+    def records(self, event: Mapping[str, Any], /) -> list[KinesisRecord]:
+        """Raises `PermanentError` for an event that comes from somewhere else."""
+        ...
+
+    def answered(
+        self, event: Mapping[str, Any], answer: Mapping[str, Any], /
+    ) -> Mapping[str, Any]: ...
 
 
 class FollowedModels(Models, Protocol):
@@ -39,6 +51,7 @@ class Function(NamedTuple):
     A `test_run` writes nothing and returns its predictions.
     """
 
+    source: Source
     models: FollowedModels
     scorer: Scorer
     shadow: ShadowScorer | None
@@ -56,8 +69,8 @@ class Function(NamedTuple):
         self.models.look_anew()
 
     def __call__(self, event: Mapping[str, Any], context: "LambdaContext") -> Mapping[str, Any]:
-        """Scores one batch of a Kinesis event source mapping. Raises `NotAKinesisEvent`."""
-        records = kinesis_event.records(event)
+        """Scores one batch. Raises what the source raises for an event that is not its own."""
+        records = self.source.records(event)
         if self.test_run:
             return direct.answer(records, self.models.current(), self.now())
         started = time.perf_counter()
@@ -72,4 +85,4 @@ class Function(NamedTuple):
             if self.shadow is not None:
                 shadow = self.shadow.score(result.scored, result.scored_at, seconds_left)
         self.telemetry.batch(records, result, shadow, milliseconds, context)
-        return kinesis_event.answered(event, result.answer())
+        return self.source.answered(event, result.answer())

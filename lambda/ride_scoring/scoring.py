@@ -185,19 +185,17 @@ class Batch:
         scorable: Sequence[ScorableEvent],
         out_of_time: Callable[[], bool],
     ) -> None:
-        minutes = predictions.minutes(model, scorable, out_of_time)
-        if len(minutes) < len(scorable):
-            self.undone_from = scorable[len(minutes)].arrival.position
+        numbers = predictions.predicted(model, scorable, out_of_time)
+        if len(numbers) < len(scorable):
+            self.undone_from = scorable[len(numbers)].arrival.position
         if self.undone_from == 0 and scorable:
             # A retry would get no further with this record: reject the rest of it.
-            untried = sum(1 for item in scorable[len(minutes) :] if item.arrival.position == 0)
-            minutes += [CannotScore("model_output", UNTRIED)] * untried
+            untried = sum(1 for item in scorable[len(numbers) :] if item.arrival.position == 0)
+            numbers += [CannotScore("model_output", UNTRIED)] * untried
             self.undone_from = 1
-        for item, ride_minutes in zip(scorable, minutes, strict=False):
+        for item, number in zip(scorable, numbers, strict=False):
             try:
-                self.outputs.append(
-                    predictions.prediction(model, item, ride_minutes, self.scored_at)
-                )
+                self.outputs.append(predictions.prediction(model, item, number, self.scored_at))
             except CannotScore as cause:
                 rejected = reject(item.arrival, cause, self.scored_at)
                 self.unscored.append((item.arrival.position, rejected))

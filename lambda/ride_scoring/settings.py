@@ -1,14 +1,12 @@
 """The environment in, typed settings out."""
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from ride_scoring.domain import MODEL_NAME, PINNED_MODEL_NAME, PREDICTIONS_STREAM_NAME
 from ride_scoring.errors import SettingsError
-
-COURSE_MODEL_NAME: Final = "ride_duration_prediction_model"
-"""What the MLOps Zoomcamp's function calls its model, whatever it is registered as."""
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 
@@ -30,7 +28,7 @@ class Settings(msgspec.Struct, frozen=True):
     mlflow_allow_pickle_deserialization: bool = False
     shadow_alias: str | None = None
     shadow_stream_name: str | None = None
-    predictions_stream_name: str = "ride_predictions"
+    predictions_stream_name: str = PREDICTIONS_STREAM_NAME
     output_aggregation: Literal["none", "kpl"] = "none"
     rejects_bucket: str | None = None
     reserved_seconds: Seconds = 2.0
@@ -48,12 +46,12 @@ class Settings(msgspec.Struct, frozen=True):
     @property
     def pinned_name(self) -> str:
         """A pinned model's name in its predictions."""
-        return self.model_name or COURSE_MODEL_NAME
+        return self.model_name or PINNED_MODEL_NAME
 
     @property
     def stored_name(self) -> str:
         """The model's name in the store, and in predictions."""
-        return self.model_name or "ride-duration"
+        return self.model_name or MODEL_NAME
 
     @property
     def rejects_go_to(self) -> str:

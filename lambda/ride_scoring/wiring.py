@@ -3,16 +3,17 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from ride_scoring.domain.events import Role
 from ride_scoring.errors import SettingsError
 from ride_scoring.function import FollowedModels, Function, ShadowScorer
+from ride_scoring.identity import Role
 from ride_scoring.models.files import Directory, ModelFiles, S3Directory
 from ride_scoring.models.serving import AliasedModel, ModelWatch, PinnedModel, Unwatched
 from ride_scoring.models.store import ModelStore
 from ride_scoring.ports import CALL_SECONDS, Objects, Streams
-from ride_scoring.scoring import Models, Scorer
+from ride_scoring.scoring import Models, Predictions, Scorer
 from ride_scoring.settings import Settings
 from ride_scoring.shadow.scorer import Shadow
+from ride_scoring.streams import kinesis_event
 from ride_scoring.streams.rejects import RejectStore
 from ride_scoring.streams.sink import PredictionSink
 from ride_scoring.telemetry import Telemetry
@@ -38,6 +39,7 @@ def wire(
     wiring = _Wiring(config, services, timing or Timing())
     models = wiring.models(telemetry)
     return Function(
+        source=kinesis_event,
         models=models,
         scorer=wiring.scorer(models),
         shadow=shadow,
@@ -93,7 +95,7 @@ class _Wiring(NamedTuple):
             clock=self.timing.monotonic,
         )
 
-    def sink(self, stream_name: str) -> PredictionSink:
+    def sink(self, stream_name: str) -> Predictions:
         return PredictionSink(
             self.services.kinesis,
             stream_name,

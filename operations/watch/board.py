@@ -5,7 +5,7 @@ Memory is bounded: time rings, totals, and the event ids of the latest outcomes.
 """
 
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,8 +13,11 @@ from infra.common.latency import CLASSES, Counts, classes, percentile
 from operations.watch.figures import Course, Figures, Latency, Pair, Places, Served
 from operations.watch.ring import Ring
 from ride_scoring.domain import zones
-from ride_scoring.domain.events import LAST_ZONE, Prediction, Ride, Role
+from ride_scoring.domain.events import LAST_ZONE, Prediction, Ride
 from ride_scoring.streams.records import Reject
+
+if TYPE_CHECKING:
+    from ride_scoring.identity import Role
 
 COURSE_SECONDS: Final = 300
 _LATENCY_SLOT_SECONDS: Final = 5

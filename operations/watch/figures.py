@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from ride_scoring.domain.events import Role
+from ride_scoring.identity import Role
 
 
 class Latency(msgspec.Struct, frozen=True):

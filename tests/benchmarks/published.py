@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LinearRegression
 
 from ride_scoring.domain import features
-from ride_scoring.domain.events import Ride
+from ride_scoring.domain.events import GoldenRow, Ride
 from ride_scoring.models import compiled as compiled_model
 from ride_scoring.models import mlmodel
 from ride_scoring.models.store import (
     AliasPointer,
-    GoldenRow,
     Manifest,
     file_key,
     manifest_key,

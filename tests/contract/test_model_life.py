@@ -18,7 +18,7 @@ from ride_scoring.aws import connect
 from ride_scoring.domain import features
 from ride_scoring.errors import ModelRefused, ModelUnavailable
 from ride_scoring.models import compiled
-from ride_scoring.models.model import RideModel
+from ride_scoring.models.model import LoadedModel
 from ride_scoring.models.serving import AliasedModel, Unwatched
 from ride_scoring.models.store import AliasPointer, Manifest, ModelStore
 from tests import registered
@@ -155,7 +155,7 @@ def test_a_model_that_does_not_compile_is_published_and_says_why(
     published = publish(registry, aws.client("s3"), "models", NAME, "uncompiled")
     assert (published.compiled, published.parity) == (False, "it has a step that nobody knows")
     served = loader("uncompiled").current().predictor
-    assert isinstance(served, RideModel)
+    assert isinstance(served, LoadedModel)
     assert served.way == "sklearn"
 
 
@@ -169,10 +169,10 @@ def test_mlflow_itself_serves_the_published_directory_alike(
         target.write_bytes(get(aws, f"models/{NAME}/versions/1/{path}"))
     pyfunc = mlflow.pyfunc.load_model(str(tmp_path))
     names = pyfunc.metadata.get_input_schema().input_names()
-    rides = [row.ride for row in manifest.golden_rows]
+    rides = [row.input for row in manifest.golden_rows]
     frame = pd.DataFrame(features.matrix(names, rides, [0.0] * len(rides)), columns=names)
     assert pyfunc.predict(frame) == pytest.approx(
-        [row.ride_duration for row in manifest.golden_rows], abs=1e-9
+        [row.predicted for row in manifest.golden_rows], abs=1e-9
     )
 
 

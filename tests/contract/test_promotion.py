@@ -163,7 +163,7 @@ def test_what_the_function_scores_otherwise_is_refused(client: Client) -> None:
     client.delete_registered_model_alias(NAME, "champion")
     lying = registered.trained("synthetic:3000:3", alias="lying")
     rows = artifacts.golden_rows(versions.by_number(client, NAME, lying.version))
-    rows[3] = msgspec.structs.replace(rows[3], ride_duration=rows[3].ride_duration + 1)
+    rows[3] = msgspec.structs.replace(rows[3], predicted=rows[3].predicted + 1)
     client.log_text(lying.run_id, msgspec.json.encode(rows).decode(), artifacts.GOLDEN_ROWS)
     (reason,) = promoted(client, lying.version).reasons
     assert "for the golden row 3, where the model gave" in reason
@@ -229,11 +229,11 @@ def prediction(model: TrainedModel, minutes: float | None = None) -> Prediction:
     """As the function writes it, of a golden row."""
     version = versions.by_number(tracking.client(), NAME, model.version)
     row = artifacts.golden_rows(version)[5]
-    said = max(row.ride_duration, 0.0) if minutes is None else minutes
+    said = max(row.predicted, 0.0) if minutes is None else minutes
     now = datetime.now(UTC)
     return Prediction(
         *(NAME, model.version, RideDuration(said, 7), "shard:1", model.run_id, "champion"),
-        *(row.ride, now, now),
+        *(row.input, now, now),
     )
 
 

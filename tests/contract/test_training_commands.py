@@ -129,11 +129,11 @@ def of_version(number: str) -> str:
     prediction = Prediction(
         model=registered.NAME,
         version=number,
-        prediction=RideDuration(row.ride_duration, 7),
+        prediction=RideDuration(row.predicted, 7),
         event_id="shard:1",
         run_id=str(version.run_id),
         role="champion",
-        ride=row.ride,
+        ride=row.input,
         arrived_at=now,
         scored_at=now,
     )

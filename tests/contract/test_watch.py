@@ -24,7 +24,8 @@ import pytest
 from infra.common.paths import ROOT
 from operations.watch.plain import Line
 from ride_scoring.aws import connect
-from ride_scoring.domain.events import Prediction, Ride, RideDuration, Role
+from ride_scoring.domain.events import Prediction, Ride, RideDuration
+from ride_scoring.identity import Role
 from ride_scoring.streams import kpl
 from ride_scoring.streams.records import Reject
 from ride_scoring.streams.rejects import RejectStore

@@ -16,7 +16,7 @@ from typing import Final
 from ride_scoring.errors import ModelRefused, ModelUnavailable
 from ride_scoring.models import compiled, mlmodel, model, pyfunc, sklearn_flavor, store
 from ride_scoring.models.files import Directory
-from ride_scoring.models.model import RideModel
+from ride_scoring.models.model import LoadedModel
 from ride_scoring.models.store import AliasPointer, ModelStore
 from tests import models
 from tests.factories import NOW, MemoryS3
@@ -155,5 +155,5 @@ def _warm_up() -> None:
         model.load(Directory(directory))
 
 
-def _require_lean(loaded: RideModel) -> None:
+def _require_lean(loaded: LoadedModel) -> None:
     require(loaded.way != "pyfunc", "a model was given to MLflow, which may run its code")

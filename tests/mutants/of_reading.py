@@ -175,30 +175,30 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a ride's id becomes text",
-        "predictions.py",
-        "RideDuration(max(0.0, ride_minutes), event.ride_id)",
-        "RideDuration(max(0.0, ride_minutes), str(event.ride_id))",
+        "domain/events.py",
+        "RideDuration(max(0.0, minutes), event.ride_id)",
+        "RideDuration(max(0.0, minutes), str(event.ride_id))",
         ("wrong",),
     ),
     Mutant(
         "what is no number counts as none at all",
         "predictions.py",
-        "if not math.isfinite(ride_minutes):",
-        "if math.isinf(ride_minutes):",
+        "if not math.isfinite(number):",
+        "if math.isinf(number):",
         ("wrong", "failed without a cause"),
     ),
     Mutant(
         "infinity is let through",
         "predictions.py",
-        "if not math.isfinite(ride_minutes):",
-        "if math.isnan(ride_minutes):",
+        "if not math.isfinite(number):",
+        "if math.isnan(number):",
         ("raised",),
     ),
     Mutant(
         "less than nothing is let through",
-        "predictions.py",
-        "max(0.0, ride_minutes)",
-        "ride_minutes",
+        "domain/events.py",
+        "max(0.0, minutes)",
+        "minutes",
         ("wrong",),
     ),
     Mutant(
@@ -211,8 +211,8 @@ MUTANTS: Final = (
     Mutant(
         "a prediction says that its event arrived when it was scored",
         "predictions.py",
-        "_utc(arrival.arrived_at, UTC),",
-        "at,",
+        "_utc(arrival.arrived_at, UTC), at",
+        "at, at",
         ("wrong",),
     ),
     Mutant(
@@ -246,8 +246,8 @@ MUTANTS: Final = (
     Mutant(
         "standard error is told what the records are",
         "function.py",
-        "records = kinesis_event.records(event)",
-        "records = kinesis_event.records(event)\n"
+        "records = self.source.records(event)",
+        "records = self.source.records(event)\n"
         "        __import__('sys').stderr.write(str(records))",
         ("in the log",),
     ),

@@ -52,8 +52,8 @@ MUTANTS: Final = (
     Mutant(
         "the answer is that all is done, whatever became of the batch",
         "function.py",
-        "kinesis_event.answered(event, result.answer())",
-        'kinesis_event.answered(event, {"batchItemFailures": []})',
+        "self.source.answered(event, result.answer())",
+        'self.source.answered(event, {"batchItemFailures": []})',
         ("not the first undone", "lost"),
     ),
     Mutant(
@@ -150,15 +150,15 @@ MUTANTS: Final = (
     Mutant(
         "what there was no time to try counts as done",
         "scoring.py",
-        "self.undone_from = scorable[len(minutes)].arrival.position",
+        "self.undone_from = scorable[len(numbers)].arrival.position",
         "pass",
         ("not the first undone", "lost"),
     ),
     Mutant(
         "minutes go to the rides in the opposite order",
         "scoring.py",
-        "zip(scorable, minutes, strict=False)",
-        "zip(scorable, reversed(minutes), strict=False)",
+        "zip(scorable, numbers, strict=False)",
+        "zip(scorable, reversed(numbers), strict=False)",
         ("wrong",),
     ),
     Mutant(
@@ -174,21 +174,21 @@ MUTANTS: Final = (
     Mutant(
         "the second half of what the model fails on is not tried",
         "predictions.py",
-        "return first + minutes(model, scorable[middle:], out_of_time)",
+        "return first + predicted(model, scorable[middle:], out_of_time)",
         "return first",
         ("failed without a cause", "wrong"),
     ),
     Mutant(
         "the halves of what the model fails on change places",
         "predictions.py",
-        "return first + minutes(model, scorable[middle:], out_of_time)",
-        "return minutes(model, scorable[middle:], out_of_time) + first",
+        "return first + predicted(model, scorable[middle:], out_of_time)",
+        "return predicted(model, scorable[middle:], out_of_time) + first",
         ("wrong",),
     ),
     Mutant(
         "one ride that the model fails on makes all of its batch rejects",
         "predictions.py",
-        "return _minutes_of_halves(model, scorable, out_of_time)",
+        "return _predicted_by_halves(model, scorable, out_of_time)",
         'return [CannotScore("model_output", "all of them")] * len(scorable)',
         ("wrong",),
     ),

@@ -304,7 +304,7 @@ def test_the_file_says_what_it_takes_and_what_it_was_made_of() -> None:
     assert metadata.features == FEATURES
     assert metadata.sources == SOURCES
     assert metadata.parity == report.parity
-    assert metadata.parity.rides > 20_000
+    assert metadata.parity.inputs > 20_000
 
 
 def test_the_function_refuses_a_file_that_was_not_checked(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from ride_scoring.domain.events import Ride
 from ride_scoring.errors import ModelRefused
 from ride_scoring.models import compiled, model
 from ride_scoring.models.files import Directory
-from ride_scoring.models.model import RideModel
+from ride_scoring.models.model import LoadedModel
 from ride_scoring.models.store import ModelStore, decode_pointer
 from tests.factories import MemoryS3, shared
 from tests.models import compiled_directory, linear, mlmodel, skops_flavor, write
@@ -58,7 +58,7 @@ def save(
     return write({"MLmodel": mlmodel(inputs, skops_flavor(**flavor_changes))}, directory)
 
 
-def load(directory: Path, *, allow_pickle: bool = False) -> RideModel:
+def load(directory: Path, *, allow_pickle: bool = False) -> LoadedModel:
     return model.load(Directory(directory), allow_pickle=allow_pickle)
 
 
@@ -451,13 +451,13 @@ def test_a_version_that_is_refused_takes_nothing_from_the_one_that_serves(
     s3 = MemoryS3()
     publisher, store = Publisher(s3), ModelStore(s3, "models", "ride-duration")
 
-    def loaded(version: str) -> RideModel:
+    def loaded(version: str) -> LoadedModel:
         publisher.point("champion", version)
         pointer = store.pointer("champion")
         assert pointer is not None
         return store.load(decode_pointer(pointer.body), allow_pickle=True)[1]
 
-    def asked(model: RideModel) -> float:
+    def asked(model: LoadedModel) -> float:
         return float(model.predict([Ride(1, 2, 3.0)], [0.0])[0])
 
     damage, change = REFUSED[why]

@@ -11,8 +11,9 @@ from operations.watch.board import Board
 from operations.watch.feed import Contact, Feed
 from operations.watch.figures import Figures, Pair
 from operations.watch.ring import Ring
-from ride_scoring.domain.events import Prediction, Ride, RideDuration, Role
+from ride_scoring.domain.events import Prediction, Ride, RideDuration
 from ride_scoring.errors import RejectReason
+from ride_scoring.identity import Role
 from ride_scoring.streams.records import Reject
 
 BEGAN = datetime(2023, 1, 14, 12, 0, tzinfo=UTC)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from typing import TYPE_CHECKING
 
 import pytest
 from textual.pilot import Pilot
@@ -14,8 +15,11 @@ from operations.watch.app import WatchApp
 from operations.watch.board import Board
 from operations.watch.city import city
 from operations.watch.feed import Contact, Sight
-from ride_scoring.domain.events import LAST_ZONE, Prediction, Ride, RideDuration, Role
+from ride_scoring.domain.events import LAST_ZONE, Prediction, Ride, RideDuration
 from ride_scoring.streams.records import Reject
+
+if TYPE_CHECKING:
+    from ride_scoring.identity import Role
 
 BEGAN = datetime(2023, 1, 14, 12, 0, tzinfo=UTC)
 NOW = BEGAN + timedelta(seconds=61)

@@ -10,7 +10,7 @@ import msgspec
 from onnx import ModelProto
 from sklearn.base import BaseEstimator
 
-from ride_scoring.models.compiled import PARITY_MINUTES, Parity
+from ride_scoring.models.compiled import PARITY_TOLERANCE, Parity
 from training.compiler import graph
 from training.compiler.converters import Converted, convert
 from training.compiler.graph import NotCompilable
@@ -18,7 +18,7 @@ from training.compiler.parity import ParityReport, check
 
 __all__ = ["NotCompilable", "ParityReport", "compile_checked", "compile_model"]
 
-_UNCHECKED = Parity(rides=0, largest_difference_minutes=PARITY_MINUTES)
+_UNCHECKED = Parity(inputs=0, largest_difference=PARITY_TOLERANCE)
 """The function rejects files with this parity."""
 
 

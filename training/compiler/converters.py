@@ -15,8 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from ride_scoring.domain import features
 from ride_scoring.domain.events import Ride
+from ride_scoring.models.compiled import INPUT
 from training.compiler.columns import Encoded, Scaled
-from training.compiler.graph import INPUT, Graph, NotCompilable
+from training.compiler.graph import Graph, NotCompilable
 from training.compiler.regressors import LINEAR, Ensemble, number, one_target, plus, regressed
 from training.compiler.transformers import Matrix, name_of, steps_of, thawed, transformed
 

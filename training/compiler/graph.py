@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-INPUT: Final = "features"
-OUTPUT: Final = "minutes"
+from ride_scoring.models.compiled import INPUT, OUTPUT
+
 ML_DOMAIN: Final = "ai.onnx.ml"
 _OPSETS: Final = (("", 21), (ML_DOMAIN, 5))
 """Opset 5 of ai.onnx.ml is the first with trees in double precision; earlier tree operators give

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from threadpoolctl import threadpool_limits
 
 from ride_scoring.errors import ModelRefused
-from ride_scoring.models.compiled import PARITY_MINUTES, CompiledModel, Parity
+from ride_scoring.models.compiled import PARITY_TOLERANCE, CompiledModel, Parity
 from training.compiler.converters import convert
 from training.compiler.graph import NotCompilable
 from training.compiler.parity_rides import Asked, asked
@@ -58,7 +58,7 @@ class ParityReport(msgspec.Struct, frozen=True):
 def check(
     content: bytes, estimator: BaseEstimator, feature_names: Sequence[str] | None
 ) -> ParityReport:
-    """Raises `NotCompilable` if any ride differs by `PARITY_MINUTES` or more."""
+    """Raises `NotCompilable` if any ride differs by `PARITY_TOLERANCE` or more."""
     compiled = _opened(content)
     converted = convert(estimator, feature_names)
     groups: dict[str, Group] = {}
@@ -135,7 +135,7 @@ def _largest_difference(
         actual = _in_batches(compiled, part.matrix[rows], size)
         differences = _differences(expected[rows], actual)
         worst = int(np.argmax(differences))
-        if not differences[worst] < PARITY_MINUTES:
+        if not differences[worst] < PARITY_TOLERANCE:
             ride = dict(zip(names, part.matrix[rows[worst]].tolist(), strict=True))
             raise NotCompilable(
                 f"the compiled model differs by {differences[worst]:.3g} minutes on the ride "

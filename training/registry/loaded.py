@@ -65,8 +65,8 @@ def loaded(client: MlflowClient, version: ModelVersion) -> Iterator[LoadedVersio
 class _Served:
     """Adapts the function's model to the estimator interface."""
 
-    def __init__(self, ride_model: model.RideModel) -> None:
+    def __init__(self, ride_model: model.LoadedModel) -> None:
         self._model = ride_model
 
     def predict(self, taken: Sized) -> NDArray[np.float64]:
-        return self._model.minutes(taken, len(taken))
+        return self._model.predict_taken(taken, len(taken))

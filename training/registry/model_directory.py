@@ -133,6 +133,6 @@ def _pickles_are_allowed() -> bool:
 def _said(path: Path) -> str:
     parity = compiled.CompiledModel((path / compiled.FILE).read_bytes()).metadata.parity
     return (
-        f"differs from its source by at most {parity.largest_difference_minutes:.1g} minutes over "
-        f"{parity.rides:,} rides"
+        f"differs from its source by at most {parity.largest_difference:.1g} minutes over "
+        f"{parity.inputs:,} rides"
     )

@@ -22,8 +22,7 @@ from mlflow.models import infer_signature
 from mlflow.models.model import ModelInfo
 from skops.io import dump, get_untrusted_types
 
-from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES
-from ride_scoring.models.store import GoldenRow
+from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES, GoldenRow
 from training import assess
 from training.assess import Assessment
 from training.datasets import Datasets

@@ -1,1 +1,40 @@
-"""What the function is about: ride events, taxi zones, and the features made of them."""
+"""What the function scores: taxi rides. To score something else, replace this package.
+
+The rest of the function is about streams, models and batches. It knows the domain by the names
+below and by no module inside; docs/adapting.md says what each must do.
+"""
+
+from ride_scoring.domain.events import (
+    SCHEMA_VERSION,
+    UNIT,
+    GoldenRow,
+    Prediction,
+    inputs,
+    partition_key,
+    prediction,
+    require_scorable,
+)
+from ride_scoring.domain.events import Ride as Input
+from ride_scoring.domain.events import RideEvent as Event
+from ride_scoring.domain.features import course_dicts as dicts
+from ride_scoring.domain.features import matrix, require_known
+from ride_scoring.domain.names import MODEL_NAME, PINNED_MODEL_NAME, PREDICTIONS_STREAM_NAME
+
+__all__ = [
+    "MODEL_NAME",
+    "PINNED_MODEL_NAME",
+    "PREDICTIONS_STREAM_NAME",
+    "SCHEMA_VERSION",
+    "UNIT",
+    "Event",
+    "GoldenRow",
+    "Input",
+    "Prediction",
+    "dicts",
+    "inputs",
+    "matrix",
+    "partition_key",
+    "prediction",
+    "require_known",
+    "require_scorable",
+]

@@ -3,14 +3,18 @@
 Field names in Python are the code's; `name=` gives the name on the wire.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
 from ride_scoring.errors import CannotScore
+from ride_scoring.identity import ModelIdentity, Role
 
 SCHEMA_VERSION: Final = 1
+UNIT: Final = "minutes"
+"""Of what is predicted."""
 FIRST_ZONE: Final = 1
 LAST_ZONE: Final = 265
 """Taxi zones of the TLC's zone table; 264 is "Unknown", 265 "Outside of NYC"."""
@@ -43,10 +47,6 @@ class RideEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     schema_version: int = SCHEMA_VERSION
 
 
-Role = Literal["champion", "shadow"]
-"""Whether a prediction is the answer, or what a model that is only tried out would have said."""
-
-
 class RideDuration(msgspec.Struct, frozen=True, gc=False):
     """Predicted minutes, finite and never negative, for the ride of that id."""
 
@@ -70,6 +70,45 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     ride: Ride
     arrived_at: datetime
     scored_at: datetime
+
+
+class GoldenRow(msgspec.Struct, frozen=True):
+    """A ride, and the minutes that the model predicted for it when it was published."""
+
+    input: Ride = msgspec.field(name="ride")
+    predicted: float = msgspec.field(name="ride_duration")
+
+
+def inputs(events: Sequence[RideEvent]) -> list[Ride]:
+    """What a model is given of each event."""
+    return [event.ride for event in events]
+
+
+def partition_key(event: RideEvent) -> str:
+    """The key under which an event's prediction is written: 1 to 256 characters."""
+    return str(event.ride_id)
+
+
+def prediction(
+    event: RideEvent,
+    minutes: float,
+    model: ModelIdentity,
+    event_id: str,
+    arrived_at: datetime,
+    scored_at: datetime,
+) -> Prediction:
+    """What is said of an event. A duration below zero counts as zero."""
+    return Prediction(
+        model.name,
+        model.version,
+        RideDuration(max(0.0, minutes), event.ride_id),
+        event_id,
+        model.run_id,
+        model.role,
+        event.ride,
+        arrived_at,
+        scored_at,
+    )
 
 
 def require_scorable(event: RideEvent) -> None:

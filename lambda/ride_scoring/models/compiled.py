@@ -11,29 +11,30 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ride_scoring.domain import UNIT
 from ride_scoring.errors import ModelRefused
 from ride_scoring.models.files import ModelFiles
 
 FILE: Final = "compiled.onnx"
 """Its place in the model directory."""
 INPUT: Final = "features"
-OUTPUT: Final = "minutes"
-PARITY_MINUTES: Final = 1e-6
-"""A compiled model that differs from its source by this much is refused."""
-
+OUTPUT: Final = "prediction"
+PARITY_TOLERANCE: Final = 1e-6
+"""A compiled model that differs from its source by this much is refused. In the unit of a
+prediction."""
 
 _FOLDER_OF_WEIGHTS: Final = "session.model_external_initializers_file_folder_path"
 _WORTH_SORTING: Final = 64
-"""Rides from which on sorting a batch saves more than it costs: with 200 trees, 8 to 15 percent."""
+"""Events from which on sorting a batch saves more than it costs: 8 to 15 percent for 200 trees."""
 _PARTS: Final = 16
 """Of a batch, along the first feature that it is sorted by; 8 gave about the same."""
 
 
 class Parity(msgspec.Struct, frozen=True):
-    """How many rides the compiled model and its source were compared on, and their difference."""
+    """How many inputs the compiled model and its source were compared on, and their difference."""
 
-    rides: int
-    largest_difference_minutes: float
+    inputs: int = msgspec.field(name="rides")
+    largest_difference: float = msgspec.field(name="largest_difference_minutes")
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -49,13 +50,13 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class CompiledModel:
-    """A compiled model: a matrix of `features`, shape (n, k), in; minutes, shape (n,), out."""
+    """A compiled model: a matrix of `features`, shape (n, k), in; numbers, shape (n,), out."""
 
     def __init__(self, content: bytes) -> None:
         import onnxruntime as ort  # noqa: PLC0415 - a model read in another way does not pay for it
 
         options = ort.SessionOptions()
-        # One thread per call: a function has one core, and a batch takes microseconds a ride.
+        # One thread per call: a function has one core, and a batch takes microseconds an event.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         # It was optimised when it was compiled: looking for more costs a quarter of the opening.
@@ -77,17 +78,17 @@ class CompiledModel:
         if not self._sorted_by or len(matrix) < _WORTH_SORTING:
             return self._scored(matrix)
         order = _order(*(matrix[:, index] for index in self._sorted_by))
-        minutes = np.empty(len(matrix))
-        minutes[order] = self._scored(matrix.take(order, axis=0))
-        return minutes
+        numbers = np.empty(len(matrix))
+        numbers[order] = self._scored(matrix.take(order, axis=0))
+        return numbers
 
     def _scored(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        (minutes,) = self._session.run([OUTPUT], {INPUT: matrix})
-        return np.asarray(minutes)
+        (numbers,) = self._session.run(None, {INPUT: matrix})
+        return np.asarray(numbers)
 
 
 def _order(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The rides in parts along `first`, within each part along `second`.
+    """The events in parts along `first`, within each part along `second`.
 
     Neighbours then turn the same way at most splits. Most of the time that trees take is lost on
     turns that the processor did not foresee, and it foresees the one that it took before.
@@ -112,11 +113,10 @@ def load(content: bytes, files: ModelFiles) -> CompiledModel:
                 f"{FILE} was compiled from another {path}: its SHA-256 was {sha256} then, and is "
                 f"{actual or 'that of no file'} now; publish the version again"
             )
-    if not model.metadata.parity.largest_difference_minutes < PARITY_MINUTES:
+    if not (difference := model.metadata.parity.largest_difference) < PARITY_TOLERANCE:
         raise ModelRefused(
-            f"{FILE} differs from its source model by "
-            f"{model.metadata.parity.largest_difference_minutes} minutes; the limit is "
-            f"{PARITY_MINUTES}"
+            f"{FILE} differs from its source model by {difference} {UNIT}; the limit is "
+            f"{PARITY_TOLERANCE}"
         )
     return model
 

@@ -13,8 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ride_scoring.domain import features
-from ride_scoring.domain.events import Ride
+from ride_scoring import domain
 from ride_scoring.errors import ModelRefused
 from ride_scoring.models import compiled
 from ride_scoring.models.files import ModelFiles
@@ -24,45 +23,47 @@ Way = Literal["compiled", "sklearn", "pyfunc"]
 logger = logging.getLogger(__name__)
 
 
-class RideModel:
+class LoadedModel:
     """A model of one version. `features` is None for a model without a signature."""
 
     def __init__(
         self, way: Way, feature_names: Sequence[str] | None, predict: Callable[[Any], object]
     ) -> None:
         if feature_names is not None:
-            features.require_known(feature_names)
+            domain.require_known(feature_names)
         self.way: Way = way
         self.features = feature_names
         self._predict = predict
 
-    def predict(self, rides: Sequence[Ride], arrived_at: Sequence[float]) -> NDArray[np.float64]:
-        """Minutes for each ride, shape (n,). Raises `ModelRefused` for another shape."""
+    def predict(
+        self, inputs: Sequence[domain.Input], arrived_at: Sequence[float]
+    ) -> NDArray[np.float64]:
+        """A number for each input, shape (n,). Raises `ModelRefused` for another shape."""
         if self.features is None:
-            taken: object = features.course_dicts(rides)
+            taken: object = domain.dicts(inputs)
         else:
-            taken = features.matrix(self.features, rides, arrived_at)
-        return self.minutes(taken, len(rides))
+            taken = domain.matrix(self.features, inputs, arrived_at)
+        return self.predict_taken(taken, len(inputs))
 
-    def minutes(self, taken: object, count: int) -> NDArray[np.float64]:
-        """The same for `count` rides that are in the model's own shape: a matrix, or dicts."""
-        minutes = np.asarray(self._predict(taken), dtype=np.float64)
-        if minutes.shape not in {(count,), (count, 1)}:
-            raise ModelRefused(f"the model gave {minutes.shape} numbers for {count} rides")
-        return minutes.reshape(-1)
+    def predict_taken(self, taken: object, count: int) -> NDArray[np.float64]:
+        """The same for `count` inputs in the model's own shape: a matrix, or dicts."""
+        numbers = np.asarray(self._predict(taken), dtype=np.float64)
+        if numbers.shape not in {(count,), (count, 1)}:
+            raise ModelRefused(f"the model gave {numbers.shape} numbers for {count} events")
+        return numbers.reshape(-1)
 
 
-def load(files: ModelFiles, *, allow_pickle: bool = False) -> RideModel:
+def load(files: ModelFiles, *, allow_pickle: bool = False) -> LoadedModel:
     """The model in an MLflow model directory. Raises `ModelRefused` or `ModelUnavailable`."""
     loaded = _load(files, allow_pickle=allow_pickle)
     logger.info("the model is loaded, by way of %s", loaded.way)
     return loaded
 
 
-def _load(files: ModelFiles, *, allow_pickle: bool) -> RideModel:
+def _load(files: ModelFiles, *, allow_pickle: bool) -> LoadedModel:
     if _installed("onnxruntime") and (content := files.find(compiled.FILE)) is not None:
         compiled_model = compiled.load(content, files)
-        return RideModel("compiled", compiled_model.metadata.features, compiled_model.predict)
+        return LoadedModel("compiled", compiled_model.metadata.features, compiled_model.predict)
     # Imported here: a compiled model needs none of them.
     from ride_scoring.models import mlmodel, pyfunc, sklearn_flavor  # noqa: PLC0415
 
@@ -70,10 +71,10 @@ def _load(files: ModelFiles, *, allow_pickle: bool) -> RideModel:
     names = description.feature_names
     if description.is_plain_sklearn and _installed("sklearn"):
         predict = sklearn_flavor.load(files, description, allow_pickle=allow_pickle)
-        return RideModel("sklearn", names, predict)
+        return LoadedModel("sklearn", names, predict)
     if _installed("mlflow"):
         pyfunc_model = pyfunc.load(files, description, allow_pickle=allow_pickle)
-        return RideModel("pyfunc", names, pyfunc_model.predict)
+        return LoadedModel("pyfunc", names, pyfunc_model.predict)
     raise ModelRefused(
         f"the model has the flavours {', '.join(description.flavors)} and no {compiled.FILE}, "
         "which is all that this package reads: publish a model that compiles, or deploy the "

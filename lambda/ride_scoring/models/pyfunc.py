@@ -15,7 +15,7 @@ from ride_scoring.models.sklearn_flavor import ALLOW_PICKLE_VARIABLE
 
 
 class PyfuncModel:
-    """Takes a matrix, or the Zoomcamp's dicts, and returns minutes.
+    """Takes a matrix, or dicts, and returns numbers.
 
     Keeps the model's files and code, as a model may read files and import modules when it predicts,
     not only when it is loaded.

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from ride_scoring.domain.events import Role
 from ride_scoring.errors import ModelRefused, ModelUnavailable
+from ride_scoring.identity import Role
 from ride_scoring.models import mlmodel, model
 from ride_scoring.models.files import ModelFiles
 from ride_scoring.models.model import Way

@@ -145,7 +145,7 @@ def _is_class_of_scikit_learn(name: str) -> bool:
 
 
 def _predict(fitted: Estimator, description: Description) -> Callable[[Any], object]:
-    """Takes a matrix, or the Zoomcamp's dicts, and passes them on as pyfunc would."""
+    """Takes a matrix, or dicts, and passes them on as pyfunc would."""
     predict, names = fitted.predict, description.feature_names
     if names is None:
         return predict

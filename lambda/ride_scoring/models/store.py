@@ -18,21 +18,15 @@ from typing import Final
 
 import msgspec
 
-from ride_scoring.domain.events import Ride
+from ride_scoring.domain import UNIT, GoldenRow
 from ride_scoring.errors import UNREADABLE, AwsError, ModelRefused, ModelUnavailable
 from ride_scoring.models import model
 from ride_scoring.models.files import COPY_PREFIX, inside
 from ride_scoring.ports import Objects, StoredObject
 
-GOLDEN_TOLERANCE_MINUTES: Final = 1e-6
-"""Tolerance for golden rows: float64 sums differ between machines, but never by this much."""
-
-
-class GoldenRow(msgspec.Struct, frozen=True):
-    """A ride, and the model's prediction for it in minutes at publication."""
-
-    ride: Ride
-    ride_duration: float
+GOLDEN_TOLERANCE: Final = 1e-6
+"""For golden rows, in the unit of a prediction: float64 sums differ between machines, but never by
+this much."""
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -89,7 +83,7 @@ class ModelStore:
 
     def load(
         self, pointer: AliasPointer, *, allow_pickle: bool
-    ) -> tuple[Manifest, model.RideModel]:
+    ) -> tuple[Manifest, model.LoadedModel]:
         """The version that a pointer names, each file checked against its digest, and the model
         against the golden rows. Raises `ModelRefused` or `ModelUnavailable`.
         """
@@ -186,16 +180,16 @@ def _require_plain(version: str) -> None:
         )
 
 
-def _check_golden_rows(loaded: model.RideModel, manifest: Manifest) -> None:
+def _check_golden_rows(loaded: model.LoadedModel, manifest: Manifest) -> None:
     if not (rows := manifest.golden_rows):
         return
     try:
-        minutes = loaded.predict([row.ride for row in rows], [0.0] * len(rows))
+        predicted = loaded.predict([row.input for row in rows], [0.0] * len(rows))
     except Exception as error:  # whatever it is, such a model cannot serve
         raise ModelRefused(f"version {manifest.version} fails on a golden row: {error}") from error
-    for row, actual in zip(rows, minutes, strict=True):
-        if not abs(actual - row.ride_duration) <= GOLDEN_TOLERANCE_MINUTES:
+    for row, actual in zip(rows, predicted, strict=True):
+        if not abs(actual - row.predicted) <= GOLDEN_TOLERANCE:
             raise ModelRefused(
-                f"version {manifest.version} gives {actual} minutes for a golden row, "
-                f"where {row.ride_duration} was published"
+                f"version {manifest.version} gives {actual} {UNIT} for a golden row, "
+                f"where {row.predicted} was published"
             )

@@ -49,11 +49,8 @@ class Shadow:
 def _outputs(
     model: ServedModel, scored: Sequence[ScorableEvent], scored_at: datetime
 ) -> list[OutputRecord]:
-    minutes = model.predictor.predict(
-        [item.event.ride for item in scored], [item.arrival.arrived_at for item in scored]
-    )
     outputs = []
-    for item, ride_minutes in zip(scored, minutes.tolist(), strict=True):
+    for item, number in zip(scored, model.predict(scored), strict=True):
         with contextlib.suppress(CannotScore):
-            outputs.append(predictions.prediction(model, item, ride_minutes, scored_at))
+            outputs.append(predictions.prediction(model, item, number, scored_at))
     return outputs

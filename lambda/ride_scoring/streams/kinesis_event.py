@@ -21,7 +21,7 @@ def records(event: Mapping[str, Any]) -> list[KinesisRecord]:
     """The records of a Kinesis event, in the order in which Lambda will checkpoint them.
 
     Only an empty list, and the end of a tumbling window, are an event without records: another
-    service's event, or a bare ride, would be lost without a word. Raises `NotAKinesisEvent`.
+    service's event, or a bare record, would be lost without a word. Raises `NotAKinesisEvent`.
     """
     try:
         return _unique([_record(record) for record in _listed(event)])

@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from ride_scoring.domain.events import Ride
+from ride_scoring.domain.events import GoldenRow, Ride
 from ride_scoring.models import compiled, store
 from ride_scoring.models.compiled import Parity
-from ride_scoring.models.store import AliasPointer, GoldenRow, Manifest
+from ride_scoring.models.store import AliasPointer, Manifest
 from stream_sim.simulation.schedule import Move
 
 NAME: Final = "ride-duration"

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from infra.common.steps import Steps
 from training import datasets
 from training.compiler import ParityReport, compile_checked
-from training.models.boosted import Hyperparameters
+from training.models.boosted import BOOSTED, Hyperparameters
 from training.train import TrainedModel, train
 
 NAME: Final = "ride-duration"
@@ -49,4 +49,4 @@ def trained(
 ) -> TrainedModel:
     """A version of the data, its last fifth held out unless others are named to validate on."""
     found = datasets.read([data], validate, "function")
-    return train(found, NAME, alias, hyperparameters, seed, Steps(quiet=True))
+    return train(found, NAME, alias, BOOSTED, hyperparameters, seed, Steps(quiet=True))

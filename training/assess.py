@@ -16,7 +16,7 @@ from training.evaluation.evaluation import Evaluation, evaluate
 from training.evaluation.figures import figures
 from training.evaluation.importance import Importance, importance
 from training.evaluation.metrics import Minutes
-from training.models.catalogue import Fitted, feature_matrix
+from training.models.kind import Fitted, feature_matrix
 from training.registry import artifacts
 from trips.columns import Trips
 

@@ -9,6 +9,7 @@ import typer
 from infra.common import console
 from infra.common.paths import OUT
 from infra.common.steps import Steps
+from training.models import DEFAULT_KIND
 from training.names import CHALLENGER, CHAMPION, MODEL, not_followed, serving_alias
 
 app = console.new_app("Takes a model of ride durations from trip records to champion, and back.")
@@ -31,6 +32,9 @@ SeedOption = Annotated[
     int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same result.")
 ]
 NameOption = Annotated[str, typer.Option(envvar="MODEL_NAME", help="Registered model.")]
+KindOption = Annotated[
+    str, typer.Option("--model", help="Kind of model to fit, by its name in the catalogue.")
+]
 AliasOption = Annotated[str, typer.Option(envvar="MODEL_ALIAS", help="Alias that serves.")]
 WhichOption = Annotated[
     str, typer.Option("--alias", "--version", help="Alias or number of the version.")
@@ -90,6 +94,7 @@ def train(
         list[str] | None, typer.Argument(metavar="[DATA]…", help=f"Each {_DATA}.")
     ] = None,
     validate: ValidateOption = None,
+    model: KindOption = DEFAULT_KIND,
     course: CourseOption = False,
     hyperparameters: Annotated[
         Path | None, typer.Option(help="File that `search` wrote; the standing ones unless given.")
@@ -115,11 +120,12 @@ def train(
     rules: datasets.Rules = "course" if course else "function"
     found = datasets.read(sources or [datasets.SYNTHETIC], validate or (), rules)
     from training import search  # after the input is known to be good: these are slow
-    from training.models.boosted import Hyperparameters
+    from training.models.catalogue import kind_of
     from training.train import train as fit
 
-    chosen = search.read(hyperparameters) if hyperparameters else Hyperparameters()
-    trained = fit(found, name, alias, chosen, seed, Steps(quiet=as_json))
+    kind = kind_of(model)
+    chosen = search.read(hyperparameters, kind) if hyperparameters else kind.hyperparameters()
+    trained = fit(found, name, alias, kind, chosen, seed, Steps(quiet=as_json))
     if as_json:
         console.print_json(trained)
     else:
@@ -134,6 +140,7 @@ def train(
 def search(
     train: TrainOption,
     validate: RequiredValidateOption,
+    model: KindOption = DEFAULT_KIND,
     course: CourseOption = False,
     trials: Annotated[int, typer.Option(min=1, help="Trials to make, at most.")] = 30,
     minutes: Annotated[float, typer.Option(min=0.01, help="Minutes to spend, at most.")] = 30.0,
@@ -151,20 +158,21 @@ def search(
 
     console.require_writable(out)
     found = datasets.read(train, validate, "course" if course else "function")
+    from training.models.catalogue import kind_of
     from training.search import Budget
     from training.search import search as look
 
     def tell(number: int, rmse: float, best: float) -> None:
         console.err.print(f"  trial {number} of {trials}: RMSE {rmse:.3f}, the best {best:.3f}")
 
-    best = look(found, Budget(trials, minutes), seed, out, tell)
+    best = look(found, kind_of(model), Budget(trials, minutes), seed, out, tell)
     if as_json:
         console.print_json(best)
     else:
         console.out.print(
             f"RMSE {best.rmse_minutes:.3f} minutes after {best.trials} trials; those that stand "
             f"give {best.standing_rmse_minutes:.3f}. The best are in {out}: train with "
-            f"--hyperparameters {out}",
+            f"--model {model} --hyperparameters {out}",
             markup=False,
         )
 
@@ -400,6 +408,7 @@ def run(
     month: Annotated[
         str | None, typer.Argument(help="Month to validate on; the one before trains.")
     ] = None,
+    model: KindOption = DEFAULT_KIND,
     model_bucket: MaybeBucketOption = None,
     seed: SeedOption = 0,
     name: NameOption = MODEL,
@@ -419,7 +428,7 @@ def run(
         flow_settings.apply()
     from training import cycle
 
-    plan = cycle.of_month(month or cycle.newest_month(), name, alias, model_bucket, seed)
+    plan = cycle.of_month(month or cycle.newest_month(), name, model, alias, model_bucket, seed)
     if prefect:
         from training.flow import run as do
     else:
@@ -434,6 +443,7 @@ def run(
 @app.command()
 def schedule(
     cron: Annotated[str, typer.Option(help="When, in UTC, as cron writes it.")] = "0 6 5 * *",
+    model: KindOption = DEFAULT_KIND,
     model_bucket: MaybeBucketOption = None,
     seed: SeedOption = 0,
     name: NameOption = MODEL,
@@ -448,7 +458,7 @@ def schedule(
     flow_settings.apply()
     from training.flow import schedule as serve
 
-    serve(cron, name, alias, model_bucket, seed)
+    serve(cron, name, model, alias, model_bucket, seed)
 
 
 @app.command("mlflow")

@@ -4,7 +4,7 @@ import os
 import platform
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -18,7 +18,8 @@ from training.evaluation.evaluation import Data
 from training.evaluation.metrics import Metrics
 from training.evaluation.report import ReportFacts, Row, report
 from training.evaluation.slices import pairs, seen_pairs
-from training.models.catalogue import MODELS, Model
+from training.models.catalogue import KINDS
+from training.models.kind import ModelKind
 
 RULES: Final = {
     "function": "Trips that the function would score, of 1 to 60 minutes.",
@@ -45,8 +46,8 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 def compare(datasets: Datasets, seed: int, page: Path, steps: Steps) -> Comparison:
-    """Fits and evaluates each model, and writes the page."""
-    rows = [_row(model, datasets, seed, steps) for model in MODELS]
+    """Fits and evaluates a model of each kind, and writes the page."""
+    rows = [_row(kind, datasets, seed, steps) for kind in KINDS.values()]
     page.parent.mkdir(parents=True, exist_ok=True)
     with steps.step("report", "report written"):
         page.write_text(report(_facts(datasets, seed), rows), encoding="utf-8")
@@ -60,15 +61,15 @@ def compare(datasets: Datasets, seed: int, page: Path, steps: Steps) -> Comparis
     )
 
 
-def _row(model: Model, datasets: Datasets, seed: int, steps: Steps) -> Row:
-    with steps.step(model.name, model.name) as step:
+def _row(kind: ModelKind[Any], datasets: Datasets, seed: int, steps: Steps) -> Row:
+    with steps.step(kind.title, kind.title) as step:
         started = time.monotonic()
-        fitted = model.fit(datasets.train, seed)
+        fitted = kind.fit(datasets.train, kind.hyperparameters(), seed)
         seconds = time.monotonic() - started
         seen = seen_pairs(pairs(datasets.train), datasets.validation.trips)
         found = assess.assess(fitted, datasets.validation, seen, seed)
         step.line += f": RMSE {found.evaluation.metrics.rmse_minutes:.2f} minutes"
-    return Row(model.name, found.evaluation, found.figures, seconds)
+    return Row(kind.title, found.evaluation, found.figures, seconds)
 
 
 def _compared(row: Row) -> Compared:

@@ -7,6 +7,7 @@ can make them Prefect tasks.
 import datetime as dt
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import boto3
 import msgspec
@@ -18,7 +19,7 @@ from infra.common.steps import Steps
 from training import datasets, names, tracking
 from training.datasets import Rules
 from training.evaluate import EvaluatedVersion, evaluate
-from training.models.boosted import Hyperparameters
+from training.models.catalogue import kind_of
 from training.promote import Promotion, promote
 from training.registry import artifacts, versions
 from training.store.bucket import store_bucket
@@ -36,15 +37,17 @@ _PUBLISHED_AFTER_MONTHS = 2
 
 class Plan(msgspec.Struct, frozen=True):
     """The inputs of one cycle: training and validation data (months, paths or URLs), the registered
-    model's name, and the store's bucket; without one nothing is published."""
+    model's name, its kind and the kind's hyperparameters by name, and the store's bucket; without
+    one nothing is published."""
 
     train: tuple[str, ...]
     validate: tuple[str, ...]
     name: str
+    kind: str
+    hyperparameters: dict[str, Any]
     model_bucket: str | None
     rules: Rules = "function"
     seed: int = 0
-    hyperparameters: Hyperparameters = Hyperparameters()
     margin_minutes: float = 0.0
     champion: str = names.CHAMPION
     challenger: str = names.CHALLENGER
@@ -75,12 +78,21 @@ class Cycle(msgspec.Struct, frozen=True):
         return f"{version} {became}; {served}"
 
 
-def of_month(validate: str, name: str, champion: str, model_bucket: str | None, seed: int) -> Plan:
+def of_month(
+    validate: str, name: str, kind: str, champion: str, model_bucket: str | None, seed: int
+) -> Plan:
     """A plan that trains on the month before and validates on this month. Raises `UserError` for an
-    invalid month, or if the freshly trained version would get the serving alias."""
+    invalid month or kind, or if the freshly trained version would get the serving alias."""
     month = Month.parse(validate)
     plan = Plan(
-        (str(month.before()),), (str(month),), name, model_bucket, seed=seed, champion=champion
+        train=(str(month.before()),),
+        validate=(str(month),),
+        name=name,
+        kind=kind,
+        hyperparameters=msgspec.to_builtins(kind_of(kind).hyperparameters()),
+        model_bucket=model_bucket,
+        seed=seed,
+        champion=champion,
     )
     if plan.challenger == champion:
         raise UserError(
@@ -122,7 +134,9 @@ def validate_data(source: str, rules: Rules) -> DataReport:
 
 def train_model(plan: Plan) -> TrainedModel:
     found = datasets.read(plan.train, plan.validate, plan.rules)
-    return train(found, plan.name, plan.challenger, plan.hyperparameters, plan.seed, Steps())
+    kind = kind_of(plan.kind)
+    chosen = msgspec.convert(plan.hyperparameters, kind.hyperparameters)
+    return train(found, plan.name, plan.challenger, kind, chosen, plan.seed, Steps())
 
 
 def is_registered(trained: TrainedModel) -> bool:

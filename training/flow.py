@@ -37,6 +37,7 @@ from infra.common.paths import OUT
 from training import cycle, local_server, tracking
 from training.cycle import Cycle, Plan
 from training.datasets import Rules
+from training.models.catalogue import kind_of
 from training.provenance import provenance
 from training.train import TrainedModel
 from trips.data.download import Unreachable
@@ -45,7 +46,7 @@ _PAUSES_SECONDS: Final = (10.0, 60.0, 300.0)
 _KEPT: Final = dt.timedelta(days=1)
 """A flow rerun after a failure resumes from the cache; next month's starts afresh."""
 _TRAINED_BY: Final = (
-    *("train", "validate", "name", "rules", "seed", "hyperparameters"),
+    *("train", "validate", "name", "rules", "seed", "kind", "hyperparameters"),
     "challenger",
 )
 """The fields of a plan that the trained version depends on."""
@@ -157,9 +158,9 @@ def _say_why(flow: AnyFlow, flow_run: FlowRun, state: State[Any]) -> None:  # no
 
 
 @flow(name="ride-duration-monthly", on_failure=[_say_why])
-def monthly(name: str, alias: str, model_bucket: str | None, seed: int = 0) -> _Plain:
+def monthly(name: str, kind: str, alias: str, model_bucket: str | None, seed: int = 0) -> _Plain:
     """The cycle of the newest month that should be published by now."""
-    plan = cycle.of_month(cycle.newest_month(), name, alias, model_bucket, seed)
+    plan = cycle.of_month(cycle.newest_month(), name, kind, alias, model_bucket, seed)
     done = life_of_a_version(_plain(plan))
     console.out.print(str(msgspec.convert(done, Cycle)), markup=False)
     return done
@@ -171,11 +172,14 @@ def run(plan: Plan) -> Cycle:
         return msgspec.convert(life_of_a_version(_plain(plan)), Cycle)
 
 
-def schedule(cron: str, name: str, alias: str, model_bucket: str | None, seed: int) -> None:
+def schedule(
+    cron: str, name: str, kind: str, alias: str, model_bucket: str | None, seed: int
+) -> None:
     """Runs the monthly flow on the schedule `cron`, in UTC, until stopped. Promotions move `alias`.
 
-    Raises `UserError` if `cron` is invalid.
+    Raises `UserError` if `cron` or `kind` is invalid.
     """
+    kind_of(kind)
     try:
         CronSchedule(cron=cron)
     except ValidationError as error:
@@ -190,6 +194,7 @@ def schedule(cron: str, name: str, alias: str, model_bucket: str | None, seed: i
             cron=cron,
             parameters={
                 "name": name,
+                "kind": kind,
                 "alias": alias,
                 "model_bucket": model_bucket,
                 "seed": seed,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 import mlflow
 import msgspec
@@ -20,10 +20,7 @@ from ride_scoring.errors import UNREADABLE
 from training import tracking
 from training.datasets import Datasets
 from training.evaluation.metrics import measure
-from training.models.boosted import Hyperparameters
-from training.models.catalogue import boosted_trees
-
-FILE: Final = "hyperparameters.json"
+from training.models.kind import ModelKind
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -34,7 +31,7 @@ class Found(msgspec.Struct, frozen=True):
     seconds: float
     rmse_minutes: float
     standing_rmse_minutes: float
-    hyperparameters: Hyperparameters
+    hyperparameters: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,8 +42,9 @@ class Budget:
     minutes: float
 
 
-def search(
+def search[Hyperparameters: msgspec.Struct](
     datasets: Datasets,
+    kind: ModelKind[Hyperparameters],
     budget: Budget,
     seed: int,
     out: Path,
@@ -54,12 +52,16 @@ def search(
 ) -> Found:
     """Writes each new best to `out`, so that nothing is lost if the search is stopped.
 
-    `told` is called for each trial with its number, its RMSE and the best so far.
+    `told` is called for each trial with its number, its RMSE and the best so far. Raises
+    `UserError` if the kind has nothing to search.
     """
+    propose = kind.propose
+    if propose is None:
+        raise UserError(f"{kind.name} has no hyperparameters to search")
     tracking.client()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
-    study.enqueue_trial(msgspec.structs.asdict(Hyperparameters()))
+    study.enqueue_trial(msgspec.structs.asdict(kind.hyperparameters()))
     started = time.monotonic()
     with mlflow.start_run(run_name="search") as parent:
         mlflow.log_params(
@@ -75,11 +77,11 @@ def search(
 
         def keep(study: Study, trial: FrozenTrial) -> None:
             if study.best_trial.number == trial.number:
-                write(out, _hyperparameters(study.best_params))
+                write(out, msgspec.convert(study.best_params, kind.hyperparameters))
             told(trial.number + 1, float(trial.value or 0.0), study.best_value)
 
         study.optimize(
-            lambda trial: _trial(trial, datasets, seed),
+            lambda trial: _trial(trial, kind, propose(trial), datasets, seed),
             n_trials=budget.trials,
             timeout=budget.minutes * 60,
             callbacks=[keep],
@@ -92,16 +94,21 @@ def search(
         seconds=round(time.monotonic() - started, 1),
         rmse_minutes=study.best_value,
         standing_rmse_minutes=float(study.trials[0].value or 0.0),
-        hyperparameters=_hyperparameters(study.best_params),
+        hyperparameters=study.best_params,
     )
 
 
-def _trial(trial: Trial, datasets: Datasets, seed: int) -> float:
-    chosen = _proposed(trial)
+def _trial[Hyperparameters: msgspec.Struct](
+    trial: Trial,
+    kind: ModelKind[Hyperparameters],
+    chosen: Hyperparameters,
+    datasets: Datasets,
+    seed: int,
+) -> float:
     validation = datasets.validation.trips
     with mlflow.start_run(run_name=f"trial {trial.number + 1}", nested=True):
         mlflow.log_params(msgspec.structs.asdict(chosen))
-        fitted = boosted_trees("trial", hyperparameters=chosen).fit(datasets.train, seed)
+        fitted = kind.fit(datasets.train, chosen, seed)
         metrics = measure(validation.duration_minutes, fitted.minutes(validation))
         mlflow.log_metrics(
             {"rmse_minutes": metrics.rmse_minutes, "mae_minutes": metrics.mae_minutes}
@@ -109,32 +116,19 @@ def _trial(trial: Trial, datasets: Datasets, seed: int) -> float:
     return metrics.rmse_minutes
 
 
-def _proposed(trial: Trial) -> Hyperparameters:
-    return Hyperparameters(
-        trees=trial.suggest_int("trees", 50, 400, log=True),
-        learning_rate=trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
-        leaves=trial.suggest_int("leaves", 15, 255, log=True),
-        rides_per_leaf=trial.suggest_int("rides_per_leaf", 5, 200, log=True),
-        features_per_split=trial.suggest_float("features_per_split", 0.2, 1.0),
-        l2_regularization=trial.suggest_float("l2_regularization", 0.0, 20.0),
-        folds=trial.suggest_int("folds", 5, 40),
-    )
-
-
-def _hyperparameters(best: dict[str, int | float]) -> Hyperparameters:
-    return msgspec.convert(best, Hyperparameters)
-
-
-def write(path: Path, hyperparameters: Hyperparameters) -> None:
+def write(path: Path, hyperparameters: msgspec.Struct) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(hyperparameters), indent=2) + b"\n")
 
 
-def read(path: Path) -> Hyperparameters:
-    """Raises `UserError` if the file does not hold valid hyperparameters."""
+def read[Hyperparameters: msgspec.Struct](
+    path: Path, kind: ModelKind[Hyperparameters]
+) -> Hyperparameters:
+    """Raises `UserError` if the file does not hold valid hyperparameters of the kind."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Hyperparameters)
+        return msgspec.json.decode(path.read_bytes(), type=kind.hyperparameters)
     except (OSError, *UNREADABLE) as error:
         raise UserError(
-            f"{path} holds no hyperparameters: {error}; `python -m training search` writes them"
+            f"{path} holds no hyperparameters of {kind.name}: {error}; `python -m training search` "
+            "writes them"
         ) from error

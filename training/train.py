@@ -8,9 +8,7 @@ from infra.common.steps import Steps
 from training import assess, tracking
 from training.datasets import Datasets
 from training.evaluation.slices import pairs, seen_pairs
-from training.models import boosted
-from training.models.boosted import Hyperparameters
-from training.models.catalogue import boosted_trees
+from training.models.kind import ModelKind
 from training.provenance import provenance
 from training.registry import versions
 from training.registry.register import Making, register
@@ -29,10 +27,11 @@ class TrainedModel(msgspec.Struct, frozen=True):
     mae_minutes: float
 
 
-def train(
+def train[Hyperparameters: msgspec.Struct](
     datasets: Datasets,
     name: str,
     alias: str,
+    kind: ModelKind[Hyperparameters],
     hyperparameters: Hyperparameters,
     seed: int,
     steps: Steps,
@@ -43,7 +42,7 @@ def train(
     validation = datasets.validation
     with steps.step("fit", f"fitted on {len(datasets.train):,} rides"):
         started = time.monotonic()
-        fitted = boosted_trees(name, hyperparameters=hyperparameters).fit(datasets.train, seed)
+        fitted = kind.fit(datasets.train, hyperparameters, seed)
         seconds = time.monotonic() - started
     with steps.step("assess", f"measured on {validation.data.name}") as step:
         seen = seen_pairs(pairs(datasets.train), validation.trips)
@@ -52,8 +51,8 @@ def train(
         step.line += f": RMSE {metrics.rmse_minutes:.2f} minutes"
     with steps.step("register", f"registered as {name}") as step:
         making = Making(
-            *(datasets, hyperparameters, seed, seconds),
-            *(fitted, boosted.FEATURES, assessment, provenance()),
+            *(datasets, kind.name, hyperparameters, seed, seconds),
+            *(fitted, assessment, provenance()),
         )
         version = register(client, name, making)
         versions.move_alias(client, version, alias, "train")

@@ -23,6 +23,7 @@ from tests.registered import NAME
 from tests.trip_server import HOST, TripServer
 from training import cli, cycle, flow_settings, tracking
 from training.cycle import Cycle, Plan
+from training.models import DEFAULT_KIND
 from training.provenance import provenance
 from training.store.bucket import store_bucket
 from training.store.pointers import Pointer
@@ -89,8 +90,8 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
 
 
 def plan(bucket: str | None = "models", seed: int = 0) -> Plan:
-    found = cycle.of_month("2023-02", NAME, "champion", bucket, seed)
-    return msgspec.structs.replace(found, hyperparameters=registered.SMALL)
+    found = cycle.of_month("2023-02", NAME, DEFAULT_KIND, "champion", bucket, seed)
+    return msgspec.structs.replace(found, hyperparameters=msgspec.to_builtins(registered.SMALL))
 
 
 def served(aws: boto3.Session, bucket: str = "models") -> str:
@@ -173,7 +174,8 @@ def test_a_flow_goes_on_where_it_failed(
         ({"model_bucket": "another", "margin_minutes": 1.0}, "a", "m.db", True, 0),
         ({"seed": 1}, "a", "m.db", True, 1),
         ({"name": "another"}, "a", "m.db", True, 1),
-        ({"hyperparameters": registered.WORSE}, "a", "m.db", True, 1),
+        ({"hyperparameters": msgspec.to_builtins(registered.WORSE)}, "a", "m.db", True, 1),
+        ({"kind": "mean"}, "a", "m.db", True, 1),
         ({}, "b", "m.db", True, 1),
         ({}, "a", "n.db", True, 1),
         ({}, "a", "m.db", False, 1),
@@ -254,7 +256,7 @@ def test_a_month_that_is_not_published_is_said_in_one_sentence(
 
 def test_a_schedule_of_no_times_is_refused(flow: ModuleType) -> None:
     with pytest.raises(UserError, match="--cron 'sometimes' names no times"):
-        flow.schedule("sometimes", NAME, "champion", None, 0)
+        flow.schedule("sometimes", NAME, DEFAULT_KIND, "champion", None, 0)
 
 
 @pytest.mark.usefixtures("flow")

@@ -11,7 +11,7 @@ from infra.common.console import UserError
 from infra.common.steps import Steps
 from tests import registered, trip_files
 from training import compare, datasets, search, tracking
-from training.models.boosted import Hyperparameters
+from training.models.boosted import BOOSTED, Hyperparameters
 from training.search import Budget
 
 # MLflow is warned by newer pandas and SQLAlchemy of what is its own to mend.
@@ -30,7 +30,12 @@ def test_a_search_keeps_the_best_and_logs_each_trial_below_it(
     out = tmp_path / "best" / "hyperparameters.json"
     with registered.registry(tmp_path):
         found = search.search(
-            small, Budget(trials=4, minutes=5), 0, out, lambda _, rmse, __: told.append(rmse)
+            small,
+            BOOSTED,
+            Budget(trials=4, minutes=5),
+            0,
+            out,
+            lambda _, rmse, __: told.append(rmse),
         )
         client = tracking.client()
         experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
@@ -46,7 +51,7 @@ def test_a_search_keeps_the_best_and_logs_each_trial_below_it(
     assert sorted(run.data.metrics["rmse_minutes"] for run in below) == sorted(told)
     assert parent.data.params["budget_trials"] == "4"
     assert logged == [out.name]
-    assert search.read(out) == found.hyperparameters
+    assert msgspec.to_builtins(search.read(out, BOOSTED)) == found.hyperparameters
 
 
 def test_a_search_that_is_stopped_has_written_the_best_so_far(
@@ -59,15 +64,15 @@ def test_a_search_that_is_stopped_has_written_the_best_so_far(
             raise KeyboardInterrupt
 
     with registered.registry(tmp_path), pytest.raises(KeyboardInterrupt):
-        search.search(small, Budget(trials=50, minutes=5), 0, out, stop)
-    assert isinstance(search.read(out), Hyperparameters)
+        search.search(small, BOOSTED, Budget(trials=50, minutes=5), 0, out, stop)
+    assert isinstance(search.read(out, BOOSTED), Hyperparameters)
 
 
 def test_a_search_ends_with_its_minutes(small: datasets.Datasets, tmp_path: Path) -> None:
     out = tmp_path / "hyperparameters.json"
     with registered.registry(tmp_path):
         found = search.search(
-            small, Budget(trials=1_000_000, minutes=0.001), 0, out, lambda *_: None
+            small, BOOSTED, Budget(trials=1_000_000, minutes=0.001), 0, out, lambda *_: None
         )
     assert found.trials < 100
 
@@ -81,7 +86,7 @@ def test_a_file_that_holds_no_hyperparameters_is_named(tmp_path: Path, content: 
     if content is not None:
         path.write_text(content)
     with pytest.raises(UserError, match=r"best\.json holds no hyperparameters"):
-        search.read(path)
+        search.read(path, BOOSTED)
 
 
 def test_models_are_compared_on_the_same_rides_and_the_page_shows_all(

@@ -26,7 +26,7 @@ from tests.registered import NAME
 from training import datasets, tracking
 from training.compiler import NotCompilable
 from training.models import boosted
-from training.models.catalogue import feature_matrix
+from training.models.kind import feature_matrix
 from training.registry.model_directory import PARITY_FILE
 from training.store.publish import Published, publish
 from training.train import TrainedModel

@@ -20,6 +20,7 @@ from tests.registered import NAME, WORSE
 from training import datasets, history, trace, tracking
 from training.compiler import NotCompilable
 from training.evaluate import evaluate
+from training.models.boosted import BOOSTED
 from training.promote import Promotion, promote
 from training.registry import artifacts, versions
 from training.store.bucket import store_bucket
@@ -130,10 +131,12 @@ def test_a_course_model_is_compared_on_what_the_function_scores(
     columns["trip_distance"][:10] = 300.0
     trip_files.write(path := tmp_path / "trips.parquet", columns)
     course = datasets.read(["synthetic:3000:11"], [str(path)], "course")
-    version = train(course, NAME, "course", registered.SMALL, 0, Steps(quiet=True)).version
+    version = train(course, NAME, "course", BOOSTED, registered.SMALL, 0, Steps(quiet=True)).version
     assert promoted(client, version).verdict.rides == 1_490
     held_out = datasets.read(["synthetic:3000:11"], (), "course")
-    version = train(held_out, NAME, "course", registered.SMALL, 0, Steps(quiet=True)).version
+    version = train(
+        held_out, NAME, "course", BOOSTED, registered.SMALL, 0, Steps(quiet=True)
+    ).version
     with pytest.raises(UserError, match="out rides that the function rejects"):
         promoted(client, version)
 

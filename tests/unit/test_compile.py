@@ -35,7 +35,7 @@ from tests.factories import shared
 from training.compiler import NotCompilable, ParityReport, compile_checked, compile_model
 from training.compiler.graph import stamp
 from training.models import boosted
-from training.models.catalogue import feature_matrix
+from training.models.kind import feature_matrix
 from trips.columns import Trips
 from trips.profile.drawn import synthetic
 from trips.tlc import read

@@ -10,7 +10,7 @@ from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE, Ride, RideEvent
 from ride_scoring.domain.zones import BOROUGHS
 from ride_scoring.errors import ModelRefused
 from tests.factories import ARRIVED_AT, shared
-from training.models.catalogue import feature_matrix
+from training.models.kind import feature_matrix
 from trips import data
 from trips.columns import Trips
 from trips.profile import drawn

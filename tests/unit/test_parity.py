@@ -18,7 +18,7 @@ from sklearn.preprocessing import TargetEncoder
 
 from training.compiler import NotCompilable, compile_model
 from training.compiler.parity import ParityReport, check
-from training.models.catalogue import feature_matrix
+from training.models.kind import feature_matrix
 from trips.profile.drawn import synthetic
 
 FEATURES = ("PU_DO", "PULocationID", "DOLocationID", "trip_distance", "hour", "weekday")

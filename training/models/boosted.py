@@ -5,7 +5,7 @@ borough at the other end, and the trees see the zones' locations.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import numpy as np
@@ -16,6 +16,11 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from training.models import encodings
+from training.models.kind import Fitted, ModelKind, feature_matrix
+from trips.columns import Trips
+
+if TYPE_CHECKING:
+    from optuna import Trial
 
 FloatArray = NDArray[np.float64]
 
@@ -102,3 +107,32 @@ def _new_regressor(chosen: Hyperparameters, seed: int) -> HistGradientBoostingRe
         early_stopping=False,
         random_state=seed,
     )
+
+
+def _proposed(trial: "Trial") -> Hyperparameters:
+    return Hyperparameters(
+        trees=trial.suggest_int("trees", 50, 400, log=True),
+        learning_rate=trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
+        leaves=trial.suggest_int("leaves", 15, 255, log=True),
+        rides_per_leaf=trial.suggest_int("rides_per_leaf", 5, 200, log=True),
+        features_per_split=trial.suggest_float("features_per_split", 0.2, 1.0),
+        l2_regularization=trial.suggest_float("l2_regularization", 0.0, 20.0),
+        folds=trial.suggest_int("folds", 5, 40),
+    )
+
+
+def _kind(name: str, title: str, names: tuple[str, ...]) -> ModelKind[Hyperparameters]:
+    """Boosted trees on the features `names`."""
+
+    def fit_on(trips: Trips, hyperparameters: Hyperparameters, seed: int) -> Fitted:
+        matrix = feature_matrix(names, trips)
+        pipeline = fit(matrix, trips.duration_minutes, names, hyperparameters, seed)
+        return Fitted(pipeline, names)
+
+    return ModelKind(name, title, Hyperparameters, fit_on, _proposed)
+
+
+BOOSTED: Final = _kind("boosted", "boosted trees", FEATURES)
+BOOSTED_WITHOUT_PICKUP_TIME: Final = _kind(
+    "boosted-without-pickup-time", "boosted trees, no pickup time", FEATURES_WITHOUT_PICKUP_TIME
+)

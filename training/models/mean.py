@@ -2,14 +2,19 @@
 
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
 from sklearn.dummy import DummyRegressor
+
+from training.models.kind import Fitted, ModelKind, NoHyperparameters, feature_matrix
+from trips.columns import Trips
 
 FEATURES: Final = ("trip_distance",)
 """Unused by the model, but a model without features can be neither stored nor served."""
 
 
-def fit(matrix: NDArray[np.float64], minutes: NDArray[np.float64]) -> DummyRegressor:
-    """Fits on a matrix of `FEATURES`, shape (n, 1), and n durations in minutes."""
-    return DummyRegressor(strategy="mean").fit(matrix, minutes)
+def _fit(trips: Trips, _: NoHyperparameters, __: int) -> Fitted:
+    regressor = DummyRegressor(strategy="mean")
+    matrix = feature_matrix(FEATURES, trips)
+    return Fitted(regressor.fit(matrix, trips.duration_minutes), FEATURES)
+
+
+MEAN: Final = ModelKind("mean", "mean", NoHyperparameters, _fit)

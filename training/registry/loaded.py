@@ -16,7 +16,7 @@ from ride_scoring.models import model
 from ride_scoring.models.files import Directory
 from training.datasets import Lineage, Validation
 from training.evaluation.slices import seen_pairs
-from training.models.catalogue import Fitted
+from training.models.kind import Fitted
 from training.registry import artifacts, model_directory
 from training.registry.model_directory import ModelDirectory
 from trips.columns import Trips

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import mlflow
 import msgspec
@@ -25,18 +25,20 @@ from skops.io import dump, get_untrusted_types
 from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES, GoldenRow
 from training import assess
 from training.assess import Assessment
+from training.compiler.converters import COURSE_FEATURES
 from training.datasets import Datasets
 from training.evaluation.card import CardFacts, card
 from training.evaluation.evaluation import Data
 from training.evaluation.profile import profile
 from training.evaluation.slices import pairs
-from training.models.boosted import Hyperparameters
-from training.models.catalogue import Fitted, feature_matrix
+from training.models.kind import Fitted, feature_matrix
 from training.provenance import Provenance
 from training.registry import artifacts, versions
 from trips.data.report import DataReport
 from trips.rules import COURSE_RULES, FUNCTION_RULES
 
+KIND_PARAMETER: Final = "model"
+"""The run's parameter that names the kind of model."""
 _GOLDEN_ROWS: Final = 20
 _EXAMPLE_ROWS: Final = 5
 _RULES: Final = {"function": FUNCTION_RULES, "course": COURSE_RULES}
@@ -45,17 +47,21 @@ _UNSEEN: Final = "The rides that it was measured on are none that it was trained
 
 @dataclass(frozen=True)
 class Making:
-    """A fitted model of a matrix of `features`, and how it was trained. `seconds` covers fitting
-    only."""
+    """A fitted model, and how it was trained. `seconds` covers fitting only."""
 
     datasets: Datasets
-    hyperparameters: Hyperparameters
+    kind: str
+    hyperparameters: msgspec.Struct
     seed: int
     seconds: float
     fitted: Fitted
-    features: tuple[str, ...]
     assessment: Assessment
     origin: Provenance
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What the model looks at, as numbers."""
+        return COURSE_FEATURES if self.fitted.features is None else self.fitted.features
 
 
 def register(client: MlflowClient, name: str, making: Making) -> ModelVersion:
@@ -107,6 +113,7 @@ def _log_parameters(making: Making) -> None:
             "rules": lineage.rules,
             "rides": len(making.datasets.train),
             "seed": making.seed,
+            KIND_PARAMETER: making.kind,
             **msgspec.structs.asdict(making.hyperparameters),
         }
     )
@@ -127,10 +134,11 @@ def _log_carried(client: MlflowClient, run_id: str, making: Making) -> None:
     """Logs the artifacts that code, not people, reads later."""
     names, trips, fitted = making.features, making.datasets.train, making.fitted
     matrix = feature_matrix(names, trips)
+    predicted = fitted.minutes(trips) if fitted.features is None else fitted.served(matrix)
     files = {
         artifacts.GOLDEN_ROWS: _golden_rows(making),
         artifacts.TRAINING_PAIRS: np.unique(pairs(trips)).tolist(),
-        artifacts.PROFILE: profile(matrix, names, fitted.served(matrix)),
+        artifacts.PROFILE: profile(matrix, names, predicted),
         artifacts.LINEAGE: making.datasets.lineage,
     }
     for file, content in files.items():
@@ -149,14 +157,12 @@ def _golden_rows(making: Making) -> list[GoldenRow]:
         scored &= (zone >= FIRST_ZONE) & (zone <= LAST_ZONE)
     trips = trips.where(scored)
     chosen = trips.where(np.linspace(0, len(trips) - 1, _GOLDEN_ROWS).astype(np.int64))
-    minutes = making.fitted.estimator.predict(feature_matrix(making.features, chosen))
+    minutes = making.fitted.estimator.predict(making.fitted.taken(chosen))
     return [GoldenRow(*row) for row in zip(chosen.rides(), minutes.tolist(), strict=True)]
 
 
 def _log_model(making: Making) -> ModelInfo:
-    names, estimator = making.features, making.fitted.estimator
-    matrix = feature_matrix(names, making.datasets.train.where(slice(_EXAMPLE_ROWS)))
-    example = pd.DataFrame(matrix, columns=list(names))
+    estimator = making.fitted.estimator
     with warnings.catch_warnings():
         # MLflow passes the example as a data frame. The signature orders its columns, which is all
         # that a pipeline fitted on a matrix needs, but scikit-learn warns about feature names.
@@ -166,14 +172,24 @@ def _log_model(making: Making) -> ModelInfo:
             name="model",
             serialization_format="skops",  # unpickling can execute arbitrary code
             skops_trusted_types=_types(making),
-            signature=infer_signature(example, estimator.predict(matrix)),
-            input_example=example,
             pip_requirements=[
                 f"scikit-learn=={sklearn.__version__}",
                 f"skops=={skops.__version__}",
             ],
+            **_signed(making),
         )
     return info
+
+
+def _signed(making: Making) -> dict[str, Any]:
+    """Signature and example. A model of dicts has neither: that is how the function tells it."""
+    names = making.fitted.features
+    if names is None:
+        return {"signature": False}
+    matrix = feature_matrix(names, making.datasets.train.where(slice(_EXAMPLE_ROWS)))
+    example = pd.DataFrame(matrix, columns=list(names))
+    predicted = making.fitted.estimator.predict(matrix)
+    return {"signature": infer_signature(example, predicted), "input_example": example}
 
 
 def _types(making: Making) -> list[str]:

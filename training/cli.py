@@ -471,7 +471,7 @@ def show_mlflow(
 
     Example: python -m training mlflow
     """
-    from training.page import serve
+    from training.mlflow_page import serve
 
     serve(port)
 

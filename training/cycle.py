@@ -35,7 +35,7 @@ _PUBLISHED_AFTER_MONTHS = 2
 """TLC publishes a month's trips about two months after its end."""
 
 
-class Plan(msgspec.Struct, frozen=True):
+class CyclePlan(msgspec.Struct, frozen=True):
     """The inputs of one cycle: training and validation data (months, paths or URLs), the registered
     model's name, its kind and the kind's hyperparameters by name, and the store's bucket; without
     one nothing is published."""
@@ -80,11 +80,11 @@ class Cycle(msgspec.Struct, frozen=True):
 
 def of_month(
     validate: str, name: str, kind: str, champion: str, model_bucket: str | None, seed: int
-) -> Plan:
+) -> CyclePlan:
     """A plan that trains on the month before and validates on this month. Raises `UserError` for an
     invalid month or kind, or if the freshly trained version would get the serving alias."""
     month = Month.parse(validate)
-    plan = Plan(
+    plan = CyclePlan(
         train=(str(month.before()),),
         validate=(str(month),),
         name=name,
@@ -109,7 +109,7 @@ def newest_month(today: dt.date | None = None) -> str:
     return f"{months // 12}-{months % 12 + 1:02}"
 
 
-def run(plan: Plan) -> Cycle:
+def run(plan: CyclePlan) -> Cycle:
     """Runs all steps. Raises `UserError` if one fails; the effects of earlier steps remain."""
     for source in plan.sources:
         fetch_data(source)
@@ -132,7 +132,7 @@ def validate_data(source: str, rules: Rules) -> DataReport:
     return report
 
 
-def train_model(plan: Plan) -> TrainedModel:
+def train_model(plan: CyclePlan) -> TrainedModel:
     found = datasets.read(plan.train, plan.validate, plan.rules)
     kind = kind_of(plan.kind)
     chosen = msgspec.convert(plan.hyperparameters, kind.hyperparameters)
@@ -148,12 +148,12 @@ def is_registered(trained: TrainedModel) -> bool:
     return found.run_id == trained.run_id
 
 
-def evaluate_model(plan: Plan, version: str) -> EvaluatedVersion:
+def evaluate_model(plan: CyclePlan, version: str) -> EvaluatedVersion:
     client = tracking.client()
     return evaluate(client, plan.name, version, plan.validate, plan.seed)
 
 
-def promote_model(plan: Plan, version: str) -> Promotion:
+def promote_model(plan: CyclePlan, version: str) -> Promotion:
     """Promotes the version. If it is already champion, returns the promotion that made it so."""
     client = tracking.client()
     champion = versions.find_alias(client, plan.name, plan.champion)
@@ -170,7 +170,7 @@ def promote_model(plan: Plan, version: str) -> Promotion:
     )
 
 
-def publish_model(plan: Plan) -> Published | None:
+def publish_model(plan: CyclePlan) -> Published | None:
     """Publishes the champion if the store is behind: the last publish may have failed."""
     client, s3, bucket = tracking.client(), boto3.client("s3"), plan.model_bucket or ""
     if not _store_is_behind(
@@ -180,7 +180,7 @@ def publish_model(plan: Plan) -> Published | None:
     return publish(client, s3, bucket, plan.name, plan.champion)
 
 
-def _store_is_behind(client: MlflowClient, pointer: Pointer, plan: Plan) -> bool:
+def _store_is_behind(client: MlflowClient, pointer: Pointer, plan: CyclePlan) -> bool:
     champion = versions.find_alias(client, plan.name, plan.champion)
     if champion is None:
         return False

@@ -35,7 +35,7 @@ from infra.common import console
 from infra.common.console import UserError
 from infra.common.paths import OUT
 from training import cycle, local_server, tracking
-from training.cycle import Cycle, Plan
+from training.cycle import Cycle, CyclePlan
 from training.datasets import Rules
 from training.models.catalogue import kind_of
 from training.provenance import provenance
@@ -166,7 +166,7 @@ def monthly(name: str, kind: str, alias: str, model_bucket: str | None, seed: in
     return done
 
 
-def run(plan: Plan) -> Cycle:
+def run(plan: CyclePlan) -> Cycle:
     """Runs the flow once."""
     with _server():
         return msgspec.convert(life_of_a_version(_plain(plan)), Cycle)
@@ -253,5 +253,5 @@ def _plain(found: msgspec.Struct) -> _Plain:
     return dict(msgspec.to_builtins(found))
 
 
-def _plan(plan: _Plain) -> Plan:
-    return msgspec.convert(plan, Plan)
+def _plan(plan: _Plain) -> CyclePlan:
+    return msgspec.convert(plan, CyclePlan)

@@ -15,7 +15,7 @@ from operations.plan import costs, needs
 from operations.plan.basis import Basis
 from operations.plan.item import MONTH_SECONDS
 from operations.plan.limits import MOST_RIDES_A_SECOND, Limit
-from operations.plan.plan import Plan
+from operations.plan.plan import DeploymentPlan
 from operations.plan.variables import Deployment
 from operations.plan.workload import workload
 
@@ -41,7 +41,7 @@ class Line(NamedTuple):
     style: str
 
 
-def draw(plan: Plan, deployment: Deployment, basis: Basis) -> Figure:
+def draw(plan: DeploymentPlan, deployment: Deployment, basis: Basis) -> Figure:
     """Plots dollars per month and dollars per million rides over a shared rate axis."""
     rates = np.geomspace(1, MOST_RIDES_A_SECOND, _POINTS)
     figure = Figure(figsize=(9.6, 10.2), layout="constrained", facecolor="white")
@@ -101,7 +101,9 @@ def _as_needed(rides: float, deployment: Deployment, basis: Basis) -> Deployment
     )
 
 
-def _own_line(rates: NDArray[np.float64], plan: Plan, deployment: Deployment, basis: Basis) -> Line:
+def _own_line(
+    rates: NDArray[np.float64], plan: DeploymentPlan, deployment: Deployment, basis: Basis
+) -> Line:
     """The deployment as configured, up to its first limit."""
     end = min(plan.first_limit.rides_per_second, MOST_RIDES_A_SECOND)
     within = np.append(rates[rates < end], end)

@@ -30,7 +30,7 @@ class Batch(msgspec.Struct, frozen=True):
     per_second: float
 
 
-class Plan(msgspec.Struct, frozen=True):
+class DeploymentPlan(msgspec.Struct, frozen=True):
     """A deployment's cost at a rate, in US dollars, and its capacity."""
 
     rides_per_second: float
@@ -73,12 +73,12 @@ class Plan(msgspec.Struct, frozen=True):
         )
 
 
-def plan(rides: float, tfvars: str, deployment: Deployment, basis: Basis) -> Plan:
+def plan(rides: float, tfvars: str, deployment: Deployment, basis: Basis) -> DeploymentPlan:
     """Plans for `rides` per second."""
     work = workload(rides, deployment, basis)
     items = costs.items(work, deployment, basis)
     found = limits.limits(deployment, basis)
-    return Plan(
+    return DeploymentPlan(
         rides_per_second=rides,
         tfvars=tfvars,
         region=basis.prices.region,

@@ -13,7 +13,7 @@ from infra.common.console import UserError
 PRICES: Final = Path(__file__).parent / "prices.toml"
 
 Price = Annotated[float, msgspec.Meta(ge=0, le=1_000)]
-Page = Annotated[str, msgspec.Meta(pattern="^https://aws.amazon.com/")]
+PriceAddress = Annotated[str, msgspec.Meta(pattern="^https://aws.amazon.com/")]
 
 
 class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,7 +27,7 @@ Tiers = Annotated[tuple[Tier, ...], msgspec.Meta(min_length=1)]
 
 
 class KinesisPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    source: Page
+    source: PriceAddress
     shard_hour: Price
     million_payload_units: Price
     extended_retention_shard_hour: Price
@@ -44,14 +44,14 @@ class KinesisPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ProcessorPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """GB-second prices on one architecture."""
 
-    source: Page
+    source: PriceAddress
     provisioned_gb_second: Price
     called_provisioned_gb_second: Price
     gb_second: Tiers
 
 
 class FunctionPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    source: Page
+    source: PriceAddress
     million_requests: Price
     ephemeral_gb_second: Price
     snap_start_cache_gb_second: Price
@@ -61,14 +61,14 @@ class FunctionPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class S3Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    source: Page
+    source: PriceAddress
     thousand_puts: Price
     thousand_gets: Price
     gb_month: Price
 
 
 class CloudWatchPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    source: Page
+    source: PriceAddress
     alarm_month: Price
     composite_alarm_month: Price
     dashboard_month: Price
@@ -78,12 +78,12 @@ class CloudWatchPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class XRayPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    source: Page
+    source: PriceAddress
     million_traces: Price
 
 
 class KmsPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    source: Page
+    source: PriceAddress
     key_month: Price
     ten_thousand_requests: Price
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from operations.plan.item import MONTH_SECONDS, amount
-from operations.plan.plan import Plan
+from operations.plan.plan import DeploymentPlan
 
 
-def bill(plan: Plan) -> Table:
+def bill(plan: DeploymentPlan) -> Table:
     """Dollars per month and per million rides, by item and in total; 80 columns wide."""
     rides = plan.rides_per_second * MONTH_SECONDS / 1e6
     table = Table(box=None, pad_edge=True, header_style="bold")
@@ -23,7 +23,7 @@ def bill(plan: Plan) -> Table:
     return table
 
 
-def facts(plan: Plan) -> Table:
+def facts(plan: DeploymentPlan) -> Table:
     """The quantities behind the bill, and the capacity needed for the rate."""
     table = Table(box=None, pad_edge=True, show_header=False)
     table.add_column(no_wrap=True)
@@ -33,7 +33,7 @@ def facts(plan: Plan) -> Table:
     return table
 
 
-def _facts(plan: Plan) -> Iterator[tuple[str, str]]:
+def _facts(plan: DeploymentPlan) -> Iterator[tuple[str, str]]:
     for units in plan.payload_units:
         value = f"{amount(units.one_each)}; {amount(units.aggregated)} aggregated"
         yield f"payload units, {units.stream}", value

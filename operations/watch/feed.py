@@ -22,7 +22,7 @@ from ride_scoring.errors import CannotScore
 from ride_scoring.streams import kpl
 from stream_sim.kinesis.dead_letters import DeadLetters, unpacked
 from stream_sim.kinesis.predictions import predictions
-from stream_sim.kinesis.reader import Page, StreamReader, StreamRecord
+from stream_sim.kinesis.reader import ShardPage, StreamReader, StreamRecord
 
 _BUCKET_SECONDS: Final = 5.0
 """A listing costs as much as thirty reads of a stream."""
@@ -124,7 +124,7 @@ class Feed:
                 self._board.gave_up(record.event_id, len(unpacked(record)))
 
 
-def _rides(page: Page) -> Iterator[tuple[datetime, Ride | None]]:
+def _rides(page: ShardPage) -> Iterator[tuple[datetime, Ride | None]]:
     for record in page.records:
         for data in _contents(record):
             try:

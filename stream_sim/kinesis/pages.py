@@ -27,7 +27,7 @@ class StreamRecord(msgspec.Struct, frozen=True):
         return [user.data for user in kpl.user_records(self.data)]
 
 
-class Page(msgspec.Struct, frozen=True, tag="page"):
+class ShardPage(msgspec.Struct, frozen=True, tag="page"):
     """The records of one GetRecords call, and how many milliseconds it is behind the shard's tip.
 
     `last_sequence_number` is empty if there are no records.
@@ -57,7 +57,7 @@ class Closed(msgspec.Struct, frozen=True, tag="closed"):
     """The shard was read to its end, or has expired: it yields no more records."""
 
 
-type Message = Page | Failed | Refused | Closed
+type Message = ShardPage | Failed | Refused | Closed
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)

@@ -10,12 +10,12 @@ import msgspec
 from ride_scoring.domain.events import Prediction
 from ride_scoring.errors import UNREADABLE
 from ride_scoring.streams import kpl
-from stream_sim.kinesis.pages import Page, StreamRecord
+from stream_sim.kinesis.pages import ShardPage, StreamRecord
 
 _decoder: Final = msgspec.json.Decoder(Prediction)
 
 
-def predictions(page: Page) -> Iterator[tuple[datetime, Prediction]]:
+def predictions(page: ShardPage) -> Iterator[tuple[datetime, Prediction]]:
     """Each with the time the stream accepted it."""
     for record in page.records:
         for found in filter(None, map(_prediction, _contents(record))):

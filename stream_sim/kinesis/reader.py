@@ -17,11 +17,11 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from kinesis.consumer import KinesisConsumer
 
 from stream_sim.kinesis.checkpoints import Checkpoints
-from stream_sim.kinesis.pages import Closed, Failed, Page, Refused, StreamRecord, received
+from stream_sim.kinesis.pages import Closed, Failed, Refused, ShardPage, StreamRecord, received
 from stream_sim.kinesis.shard_reader import PATIENCE, POLL_SECONDS, ShardReader
 from stream_sim.kinesis.streams import missing
 
-__all__ = ["Checkpoints", "Page", "StreamReader", "StreamRecord"]
+__all__ = ["Checkpoints", "ShardPage", "StreamReader", "StreamRecord"]
 
 _LISTED_SECONDS: Final = 15.0
 """How often shards are listed again while none has ended."""
@@ -91,7 +91,7 @@ class StreamReader:
     def __exit__(self, *_: object) -> None:
         self._consumer.shutdown()
 
-    def pages(self) -> Iterator[Page]:
+    def pages(self) -> Iterator[ShardPage]:
         """The pages that arrived since the last call; waits up to 0.25 s if there are none.
 
         Raises `UserError` if the stream no longer exists, and `ClientError` if reading it is
@@ -125,9 +125,9 @@ class StreamReader:
         """Of the shard furthest behind its tip, as of its last read."""
         return max(list(self._behind.values()), default=0)
 
-    def _page(self, shard_id: str, pages: connection.Connection) -> Page | None:
+    def _page(self, shard_id: str, pages: connection.Connection) -> ShardPage | None:
         match received(pages):
-            case Page() as page:
+            case ShardPage() as page:
                 self._answered_at[shard_id] = time.monotonic()
                 self._behind[shard_id] = page.millis_behind
                 self._trouble.pop(shard_id, None)
@@ -142,12 +142,12 @@ class StreamReader:
                 self._ended(shard_id)
         return None
 
-    def _unread(self, page: Page) -> Page:
+    def _unread(self, page: ShardPage) -> ShardPage:
         seen = self.place.passed
         records = [
             record for record in page.records if not seen(page.shard_id, record.sequence_number)
         ]
-        return Page(page.shard_id, page.last_sequence_number, records, page.millis_behind)
+        return ShardPage(page.shard_id, page.last_sequence_number, records, page.millis_behind)
 
     def _ended(self, shard_id: str) -> None:
         self._consumer.shutdown_shard_reader(shard_id)

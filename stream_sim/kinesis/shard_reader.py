@@ -18,7 +18,7 @@ from kinesis.exceptions import RETRY_EXCEPTIONS
 from ride_scoring.backoff import full_jitter, system_random
 from stream_sim.kinesis import pages
 from stream_sim.kinesis.checkpoints import Checkpoints
-from stream_sim.kinesis.pages import Closed, Failed, Message, Page, Refused, StreamRecord
+from stream_sim.kinesis.pages import Closed, Failed, Message, Refused, ShardPage, StreamRecord
 
 POLL_SECONDS: Final = 0.25
 """While there is more to read."""
@@ -86,7 +86,7 @@ class ShardReader(consumer.ShardReader):  # type: ignore[misc]
         try:
             message = self._message()
             pages.send(self.record_queue, message)
-            if isinstance(message, Page) and self.shard_iter is None:
+            if isinstance(message, ShardPage) and self.shard_iter is None:
                 pages.send(self.record_queue, Closed())
                 return False
         except BrokenPipeError:  # the parent has died
@@ -108,7 +108,7 @@ class ShardReader(consumer.ShardReader):  # type: ignore[misc]
         except ClientError as error:
             return self._failed(error)
 
-    def _page(self) -> Page:
+    def _page(self) -> ShardPage:
         if self.shard_iter is None:
             where = self._place.get_iterator_args(self.shard_id)
             self.shard_iter = self.client.get_shard_iterator(**self._names, **where)[
@@ -120,7 +120,7 @@ class ShardReader(consumer.ShardReader):  # type: ignore[misc]
         if last:
             self._place.checkpoint(self.shard_id, last)
         self.shard_iter = answer.get("NextShardIterator")
-        return Page(self.shard_id, last, records, answer.get("MillisBehindLatest", 0))
+        return ShardPage(self.shard_id, last, records, answer.get("MillisBehindLatest", 0))
 
     def _failed(self, error: ClientError) -> Message:
         code = error.response["Error"]["Code"]

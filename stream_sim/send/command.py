@@ -23,7 +23,7 @@ from stream_sim.send import ledger, part, parts, plan
 from stream_sim.send.ledger import Run
 from stream_sim.send.options import Job, Request, encoded
 from stream_sim.send.part import Said
-from stream_sim.send.plan import Plan
+from stream_sim.send.plan import SendPlan
 
 __all__ = ["Request", "Summary", "run"]
 
@@ -109,7 +109,7 @@ def _require_unused(folder: Path) -> None:
         raise UserError(f"{found[0]} is of another run: name another folder with --out")
 
 
-def _say_if_short(request: Request, planned: Plan) -> None:
+def _say_if_short(request: Request, planned: SendPlan) -> None:
     asked = plan.asked(request)
     if asked is not None and planned.count is not None and planned.count < asked:
         console.err.print(
@@ -117,7 +117,7 @@ def _say_if_short(request: Request, planned: Plan) -> None:
         )
 
 
-def _report(request: Request, planned: Plan, job: Job, sent: _Sent) -> None:
+def _report(request: Request, planned: SendPlan, job: Job, sent: _Sent) -> None:
     if not request.as_json:
         console.out.print(
             f"{sent.rides:,} rides sent to {request.stream}; the ledger is in {job.folder}",

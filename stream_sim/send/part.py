@@ -19,7 +19,7 @@ from stream_sim.send import plan
 from stream_sim.send.ledger import Ledger
 from stream_sim.send.options import Job, decoded_job
 from stream_sim.send.pace import Pace
-from stream_sim.send.plan import Plan
+from stream_sim.send.plan import SendPlan
 from stream_sim.send.producer import CALLS_AT_ONCE, Producer
 from stream_sim.traffic.riders import Riders
 
@@ -39,7 +39,7 @@ class Said(msgspec.Struct, frozen=True):
     seconds: float
 
 
-def send(job: Job, planned: Plan, sent: Callable[[Said], None]) -> None:
+def send(job: Job, planned: SendPlan, sent: Callable[[Said], None]) -> None:
     """Send one part, calling `sent` as the stream accepts rides. Raises `UserError` and boto3's
     errors."""
     run = job.run

@@ -19,7 +19,7 @@ from stream_sim.traffic.sources import Replay, RideSource, Synthetic, event_time
 from trips import profile, tlc
 from trips.columns import Trips
 from trips.drift import DRIFTS, Drift
-from trips.profile import Profile
+from trips.profile import RideProfile
 
 _COUNT: Final = 5_000
 _RATE: Final = 500.0
@@ -29,7 +29,7 @@ _A_PROCESS_AGGREGATED: Final = 60_000.0
 
 
 @dataclass(frozen=True)
-class Plan:
+class SendPlan:
     """What a run sends: `count` rides, or those of `duration` seconds.
 
     `times` are the arrival times of a file's rides, in seconds since the first, by event time,
@@ -42,7 +42,7 @@ class Plan:
     shapes: Sequence[Shape]
     rates: Rates
     drifts: Sequence[Drift]
-    profile: Profile
+    profile: RideProfile
     trips: Trips | None
     times: Times | None
 
@@ -71,7 +71,7 @@ class Plan:
         return self.rate * shapes.most(self.shapes, self.profile.rides_by_hour)
 
 
-def made(request: Request) -> Plan:
+def made(request: Request) -> SendPlan:
     """The plan for a request. Raises `UserError`."""
     _check(request)
     asked_shapes = shapes.parse(request.shapes)
@@ -79,7 +79,7 @@ def made(request: Request) -> Plan:
     _require_whole_aggregates(request, rates)
     drifts = [spec.parse(text, DRIFTS, "--drift") for text in request.drifts]
     ridden = tlc.read(request.trips) if request.trips else None
-    return Plan(
+    return SendPlan(
         count=_count(request, ridden),
         duration=request.duration,
         rate=request.rate or _RATE,
@@ -92,7 +92,7 @@ def made(request: Request) -> Plan:
     )
 
 
-def processes(plan: Plan, request: Request) -> int:
+def processes(plan: SendPlan, request: Request) -> int:
     """The requested number, or as many as the peak rate needs, up to one per core; never more than
     there are rides."""
     most = _A_PROCESS_AGGREGATED if request.aggregate else _A_PROCESS

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trips.columns import Trips
-from trips.profile import FIRST_MONDAY, WEEKS, Profile
+from trips.profile import FIRST_MONDAY, WEEKS, RideProfile
 
 _DAY_SECONDS: Final = 86_400.0
 _STRAY_GAP: Final = np.timedelta64(7, "D")
@@ -35,7 +35,7 @@ class Synthetic:
     restarts after the four weeks.
     """
 
-    def __init__(self, profile: Profile, seed: int, day_seconds: float | None = None) -> None:
+    def __init__(self, profile: RideProfile, seed: int, day_seconds: float | None = None) -> None:
         self._profile = profile
         self._day_seconds = day_seconds
         # Two generators: the rides drawn do not depend on how their pickups are generated.

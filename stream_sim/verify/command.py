@@ -22,7 +22,7 @@ from stream_sim.verify.account import Account, Findings
 from stream_sim.verify.journal import Journal
 from stream_sim.verify.reading import Outcomes
 from stream_sim.verify.reconciliation import Reconciliation
-from stream_sim.verify.report import page as report
+from stream_sim.verify.report import html_page as report
 from stream_sim.verify.rides import Rides
 from stream_sim.verify.timeline import Timeline
 

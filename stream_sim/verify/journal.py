@@ -25,7 +25,7 @@ class Head(msgspec.Struct, frozen=True, tag="stream"):
     stream: str
 
 
-class Page(msgspec.Struct, frozen=True, tag="page"):
+class JournalPage(msgspec.Struct, frozen=True, tag="page"):
     """The run's predictions in one page of a shard, up to the record with that sequence number."""
 
     shard_id: str
@@ -57,28 +57,28 @@ class Journal:
         with contextlib.suppress(OSError):  # a full disk was reported before
             self._file.close()
 
-    def pages(self) -> Iterator[Page]:
+    def pages(self) -> Iterator[JournalPage]:
         """What was read before. Lines that are damaged or of another stream are discarded: the
         stream still has their records."""
-        decoder = msgspec.json.Decoder(Head | Page)
+        decoder = msgspec.json.Decoder(Head | JournalPage)
         whole = 0
         self._file.seek(0)
         for line in self._file:
             entry = _decoded(decoder, line)
-            if not (isinstance(entry, Page) if whole else entry == self._head):
+            if not (isinstance(entry, JournalPage) if whole else entry == self._head):
                 break
             whole += len(line)
-            if isinstance(entry, Page):
+            if isinstance(entry, JournalPage):
                 yield entry
         self._file.truncate(whole)
         if not whole:
             self._append(self._head)
 
-    def write(self, page: Page) -> None:
+    def write(self, page: JournalPage) -> None:
         """Raises `UserError`."""
         self._append(page)
 
-    def _append(self, line: Head | Page) -> None:
+    def _append(self, line: Head | JournalPage) -> None:
         try:
             self._file.write(self._encoder.encode(line) + b"\n")
             self._file.flush()
@@ -89,7 +89,9 @@ class Journal:
         return UserError(f"{self._path} cannot be written ({error.strerror}): make room for it")
 
 
-def _decoded(decoder: msgspec.json.Decoder[Head | Page], line: bytes) -> Head | Page | None:
+def _decoded(
+    decoder: msgspec.json.Decoder[Head | JournalPage], line: bytes
+) -> Head | JournalPage | None:
     if not line.endswith(b"\n"):
         return None
     try:

@@ -13,7 +13,7 @@ from infra.common import console
 from infra.common.console import UserError
 from stream_sim.kinesis.dead_letters import DeadLetters, rejects_bucket
 from stream_sim.kinesis.predictions import predictions
-from stream_sim.kinesis.reader import Checkpoints, Page, StreamReader
+from stream_sim.kinesis.reader import Checkpoints, ShardPage, StreamReader
 from stream_sim.verify import journal
 from stream_sim.verify.journal import Journal
 from stream_sim.verify.reconciliation import Reconciliation, seen
@@ -88,9 +88,9 @@ class Outcomes:
             book.write(line)
             reconciliation.predicted(line.predictions)
 
-    def _line(self, page: Page) -> journal.Page:
+    def _line(self, page: ShardPage) -> journal.JournalPage:
         outcomes = (seen(found, at, self._run) for at, found in predictions(page))
-        return journal.Page(
+        return journal.JournalPage(
             page.shard_id, page.last_sequence_number, [outcome for outcome in outcomes if outcome]
         )
 

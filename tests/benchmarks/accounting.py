@@ -53,7 +53,7 @@ def _account(count: int, folder: Path) -> Measured:
             began = time.process_time()
             page = _page(first)
             making += time.process_time() - began
-            kept.write(journal.Page("shard", str(first), page))
+            kept.write(journal.JournalPage("shard", str(first), page))
             reconciliation.predicted(page)
         account = explained.account(reconciliation, {0: runs.a_run()})
         done = time.process_time() - making

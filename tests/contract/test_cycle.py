@@ -22,7 +22,7 @@ from tests import registered, trip_files
 from tests.registered import NAME
 from tests.trip_server import HOST, TripServer
 from training import cli, cycle, flow_settings, tracking
-from training.cycle import Cycle, Plan
+from training.cycle import Cycle, CyclePlan
 from training.models import DEFAULT_KIND
 from training.provenance import provenance
 from training.store.bucket import store_bucket
@@ -89,7 +89,7 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
             yield flow
 
 
-def plan(bucket: str | None = "models", seed: int = 0) -> Plan:
+def plan(bucket: str | None = "models", seed: int = 0) -> CyclePlan:
     found = cycle.of_month("2023-02", NAME, DEFAULT_KIND, "champion", bucket, seed)
     return msgspec.structs.replace(found, hyperparameters=msgspec.to_builtins(registered.SMALL))
 
@@ -194,9 +194,9 @@ def test_what_was_trained_is_trained_again_only_of_something_else(
     here = provenance()
     monkeypatch.setattr(flow, "provenance", lambda: here)
     monkeypatch.setattr(cycle, "is_registered", lambda trained: known or trained.version != "1")
-    made: list[Plan] = []
+    made: list[CyclePlan] = []
 
-    def train(plan: Plan) -> TrainedModel:
+    def train(plan: CyclePlan) -> TrainedModel:
         made.append(plan)
         return TrainedModel(NAME, str(len(made)), "run-7", 1, "data", 1, 5.0, 4.0)
 

@@ -26,7 +26,7 @@ from ride_scoring.aws import connect
 from ride_scoring.streams import kpl
 from ride_scoring.streams.records import OutputRecord
 from ride_scoring.streams.sink import PredictionSink
-from stream_sim.kinesis.reader import Checkpoints, Page, StreamReader, StreamRecord
+from stream_sim.kinesis.reader import Checkpoints, ShardPage, StreamReader, StreamRecord
 from stream_sim.kinesis.shard_reader import ShardReader
 from tests.kinesis_server import Complaint, KinesisServer
 from tests.person import forget_aws
@@ -141,7 +141,7 @@ def test_a_page_that_was_not_taken_is_no_part_of_the_place(kinesis: KinesisServe
     kinesis.split(0)
     for shard, data in enumerate((b"0", b"1", b"2")):
         kinesis.put(shard, data)
-    taken: list[Page] = []
+    taken: list[ShardPage] = []
 
     def took_one() -> bool:
         taken.extend(filter(None, [next(reader.pages(), None)]))

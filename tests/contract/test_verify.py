@@ -26,7 +26,7 @@ from stream_sim.kinesis.dead_letters import FailedRecord
 from stream_sim.send import ledger
 from stream_sim.simulation.mapping import documents
 from stream_sim.simulation.world.stream import StoredRecord
-from stream_sim.verify.journal import FILE_NAME, Head, Journal, Page
+from stream_sim.verify.journal import FILE_NAME, Head, Journal, JournalPage
 from stream_sim.verify.reading import Outcomes
 from stream_sim.verify.reconciliation import Reconciliation, Seen, seen
 from stream_sim.verify.rides import Rides
@@ -90,11 +90,13 @@ def put(predictions: Sequence[Prediction]) -> None:
         )
 
 
-def journaled(folder: Path) -> list[Page]:
+def journaled(folder: Path) -> list[JournalPage]:
     path = folder / FILE_NAME
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    decoded = [msgspec.json.decode(line, type=Head | Page) for line in lines if line[-1:] == b"\n"]
-    return [line for line in decoded if isinstance(line, Page)]
+    decoded = [
+        msgspec.json.decode(line, type=Head | JournalPage) for line in lines if line[-1:] == b"\n"
+    ]
+    return [line for line in decoded if isinstance(line, JournalPage)]
 
 
 def counted(folder: Path) -> int:
@@ -337,7 +339,7 @@ def test_what_was_sent_again_is_known_before_its_predictions_are_told(tmp_path: 
         assert list(book.pages()) == []
         again = seen(a_prediction(0, "shard-0:70"), runs.BEGAN, runs.RUN)
         assert again
-        book.write(Page("shardId-000000000000", "0", [again]))
+        book.write(JournalPage("shardId-000000000000", "0", [again]))
     told = told_of(tmp_path, 60)
     assert told.what == ["redriven", "rejected", "predicted"]
 

@@ -9,7 +9,13 @@ from training.evaluation.comparison import Verdict, compare
 from training.evaluation.evaluation import Data, Evaluation, evaluate
 from training.evaluation.importance import importance
 from training.evaluation.metrics import Minutes
-from training.evaluation.profile import Categories, Deciles, Profile, population_stability, profile
+from training.evaluation.reference_profile import (
+    Categories,
+    Deciles,
+    ReferenceProfile,
+    population_stability,
+    reference_profile,
+)
 from trips.columns import Trips
 from trips.profile import drawn
 
@@ -143,10 +149,12 @@ def test_importance_of_a_feature_that_is_not_there_is_refused() -> None:
         )
 
 
-def _profile(ridden: Trips) -> tuple[Profile, dict[str, Minutes]]:
+def _profile(ridden: Trips) -> tuple[ReferenceProfile, dict[str, Minutes]]:
     names = ("trip_distance", "hour", "PULocationID", "PU_DO")
     matrix = features.matrix(names, ridden.rides(), [0.0] * len(ridden))
-    return profile(matrix, names, ridden.duration_minutes), dict(zip(names, matrix.T, strict=True))
+    return reference_profile(matrix, names, ridden.duration_minutes), dict(
+        zip(names, matrix.T, strict=True)
+    )
 
 
 def test_a_profile_is_stable_on_its_own_data_and_on_more_of_the_kind() -> None:
@@ -170,7 +178,7 @@ def test_a_profile_notices_a_shift() -> None:
 
 def test_a_profile_counts_what_is_missing_and_what_it_never_met() -> None:
     values = np.repeat([5.0, 7.0, np.nan], [60, 30, 10])
-    found = profile(np.column_stack([values, values]), ("a", "hour"), np.ones(100))
+    found = reference_profile(np.column_stack([values, values]), ("a", "hour"), np.ones(100))
     part = found.features["hour"]
     assert part == Categories([5.0, 7.0], [0.6, 0.3], other=0.0, missing=0.1)
     assert found.features["a"] == part  # of two values there are no deciles
@@ -179,7 +187,9 @@ def test_a_profile_counts_what_is_missing_and_what_it_never_met() -> None:
 
 
 def test_a_profile_of_a_quantity_has_ten_even_bins() -> None:
-    part = profile(np.arange(1_000.0)[:, None], ["miles"], np.ones(1_000)).features["miles"]
+    part = reference_profile(np.arange(1_000.0)[:, None], ["miles"], np.ones(1_000)).features[
+        "miles"
+    ]
     assert isinstance(part, Deciles)
     assert len(part.edges) == 11
     assert part.shares == pytest.approx([0.1] * 10, abs=0.002)
@@ -188,4 +198,4 @@ def test_a_profile_of_a_quantity_has_ten_even_bins() -> None:
 
 def test_a_profile_survives_json() -> None:
     found, _ = _profile(_trips(1_000))
-    assert msgspec.json.decode(msgspec.json.encode(found), type=Profile) == found
+    assert msgspec.json.decode(msgspec.json.encode(found), type=ReferenceProfile) == found

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from infra.common.console import UserError
-from stream_sim.verify.journal import FILE_NAME, Journal, Page
+from stream_sim.verify.journal import FILE_NAME, Journal, JournalPage
 from stream_sim.verify.reconciliation import Seen
 
 PAGES = [
-    Page("shard-0", "12", [Seen(0, 1, 99, 12.5, "ride-duration 3", 5.25, 100.0)]),
-    Page("shard-1", "7", []),
+    JournalPage("shard-0", "12", [Seen(0, 1, 99, 12.5, "ride-duration 3", 5.25, 100.0)]),
+    JournalPage("shard-1", "7", []),
 ]
 
 
@@ -22,7 +22,7 @@ def written(folder: Path, stream: str = "ride-predictions") -> Path:
     return folder / FILE_NAME
 
 
-def read(folder: Path, stream: str = "ride-predictions") -> list[Page]:
+def read(folder: Path, stream: str = "ride-predictions") -> list[JournalPage]:
     with Journal(folder, stream) as book:
         return list(book.pages())
 

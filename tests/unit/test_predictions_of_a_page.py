@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from ride_scoring.streams import kpl
-from stream_sim.kinesis.pages import Page, StreamRecord
+from stream_sim.kinesis.pages import ShardPage, StreamRecord
 from stream_sim.kinesis.predictions import predictions
 from tests.runs import a_prediction
 
@@ -23,4 +23,4 @@ def test_what_is_no_prediction_is_passed_over(foreign: bytes) -> None:
     packed = kpl.pack([("a", foreign), ("b", ours)], "0")
     data = [foreign, packed[:-1], packed, ours]
     records = [StreamRecord(item, "a", str(number), AT) for number, item in enumerate(data)]
-    assert list(predictions(Page("shard", "4", records, 0))) == [(AT, OURS), (AT, OURS)]
+    assert list(predictions(ShardPage("shard", "4", records, 0))) == [(AT, OURS), (AT, OURS)]

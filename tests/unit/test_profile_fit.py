@@ -9,7 +9,7 @@ from tests import trip_files
 from tests.factories import shared
 from trips import tlc
 from trips.columns import Trips
-from trips.profile import Profile, command, drawn, likeness, read
+from trips.profile import RideProfile, command, drawn, likeness, read
 from trips.profile.fit import fit
 from trips.profile.ridden import usual
 from trips.profile.statistics import ARRAYS, Statistics
@@ -19,12 +19,12 @@ def month(name: str) -> Trips:
     return usual(tlc.read(shared(f"tlc/green_tripdata_{name}.parquet")))
 
 
-def sample(profile: Profile, count: int, seed: int = 1) -> Trips:
+def sample(profile: RideProfile, count: int, seed: int = 1) -> Trips:
     rng = np.random.default_rng(seed)
     return usual(profile.trips(profile.pickups(count, rng), rng))
 
 
-def times_as_far(profile: Profile, name: str, neighbour: str) -> dict[str, float]:
+def times_as_far(profile: RideProfile, name: str, neighbour: str) -> dict[str, float]:
     """How many times as far as the neighbour the drawn rides are from the month."""
     ridden = month(name)
     measures = likeness.compare(sample(profile, len(ridden)), ridden, month(neighbour))
@@ -44,12 +44,12 @@ def test_shipped_rides_are_as_near_to_their_month_as_the_goal_says(
 
 
 def test_a_profile_of_another_month_is_as_near_to_that() -> None:
-    fitted = Profile(fit(month("2021-01"), "2021-01"))
+    fitted = RideProfile(fit(month("2021-01"), "2021-01"))
     assert max(times_as_far(fitted, "2021-01", "2021-02").values()) <= 2
 
 
 def test_a_profile_of_another_month_is_not_near() -> None:
-    fitted = Profile(fit(month("2021-01"), "2021-01"))
+    fitted = RideProfile(fit(month("2021-01"), "2021-01"))
     assert min(times_as_far(fitted, "2023-01", "2023-02").values()) > 1
     assert times_as_far(fitted, "2023-01", "2023-02")["distance (KS)"] > 5
 

@@ -8,7 +8,7 @@ import pytest
 
 from infra.common.console import UserError
 from stream_sim.verify.account import Account, Accuracy, Counts, Findings, Survived
-from stream_sim.verify.report import page
+from stream_sim.verify.report import html_page
 from stream_sim.verify.timeline import LatencyClass, Timeline
 from tests import run_findings
 
@@ -58,7 +58,7 @@ class _Page(HTMLParser):
 
 
 def _rendered(findings: Findings) -> _Page:
-    return _Page(page.render(findings))
+    return _Page(html_page.render(findings))
 
 
 def test_the_report_says_first_that_every_ride_is_accounted_for() -> None:
@@ -115,7 +115,7 @@ def test_a_reject_that_no_fault_called_for_is_told_from_those_sent_on_purpose() 
         reasons={"out_of_range": 5},
         faults={"zone-0": Survived(2, 2), "broken-meter": Survived(1, 1)},
     )
-    html = page.render(run_findings.findings(account=account))
+    html = html_page.render(run_findings.findings(account=account))
     assert "<code>out_of_range</code></th><td>5</td><td>3</td>" in html
 
 
@@ -139,11 +139,11 @@ def test_only_the_first_of_many_lost_rides_are_named() -> None:
 
 
 def test_the_same_findings_give_the_same_page() -> None:
-    assert page.render(run_findings.findings()) == page.render(run_findings.findings())
+    assert html_page.render(run_findings.findings()) == html_page.render(run_findings.findings())
 
 
 def test_the_page_refers_to_nothing_outside_itself() -> None:
-    html = page.render(run_findings.with_losses())
+    html = html_page.render(run_findings.with_losses())
     found = _Page(html)
     assert not {"script", "link", "img", "iframe", "object", "base"} & set(found.tags)
     assert not found.values("src") + found.values("href")
@@ -236,20 +236,20 @@ def test_a_distribution_of_many_classes_counts_every_prediction() -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / page.REPORT).mkdir()
+    (tmp_path / html_page.REPORT).mkdir()
     with pytest.raises(UserError, match=r"report\.html cannot be written \(Is a directory\)"):
-        page.write(tmp_path, run_findings.findings())
+        html_page.write(tmp_path, run_findings.findings())
 
 
 def test_the_report_is_written_into_the_folder(tmp_path: Path) -> None:
-    path = page.write(tmp_path, run_findings.findings())
+    path = html_page.write(tmp_path, run_findings.findings())
     assert path == tmp_path / "report.html"
-    assert path.read_text(encoding="utf-8") == page.render(run_findings.findings())
+    assert path.read_text(encoding="utf-8") == html_page.render(run_findings.findings())
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_text_and_lines_stand_out_from_what_they_are_drawn_on(scheme: int) -> None:
-    html = page.render(run_findings.findings())
+    html = html_page.render(run_findings.findings())
     colours = dict(PALETTE.findall(html.split(":root {")[1 + scheme].split("}")[0]))
     for ground in (colours["page"], colours["panel"]):
         for line in ("a", "b", "c"):

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stream_sim.verify.account import Accuracy, Findings, Survived
-from stream_sim.verify.report import page
+from stream_sim.verify.report import html_page
 from tests import run_findings
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -55,7 +55,7 @@ def chromium(tmp_path: Path) -> Chromium:
     if not found:
         pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
 
-    def run(*flags: str, file: str = page.REPORT) -> subprocess.CompletedProcess[str]:
+    def run(*flags: str, file: str = html_page.REPORT) -> subprocess.CompletedProcess[str]:
         command = [
             found,
             "--headless",
@@ -75,7 +75,7 @@ def chromium(tmp_path: Path) -> Chromium:
 
 @pytest.fixture
 def report(tmp_path: Path) -> str:
-    return page.write(tmp_path, run_findings.findings()).read_text(encoding="utf-8")
+    return html_page.write(tmp_path, run_findings.findings()).read_text(encoding="utf-8")
 
 
 def _screenshot(chromium: Chromium, path: Path, scheme: int) -> NDArray[np.uint8]:
@@ -133,7 +133,7 @@ def test_a_page_that_asks_for_something_is_refused_it(
 def test_nothing_is_wider_than_the_screen(
     chromium: Chromium, tmp_path: Path, width: int, found: Callable[[], Findings]
 ) -> None:
-    page.write(tmp_path, found())
+    html_page.write(tmp_path, found())
     (tmp_path / "frame.html").write_text(FRAME.replace("WIDTH", str(width)), encoding="utf-8")
     dom = chromium("--allow-file-access-from-files", "--dump-dom", file="frame.html").stdout
     [title] = re.findall("<title>(.*?)</title>", dom)

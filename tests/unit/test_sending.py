@@ -11,11 +11,11 @@ from infra.common.console import UserError
 from stream_sim.send import plan
 from stream_sim.send.ledger import Run
 from stream_sim.send.options import Job, Request, decoded_job, encoded
-from stream_sim.send.plan import Plan
+from stream_sim.send.plan import SendPlan
 from tests import trip_files
 
 
-def made(**options: Any) -> Plan:
+def made(**options: Any) -> SendPlan:
     return plan.made(Request(stream="events", **options))
 
 
@@ -24,7 +24,7 @@ def processes(**options: Any) -> int:
     return plan.processes(plan.made(request), request)
 
 
-def taken(planned: Plan, part: int = 0, parts: int = 1) -> int:
+def taken(planned: SendPlan, part: int = 0, parts: int = 1) -> int:
     """How many rides the part sends."""
     source = planned.source(part, parts, 1)
     blocks = planned.arrivals(part, parts, np.random.default_rng(1))

@@ -21,7 +21,7 @@ from training.compiler.graph import Graph, NotCompilable
 from training.compiler.regressors import LINEAR, Ensemble, number, one_target, plus, regressed
 from training.compiler.transformers import Matrix, name_of, steps_of, thawed, transformed
 
-COURSE_FEATURES: Final = ("PU_DO", "trip_distance")
+DICT_FEATURES: Final = ("PU_DO", "trip_distance")
 """Features of the compiled file of a model without a signature."""
 _PAIR: Final = re.compile(r"(0|[1-9]\d{0,2})_(0|[1-9]\d{0,2})")
 """A zone pair as the function writes it for such a model."""
@@ -46,7 +46,7 @@ def convert(estimator: BaseEstimator, feature_names: Sequence[str] | None) -> Co
     except (NotFittedError, TypeError) as error:
         raise NotCompilable(f"{name_of(estimator)} is no fitted estimator") from error
     if feature_names is None:
-        return _course_model(estimator)
+        return _model_of_dicts(estimator)
     _require_features(estimator, feature_names)
     graph = Graph(len(feature_names))
     taken = Matrix(INPUT, tuple(Scaled(index) for index in range(len(feature_names))))
@@ -81,7 +81,7 @@ def _steps(estimator: BaseEstimator) -> tuple[list[BaseEstimator], BaseEstimator
 # The MLOps Zoomcamp's models: one dict per ride, no signature.
 
 
-def _course_model(estimator: BaseEstimator) -> Converted:
+def _model_of_dicts(estimator: BaseEstimator) -> Converted:
     steps, model = _steps(estimator)
     if [type(step) for step in steps] != [DictVectorizer] or type(model) not in LINEAR:
         raise NotCompilable(
@@ -94,12 +94,12 @@ def _course_model(estimator: BaseEstimator) -> Converted:
     names = vectorizer.feature_names_
     weights = dict(zip(names, one_target(model.coef_, len(names), model).tolist(), strict=True))
     keys, values = _pair_weights(weights, "PU_DO" + vectorizer.separator)
-    graph = Graph(len(COURSE_FEATURES))
+    graph = Graph(len(DICT_FEATURES))
     pair = graph.lookup(graph.columns(INPUT, [0]), keys, values, 0.0)
     weight = graph.constant(np.array([weights.get("trip_distance", 0.0)]))
     distance = graph.add("Mul", graph.columns(INPUT, [1]), weight)
     total = plus(graph, graph.add("Add", pair, distance), number(model.intercept_))
-    return Converted(graph, total, COURSE_FEATURES, None, {0: keys})
+    return Converted(graph, total, DICT_FEATURES, None, {0: keys})
 
 
 def _pair_weights(

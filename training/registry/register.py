@@ -25,11 +25,11 @@ from skops.io import dump, get_untrusted_types
 from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES, GoldenRow
 from training import assess
 from training.assess import Assessment
-from training.compiler.converters import COURSE_FEATURES
+from training.compiler.converters import DICT_FEATURES
 from training.datasets import Datasets
 from training.evaluation.card import CardFacts, card
 from training.evaluation.evaluation import Data
-from training.evaluation.profile import profile
+from training.evaluation.reference_profile import reference_profile
 from training.evaluation.slices import pairs
 from training.models.kind import Fitted, feature_matrix
 from training.provenance import Provenance
@@ -61,7 +61,7 @@ class Making:
     @property
     def features(self) -> tuple[str, ...]:
         """What the model looks at, as numbers."""
-        return COURSE_FEATURES if self.fitted.features is None else self.fitted.features
+        return DICT_FEATURES if self.fitted.features is None else self.fitted.features
 
 
 def register(client: MlflowClient, name: str, making: Making) -> ModelVersion:
@@ -138,7 +138,7 @@ def _log_carried(client: MlflowClient, run_id: str, making: Making) -> None:
     files = {
         artifacts.GOLDEN_ROWS: _golden_rows(making),
         artifacts.TRAINING_PAIRS: np.unique(pairs(trips)).tolist(),
-        artifacts.PROFILE: profile(matrix, names, predicted),
+        artifacts.PROFILE: reference_profile(matrix, names, predicted),
         artifacts.LINEAGE: making.datasets.lineage,
     }
     for file, content in files.items():

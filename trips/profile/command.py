@@ -12,7 +12,7 @@ from trips import tlc
 from trips.columns import Trips, concatenated
 from trips.profile import file
 from trips.profile.fit import fit as fit_to
-from trips.profile.profile import Profile
+from trips.profile.profile import RideProfile
 from trips.profile.ridden import usual
 
 
@@ -74,6 +74,6 @@ def _usual(path: Path) -> Trips:
     return found
 
 
-def _drawn(profile: Profile, count: int, seed: int) -> Trips:
+def _drawn(profile: RideProfile, count: int, seed: int) -> Trips:
     rng = np.random.default_rng(seed)
     return usual(profile.trips(profile.pickups(count, rng), rng))

@@ -16,7 +16,7 @@ import numpy as np
 
 from infra.common import console
 from infra.common.console import UserError
-from trips.profile.profile import Profile
+from trips.profile.profile import RideProfile
 from trips.profile.statistics import ARRAYS, Statistics
 
 _SHIPPED: Final = "green_2023_01.npz"
@@ -37,18 +37,18 @@ _DAMAGE: Final = (
 
 
 @functools.lru_cache(maxsize=1)
-def load() -> Profile:
+def load() -> RideProfile:
     """The bundled profile: New York's green taxis in January 2023."""
     shipped = importlib.resources.files("trips.profile") / _SHIPPED
     with shipped.open("rb") as file:
-        return Profile(_statistics(file))
+        return RideProfile(_statistics(file))
 
 
-def read(path: Path) -> Profile:
+def read(path: Path) -> RideProfile:
     """Reads a profile from a file. Raises `UserError`."""
     try:
         with path.open("rb") as file:
-            return Profile(_statistics(file))
+            return RideProfile(_statistics(file))
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): {_ADVICE}") from None
     except _DAMAGE as error:

@@ -20,7 +20,7 @@ _NUMBERS_A_RIDE: Final = 5
 _SHORTEST_MINUTES: Final = 0.1
 
 
-class Profile:
+class RideProfile:
     """Draws rides that follow the given statistics."""
 
     def __init__(self, statistics: Statistics) -> None:

@@ -60,7 +60,7 @@ class Categories(msgspec.Struct, frozen=True, tag="categories"):
 Part = Deciles | Categories
 
 
-class Profile(msgspec.Struct, frozen=True):
+class ReferenceProfile(msgspec.Struct, frozen=True):
     """Distribution of a model's rides and predictions at training time."""
 
     rides: int
@@ -71,19 +71,19 @@ class Profile(msgspec.Struct, frozen=True):
     prediction_std_minutes: float
 
 
-def profile(
+def reference_profile(
     matrix: Values,
     names: Sequence[str],
     predicted: Values,
     categories: Collection[str] = CATEGORIES,
-) -> Profile:
+) -> ReferenceProfile:
     """The profile of n rides: features of shape (n, features), minutes of shape (n,).
 
     NaN counts as missing. Raises `ValueError` if there are no rides.
     """
     if not len(matrix) or len(matrix) != len(predicted):
         raise ValueError(f"{len(matrix)} rides and {len(predicted)} predictions make no profile")
-    return Profile(
+    return ReferenceProfile(
         rides=len(matrix),
         features={
             name: _part(column, named=name in categories)

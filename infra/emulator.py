@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from infra.common import surroundings
 from infra.common.console import UserError
 from infra.common.paths import LOCALSTACK_PYTHON, ROOT, RUNTIME_PYTHON
+from infra.common.ports import HOST, require_free
 from infra.common.processes import Children
 
-HOST: Final = "127.0.0.1"  # not localhost, which makes S3 clients use virtual-hosted addresses
 VERSION: Final = "4.14.0"  # pinned in infra/localstack/pyproject.toml
 _SERVICES: Final = "s3,kinesis,sqs,sns,iam,sts,kms,logs,cloudwatch,lambda"
 _START_SECONDS: Final = 90.0
@@ -108,25 +108,6 @@ def healthy(endpoint: str) -> bool:
             return "services" in json.load(answer)
     except (urllib.error.URLError, OSError, ValueError):
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def require_free(port: int) -> None:
-    """Raises `UserError` if something already listens on the port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise UserError(
-                f"port {port} cannot be used ({error.strerror}): stop what listens there, "
-                "or choose another with PORT=…"
-            ) from error
 
 
 def host_of(endpoint: str) -> str:

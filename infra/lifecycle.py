@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from infra import emulator, stack
-from infra.common import console
+from infra import stack
+from infra.common import console, ports
 from infra.common.console import UserError
 from infra.common.paths import LOCALSTACK, ROOT
 from infra.common.processes import Children
@@ -130,7 +130,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _require_same(standing: Endpoint, port: int | None) -> None:
     """Raises `UserError` if a different endpoint than the standing one is requested."""
-    asked = [os.environ.get("AWS_ENDPOINT_URL"), port and f"http://{emulator.HOST}:{port}"]
+    asked = [os.environ.get("AWS_ENDPOINT_URL"), port and f"http://{ports.HOST}:{port}"]
     for url in filter(None, asked):
         if url != standing.url:
             raise UserError(f"a stack stands at {standing.url}: `make down` before one at {url}")

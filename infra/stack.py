@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from infra import emulator, package
-from infra.common import console, reaper, surroundings
+from infra.common import console, ports, reaper, surroundings
 from infra.common.console import UserError
 from infra.common.paths import LOCALSTACK
 from infra.common.processes import Children
@@ -121,7 +121,7 @@ def open_endpoint(
         }
         settings = {**account, **registry, "AWS_ENDPOINT_URL": given}
     else:
-        localstack = LocalStack(folder, port or emulator.free_port(), functions_endpoint)
+        localstack = LocalStack(folder, port or ports.free_port(), functions_endpoint)
         with steps.step("localstack", f"LocalStack {emulator.VERSION} on {localstack.endpoint}"):
             pid = localstack.start(children, os.environ)
         settings = {**emulator.OWN_ACCOUNT, **registry, "AWS_ENDPOINT_URL": localstack.endpoint}

@@ -12,8 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from infra import invoke
-from infra.common import surroundings
+from infra.common import local_function, surroundings
 from infra.common.console import UserError
 from ride_scoring.domain.events import GoldenRow, Ride, RideEvent
 from ride_scoring.errors import UNREADABLE
@@ -51,7 +50,7 @@ def dry_run(directory: Path, rows: Sequence[GoldenRow]) -> str | None:
     event = msgspec.json.encode(_event([row.input for row in rows]))
     settings = {"MODEL_LOCATION": str(directory), **_SETTINGS}
     try:
-        with invoke.started(_environment() | settings) as function:
+        with local_function.started(_environment() | settings) as function:
             said = msgspec.json.decode(function.answer(event), type=_Answer)
     except (UserError, *UNREADABLE) as error:
         return f"the function does not score the golden rows: {error}"

@@ -30,8 +30,7 @@ from prefect.tasks import Task
 from prefect.types.entrypoint import EntrypointType
 from pydantic import ValidationError
 
-from infra import emulator
-from infra.common import console
+from infra.common import console, ports
 from infra.common.console import UserError
 from infra.common.paths import OUT
 from training import cycle, local_server, tracking
@@ -214,9 +213,9 @@ def _server() -> Iterator[str]:
     if named := PREFECT_API_URL.value():
         yield named
         return
-    port = emulator.free_port()
-    address = f"http://{emulator.HOST}:{port}"
-    options = ["--host", emulator.HOST, "--port", str(port)]
+    port = ports.free_port()
+    address = f"http://{ports.HOST}:{port}"
+    options = ["--host", ports.HOST, "--port", str(port)]
     command = [sys.executable, "-m", "prefect", "server", "start", *options]
     log = OUT / "prefect" / "server.log"
     with (

@@ -5,11 +5,10 @@ import sys
 import webbrowser
 from typing import Final, NoReturn
 
-from infra import emulator
-from infra.common import console
+from infra.common import console, ports
 from infra.common.console import UserError
 from infra.common.paths import OUT
-from infra.emulator import HOST
+from infra.common.ports import HOST
 from training import local_server, tracking
 
 _SETTINGS: Final = {
@@ -23,7 +22,7 @@ def serve(port: int) -> NoReturn:
     """Serves until stopped. Raises `UserError` if the server does not start or exits by itself."""
     if not tracking.is_database():
         raise UserError(f"MLFLOW_TRACKING_URI={tracking.shown()} has a page of its own: open that")
-    emulator.require_free(port)
+    ports.require_free(port)
     tracking.client()  # creates the tables, or reports why it cannot
     address, log = f"http://{HOST}:{port}", OUT / "mlflow" / f"{port}.log"
     title = f"MLflow's page at {address}"

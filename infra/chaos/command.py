@@ -7,12 +7,12 @@ from typing import Final
 import msgspec
 from rich.table import Table
 
-from infra import emulator, lifecycle
+from infra import lifecycle
 from infra.chaos.faults import Deck
 from infra.chaos.killer import Killer
 from infra.chaos.moves import Moves
 from infra.chaos.proxy import Proxy
-from infra.common import console
+from infra.common import console, ports
 from infra.common.console import UserError
 from infra.common.paths import OUT
 from infra.common.steps import Steps
@@ -71,7 +71,7 @@ class Summary(msgspec.Struct, frozen=True):
 def chaos(port: int | None, minutes: float, seed: int) -> None:
     """Runs the chaos test. Exit code 1 if a ride is lost, failed or unexpected or, in a run of ten
     minutes or more, if a kind of fault never occurred."""
-    port, steps, deck = port or emulator.free_port(), Steps(), Deck(seed)
+    port, steps, deck = port or ports.free_port(), Steps(), Deck(seed)
     with (
         Proxy(port, deck) as proxy,
         lifecycle.thrown_away(port, steps, proxy.url, _VARIABLES) as (deployed, model),

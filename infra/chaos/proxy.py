@@ -23,7 +23,7 @@ from infra.chaos.faults import (
     with_refusals,
     without_some,
 )
-from infra.emulator import HOST
+from infra.common.ports import HOST
 
 _UPSTREAM_SECONDS: Final = 60.0
 _TYPES: Final = {Service.S3: "application/xml", Service.KINESIS: "application/x-amz-json-1.1"}

@@ -1,1 +1,1 @@
-"""Shared by all parts: console, paths, child processes, buckets."""
+"""Shared by all parts: console, paths, child processes, ports, buckets, the function here."""

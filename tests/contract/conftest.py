@@ -9,6 +9,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from infra import emulator
+from infra.common import ports
 from localstack_processes import shard
 from tests.person import forget_aws
 
@@ -19,7 +20,7 @@ STREAMS = ("ride-events", "ride-predictions")
 @pytest.fixture(scope="session")
 def moto_endpoint() -> Iterator[str]:
     shard.install()
-    server = ThreadedMotoServer(ip_address=emulator.HOST, port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address=ports.HOST, port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"

@@ -2,7 +2,7 @@
 
 from moto.server import ThreadedMotoServer
 
-from infra import emulator
+from infra.common import ports
 
 
 class Door:
@@ -13,7 +13,7 @@ class Door:
         self._server: ThreadedMotoServer
 
     def open(self) -> None:
-        self._server = ThreadedMotoServer(emulator.HOST, self.port, verbose=False)
+        self._server = ThreadedMotoServer(ports.HOST, self.port, verbose=False)
         self._server.start()
         _, self.port = self._server.get_host_and_port()
 

@@ -19,8 +19,7 @@ import msgspec
 import pytest
 from rich.progress import Progress
 
-from infra import emulator
-from infra.common import reaper
+from infra.common import ports, reaper
 from infra.common.console import UserError
 from infra.common.paths import ROOT
 from ride_scoring.decode import decode
@@ -194,7 +193,7 @@ def port() -> Iterator[int]:
     """A port that no other process is given while nobody listens there."""
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind((emulator.HOST, 0))
+        held.bind((ports.HOST, 0))
         yield held.getsockname()[1]
 
 
@@ -367,7 +366,7 @@ def test_an_endpoint_that_goes_away_and_comes_back_loses_nothing(
         door.open()
 
     with monkeypatch.context() as behind_it:
-        behind_it.setenv("AWS_ENDPOINT_URL", f"http://{emulator.HOST}:{port}")
+        behind_it.setenv("AWS_ENDPOINT_URL", f"http://{ports.HOST}:{port}")
         closing = threading.Thread(target=close_for_a_while)
         closing.start()
         request = asked(tmp_path / "run", count=900, rate=300.0, malformed=0.0, as_json=True)

@@ -14,7 +14,7 @@ import pytest
 from botocore.config import Config
 from moto.s3.models import s3_backends
 
-from infra import emulator
+from infra.common import ports
 from infra.common.console import UserError
 from operations.redrive.marks import Mark
 from ride_scoring.aws import connect
@@ -192,7 +192,7 @@ def test_a_bucket_that_is_away_is_trouble_until_it_answers(aws: boto3.Session) -
     (door := Door()).open()
     s3 = aws.client(
         "s3",
-        endpoint_url=f"http://{emulator.HOST}:{door.port}",
+        endpoint_url=f"http://{ports.HOST}:{door.port}",
         config=Config(retries={"total_max_attempts": 1}),
     )
     set_aside = DeadLetters(rejects_bucket(s3, "rejects"), AT)

@@ -14,7 +14,7 @@ import boto3
 import msgspec
 import pytest
 
-from infra import emulator
+from infra.common import ports
 from infra.common.paths import ROOT
 from operations.redrive.marks import Mark
 from ride_scoring.aws import connect
@@ -201,7 +201,7 @@ def test_an_endpoint_that_is_away_for_a_while_loses_no_ride(
     put([a_prediction(number) for number in range(10)])
     (door := Door()).open()
     with monkeypatch.context() as behind_it:
-        behind_it.setenv("AWS_ENDPOINT_URL", f"http://{emulator.HOST}:{door.port}")
+        behind_it.setenv("AWS_ENDPOINT_URL", f"http://{ports.HOST}:{door.port}")
         process = verify(tmp_path, "--deadline", "40")
     assert eventually(lambda: counted(tmp_path) == 10)
     door.close()
@@ -222,7 +222,7 @@ def test_of_an_endpoint_that_stays_away_nothing_is_said(
     put([a_prediction(number) for number in range(10)])
     (door := Door()).open()
     with monkeypatch.context() as behind_it:
-        behind_it.setenv("AWS_ENDPOINT_URL", f"http://{emulator.HOST}:{door.port}")
+        behind_it.setenv("AWS_ENDPOINT_URL", f"http://{ports.HOST}:{door.port}")
         process = verify(tmp_path, "--deadline", "8")
     assert eventually(lambda: counted(tmp_path) == 10)
     door.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import emulator
+from infra.common import ports
 from infra.common.paths import LOCALSTACK, ROOT
 from tests.waiting import eventually
 
@@ -41,7 +41,7 @@ def processes_of_the_demo() -> list[int]:
 def test_a_demo_that_is_ended_leaves_no_process(
     newcomer: dict[str, str], tmp_path: Path, step: str, number: int, code: int
 ) -> None:
-    port = emulator.free_port()
+    port = ports.free_port()
     said = tmp_path / "said"
     with said.open("wb") as output:
         demo = subprocess.Popen(
@@ -62,7 +62,7 @@ def test_a_demo_that_is_ended_leaves_no_process(
         demo.kill()
         demo.wait()
     assert eventually(lambda: not processes_of_the_demo())
-    emulator.require_free(port)
+    ports.require_free(port)
     if code == 130:
         assert "error: stopped" in said.read_text()
         assert "Traceback" not in said.read_text()

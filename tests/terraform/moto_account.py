@@ -23,6 +23,7 @@ from moto.logs.responses import LogsResponse
 from moto.server import ThreadedMotoServer
 
 from infra import emulator
+from infra.common import ports
 
 ACCOUNT: Final = "123456789012"
 REGION: Final = emulator.TEST_ACCOUNT["AWS_REGION"]
@@ -116,7 +117,7 @@ def _post(url: str, text: str = "") -> None:
 def moto_account() -> Iterator[MotoAccount]:
     with pytest.MonkeyPatch.context() as patch:
         _teach(patch)
-        server = ThreadedMotoServer(ip_address=emulator.HOST, port=0, verbose=False)
+        server = ThreadedMotoServer(ip_address=ports.HOST, port=0, verbose=False)
         server.start()
         host, port = server.get_host_and_port()
         try:

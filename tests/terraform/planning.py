@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from moto.server import ThreadedMotoServer
 
 from infra import emulator, terraform
+from infra.common import ports
 from infra.common.paths import TERRAFORM
 from infra.common.processes import Children
 from infra.terraform import Terraform
@@ -79,7 +80,7 @@ def initialised(
 @contextmanager
 def empty_account() -> Iterator[dict[str, str]]:
     """moto, as the environment that leads to it and to no other account."""
-    server = ThreadedMotoServer(ip_address=emulator.HOST, port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address=ports.HOST, port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

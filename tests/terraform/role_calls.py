@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from infra import invoke
+from infra.common import local_function
 from tests.terraform.moto_account import MotoAccount
 from tests.waiting import eventually
 
@@ -118,7 +118,7 @@ def function_scores(
     others = {"TRACING": "false"}
     environment = {**world.account.environment, **world.settings, **keys, **others}
     event, log = json.dumps({"Records": records}).encode(), ""
-    with invoke.started(environment) as scoring:
+    with local_function.started(environment) as scoring:
 
         def settled() -> bool:
             nonlocal log

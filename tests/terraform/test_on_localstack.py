@@ -14,7 +14,7 @@ import pytest
 from localstack_client.session import Session
 
 from infra import emulator, package
-from infra.common import surroundings
+from infra.common import ports, surroundings
 from infra.common.paths import TERRAFORM
 from infra.common.processes import Children
 from infra.stack import local_architecture
@@ -93,10 +93,10 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
         "enhanced_fan_out": "false",  # LocalStack takes streams alone for event sources
     }
     with Children() as children:
-        localstack = emulator.LocalStack(folder / "state", emulator.free_port())
+        localstack = emulator.LocalStack(folder / "state", ports.free_port())
         localstack.start(children, os.environ)
         settings = {**emulator.OWN_ACCOUNT, "AWS_ENDPOINT_URL": localstack.endpoint}
-        environment = surroundings.toward(emulator.HOST, os.environ, settings, ours=True)
+        environment = surroundings.toward(ports.HOST, os.environ, settings, ours=True)
         with Deployment(
             folder / "terraform",
             environment,

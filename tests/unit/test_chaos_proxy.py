@@ -24,6 +24,7 @@ from infra.chaos.faults import (
     without_some,
 )
 from infra.chaos.proxy import Proxy
+from infra.common import ports
 from localstack_processes import shard
 from ride_scoring import aws
 from ride_scoring.errors import AwsError
@@ -71,7 +72,7 @@ class Behind:
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
     shard.install()
-    server = ThreadedMotoServer(ip_address=emulator.HOST, port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address=ports.HOST, port=0, verbose=False)
     server.start()
     yield "http://{}:{}".format(*server.get_host_and_port())
     server.stop()
@@ -251,4 +252,4 @@ def test_outside_of_its_context_nothing_goes_wrong(behind: Behind) -> None:
         assert put(client, b"two") == [None]
     port = int(proxy.url.rpartition(":")[2])
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((emulator.HOST, port)).close()
+        socket.create_connection((ports.HOST, port)).close()

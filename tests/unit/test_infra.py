@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from infra import emulator, lifecycle, stack, terraform
-from infra.common import reaper
+from infra import lifecycle, stack, terraform
+from infra.common import ports, reaper
 from infra.common.console import UserError
 from infra.common.paths import ROOT
 from infra.common.processes import Children
@@ -77,8 +77,8 @@ def test_a_port_in_use_is_said_in_one_sentence() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=f"port {port} cannot be used .* PORT="):
-            emulator.require_free(port)
-    emulator.require_free(emulator.free_port())
+            ports.require_free(port)
+    ports.require_free(ports.free_port())
 
 
 def provider(folder: Path, system: str, version: str = "5.100.0") -> Path:
@@ -185,8 +185,8 @@ def test_a_stack_registers_in_a_store_of_its_own_unless_one_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, *, own: bool
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
-    with socket.create_server((emulator.HOST, 0)) as listening, Children() as children:
-        there = f"http://{emulator.HOST}:{listening.getsockname()[1]}"
+    with socket.create_server((ports.HOST, 0)) as listening, Children() as children:
+        there = f"http://{ports.HOST}:{listening.getsockname()[1]}"
         monkeypatch.setenv("AWS_ENDPOINT_URL", there)
         endpoint = stack.open_endpoint(children, tmp_path, None, Steps())
     store = f"sqlite:///{tmp_path / 'mlflow.db'}" if own else given

@@ -39,7 +39,7 @@ down: setup ## Take down what stands
 mlflow: setup ## Open MLflow's page on what was trained  [PORT=n]
 	@$(PYTHON) -m training mlflow
 
-package: setup ## Build the function's zip, the same bytes each time  [ARCH=x86_64|arm64]
+package: setup ## Build each function's zip, the same bytes each time  [ARCH=x86_64|arm64]
 	@$(PYTHON) -m infra package
 
 invoke: setup ## Run the function here on one event, on AWS's runtime client  EVENT=file.json

@@ -40,12 +40,12 @@ _SPDX: Final = {
 _CLASSIFIER: Final = "License :: OSI Approved :: "
 
 
-def document(folder: Path, pins: str, project: str, zip_sha256: str) -> str:
+def document(folder: Path, pins: str, extra: str, project: str, zip_sha256: str) -> str:
     """The CycloneDX JSON of the distributions installed in `folder`.
 
-    `pins` is the text of infra/requirements/function.txt, `project` that of pyproject.toml. A
-    component lists the hashes of all wheels and sdists that its pin allows; the installed one is
-    among them.
+    `pins` is the text of the function's file in infra/requirements, `project` that of
+    pyproject.toml, of which `extra` names the function's optional dependencies. A component lists
+    the hashes of all wheels and sdists that its pin allows; the installed one is among them.
     """
     found = {_name(held): held for held in distributions(path=[str(folder)])}
     hashes = _pinned_hashes(pins)
@@ -59,9 +59,7 @@ def document(folder: Path, pins: str, project: str, zip_sha256: str) -> str:
         metadata=BomMetaData(component=function, timestamp=_MADE_AT),
         serial_number=uuid.uuid5(uuid.NAMESPACE_OID, zip_sha256),
     )
-    bom.register_dependency(
-        function, _among(components, stated["optional-dependencies"]["function"])
-    )
+    bom.register_dependency(function, _among(components, stated["optional-dependencies"][extra]))
     for name, held in found.items():
         bom.register_dependency(components[name], _among(components, held.requires or []))
     return f"{JsonV1Dot6(bom).output_as_string(indent=1)}\n"

@@ -124,11 +124,13 @@ def build_package(
         typer.Option("--arch", envvar="ARCH", help="This machine's unless set."),
     ] = None,
 ) -> None:
-    """Build the function's zip, the same bytes from the same sources, and list what it holds."""
-    built = package.build(architecture or stack.local_architecture())
-    console.out.print(
-        f"{built.path}: {built.zipped_bytes / 2**20:.1f} MiB, unzipped "
-        f"{built.unzipped_bytes / 2**20:.1f} MiB, sha256 {built.sha256}"
-    )
-    counted = bill_of_materials.licences(built.bill.read_text(encoding="utf-8")).most_common()
-    console.out.print(f"{built.bill}: {', '.join(f'{name} {count}' for name, count in counted)}")
+    """Build each function's zip, the same bytes from the same sources, and list what it holds."""
+    for function in package.FUNCTIONS:
+        built = package.build(function, architecture or stack.local_architecture())
+        console.out.print(
+            f"{built.path}: {built.zipped_bytes / 2**20:.1f} MiB, unzipped "
+            f"{built.unzipped_bytes / 2**20:.1f} MiB, sha256 {built.sha256}"
+        )
+        counted = bill_of_materials.licences(built.bill.read_text(encoding="utf-8")).most_common()
+        listed = ", ".join(f"{name} {count}" for name, count in counted)
+        console.out.print(f"{built.bill}: {listed}")

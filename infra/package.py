@@ -1,4 +1,4 @@
-"""Builds the function's Lambda zip, reproducibly, from sources and pinned dependencies, and its
+"""Builds a function's Lambda zip, reproducibly, from sources and pinned dependencies, and its
 bill of materials.
 
 No Docker: wheels are selected for Lambda's platform by name, so any machine can build it. Byte code
@@ -42,10 +42,9 @@ _FOLDER_PREFIX: Final = "unfinished-"
 _ZIP_TIME: Final = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can store."""
 
-_KEPT: Final = ("botocore/data/xray/*",)  # X-Ray's library creates a client if tracing is on
-_LEFT_OUT: Final = (
+_NEVER_RUN: Final = (
     ".lock",  # uv's own
-    "bin/*",  # commands, which the function never runs
+    "bin/*",  # commands
     "*/tests/*",
     "*/__pycache__/*",  # recompiled below
     "*.pyi",
@@ -53,11 +52,42 @@ _LEFT_OUT: Final = (
     "*.pxd",
     "*.pyx",
     "*/include/*",
-    "botocore/data/*/*",  # AWS service models: the function does not use botocore's clients
-    "onnxruntime/quantization/*",  # for creating and converting models, not for running them
-    "onnxruntime/tools/*",
-    "onnxruntime/transformers/*",
 )
+"""Left out of every function's zip."""
+
+
+class Function(msgspec.Struct, frozen=True):
+    """What a zip is built for.
+
+    `name` is that of its zip, of its pins in infra/requirements and of its optional dependencies in
+    pyproject.toml. terraform/package.tf lists names and sources too.
+    """
+
+    name: str
+    sources: tuple[Path, ...]
+    """Folders of Python packages."""
+    left_out: tuple[str, ...] = ()
+    """Patterns of further files that it never uses,"""
+    kept: tuple[str, ...] = ()
+    """except for these."""
+
+    @property
+    def requirements(self) -> Path:
+        return REQUIREMENTS / f"{self.name}.txt"
+
+
+SCORING: Final = Function(
+    name="function",
+    sources=(FUNCTION_SOURCES,),
+    left_out=(
+        "botocore/data/*/*",  # AWS service models: the function does not use botocore's clients
+        "onnxruntime/quantization/*",  # for creating and converting models, not for running them
+        "onnxruntime/tools/*",
+        "onnxruntime/transformers/*",
+    ),
+    kept=("botocore/data/xray/*",),  # X-Ray's library creates a client if tracing is on
+)
+FUNCTIONS: Final = (SCORING,)
 
 
 class Package(msgspec.Struct, frozen=True):
@@ -71,14 +101,14 @@ class Package(msgspec.Struct, frozen=True):
     rebuilt: bool
 
 
-def package_path(architecture: Architecture) -> Path:
-    return BUILD / f"function-{architecture}.zip"
+def package_path(function: Function, architecture: Architecture) -> Path:
+    return BUILD / f"{function.name}-{architecture}.zip"
 
 
-def build(architecture: Architecture) -> Package:
+def build(function: Function, architecture: Architecture) -> Package:
     """Builds the zip, unless the existing one was built from the same inputs."""
     with _alone():
-        return _build(architecture)
+        return _build(function, architecture)
 
 
 @contextmanager
@@ -90,9 +120,9 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _build(architecture: Architecture) -> Package:
-    path = package_path(architecture)
-    wanted = _inputs_digest(architecture)
+def _build(function: Function, architecture: Architecture) -> Package:
+    path = package_path(function, architecture)
+    wanted = _inputs_digest(function, architecture)
     stamp = path.with_suffix(".inputs")
     beside = (stamp, _sources_stamp(path), _bill(path))
     stood = path.exists() and all(file.exists() for file in beside)
@@ -102,18 +132,18 @@ def _build(architecture: Architecture) -> Package:
         for left_by_a_kill in BUILD.glob(f"{_FOLDER_PREFIX}*"):
             shutil.rmtree(left_by_a_kill)
         with tempfile.TemporaryDirectory(dir=BUILD, prefix=_FOLDER_PREFIX) as folder:
-            _fill(Path(folder), architecture)
+            _fill(Path(folder), function, architecture)
             _zip(Path(folder), path)
-            _write_bill(Path(folder), path)
-        _sources_stamp(path).write_text(sources_digest() + "\n", encoding="utf-8")
+            _write_bill(Path(folder), function, path)
+        _sources_stamp(path).write_text(sources_digest(function) + "\n", encoding="utf-8")
         stamp.write_text(wanted, encoding="utf-8")
     return _described(path, rebuilt=rebuilt)
 
 
-def sources_digest() -> str:
+def sources_digest(function: Function) -> str:
     """SHA-256 of the zip's sources, computed as in terraform/package.tf: Terraform refuses to
     deploy a zip that was built from sources other than the checkout's."""
-    files = [*_source_files(), REQUIREMENTS / "function.txt"]
+    files = [*_source_files(function), function.requirements]
     lines = (
         f"{hashlib.sha256(file.read_bytes()).hexdigest()} {file.relative_to(ROOT).as_posix()}\n"
         for file in files
@@ -129,52 +159,55 @@ def _bill(path: Path) -> Path:
     return path.with_suffix(".cdx.json")
 
 
-def _inputs_digest(architecture: Architecture) -> str:
+def _inputs_digest(function: Function, architecture: Architecture) -> str:
     """Changes whenever the zip or its bill would: covers the sources, pins, building modules,
     project version and compiler version."""
     digest = hashlib.sha256(f"{architecture} {sys.version}".encode())
     makers = [Path(__file__), Path(bill_of_materials.__file__), _PROJECT]
-    for file in [REQUIREMENTS / "function.txt", *makers, *_source_files()]:
+    for file in [function.requirements, *makers, *_source_files(function)]:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
 
-def _source_files() -> list[Path]:
-    return sorted(FUNCTION_SOURCES.rglob("*.py"), key=Path.as_posix)
+def _source_files(function: Function) -> list[Path]:
+    files = (file for sources in function.sources for file in sources.rglob("*.py"))
+    return sorted(files, key=Path.as_posix)
 
 
-def _fill(folder: Path, architecture: Architecture) -> None:
-    _install_dependencies(folder, architecture)
-    for source in _source_files():
-        target = folder / source.relative_to(FUNCTION_SOURCES.parent)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-    for file in _left_out(folder):
+def _fill(folder: Path, function: Function, architecture: Architecture) -> None:
+    _install_dependencies(folder, function, architecture)
+    for sources in function.sources:
+        for source in sources.rglob("*.py"):
+            target = folder / source.relative_to(sources.parent)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    for file in _left_out(folder, function):
         file.unlink()
     for record in folder.glob("*.dist-info/RECORD"):
         _shorten(record, folder)
     _compile(folder)
 
 
-def _install_dependencies(folder: Path, architecture: Architecture) -> None:
+def _install_dependencies(folder: Path, function: Function, architecture: Architecture) -> None:
     command: list[str | Path] = [
         *(UV, "pip", "install", "--quiet", "--target", folder),
         *("--python", sys.executable, "--python-platform", _PLATFORMS[architecture]),
         *("--only-binary", ":all:", "--no-deps", "--require-hashes"),
         *("--link-mode", "copy"),  # files are deleted below, which must not affect uv's cache
-        *("--requirement", REQUIREMENTS / "function.txt"),
+        *("--requirement", function.requirements),
     ]
     code, said = _run(command, _environment())
     if code != 0:
         raise UserError(
-            f"the function's dependencies for {architecture} could not be installed: {said}"
+            f"{function.requirements} could not be installed for {architecture}: {said}"
         )
 
 
-def _left_out(folder: Path) -> Iterator[Path]:
+def _left_out(folder: Path, function: Function) -> Iterator[Path]:
+    left_out = (*_NEVER_RUN, *function.left_out)
     for file in folder.rglob("*"):
         name = file.relative_to(folder).as_posix()
-        if file.is_file() and _matches(name, _LEFT_OUT) and not _matches(name, _KEPT):
+        if file.is_file() and _matches(name, left_out) and not _matches(name, function.kept):
             yield file
 
 
@@ -237,10 +270,11 @@ def _zip(folder: Path, path: Path) -> None:
     unfinished.replace(path)
 
 
-def _write_bill(folder: Path, path: Path) -> None:
+def _write_bill(folder: Path, function: Function, path: Path) -> None:
     written = bill_of_materials.document(
         folder,
-        pins=(REQUIREMENTS / "function.txt").read_text(encoding="utf-8"),
+        pins=function.requirements.read_text(encoding="utf-8"),
+        extra=function.name,
         project=_PROJECT.read_text(encoding="utf-8"),
         zip_sha256=_sha256(path),
     )

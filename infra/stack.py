@@ -270,9 +270,10 @@ class Stack:
 
     def _package(self) -> None:
         with self._steps.step("package", f"package for {self._architecture}") as step:
-            built = package.build(self._architecture)
-            how = "built" if built.rebuilt else "as it was"
-            step.line += f": {built.zipped_bytes / 2**20:.0f} MiB, {how}"
+            built = [package.build(each, self._architecture) for each in package.FUNCTIONS]
+            size = sum(one.zipped_bytes for one in built)
+            how = "built" if any(one.rebuilt for one in built) else "as it was"
+            step.line += f": {size / 2**20:.0f} MiB, {how}"
 
     def _apply(self) -> None:
         with self._steps.step("apply", "terraform apply"):

@@ -38,7 +38,7 @@ def unpacked(folder: Path) -> Site:
     """The function's package, as Lambda unpacks it; the checkout where it cannot be built."""
     architecture: package.Architecture = "arm64" if platform.machine() == "aarch64" else "x86_64"
     try:
-        built = package.build(architecture)
+        built = package.build(package.SCORING, architecture)
     except console.UserError as error:
         console.err.print(f"the function is measured from the checkout: {error}")
         return Site(FUNCTION_SOURCES.parent, "the checkout", None)

@@ -61,7 +61,7 @@ def deployment(newcomer: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Ite
         monkeypatch.delenv(name)
     folder = LOCALSTACK / "moving"
     architecture = stack.local_architecture()
-    package.build(architecture)
+    package.build(package.SCORING, architecture)
     with Children() as children:
         endpoint = stack.open_endpoint(children, folder, None, Steps())
         environment = endpoint.environment(newcomer)

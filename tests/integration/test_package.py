@@ -29,19 +29,19 @@ pytestmark = pytest.mark.thorough
 
 @pytest.fixture(scope="module")
 def built() -> package.Package:
-    return package.build(stack.local_architecture())
+    return package.build(package.SCORING, stack.local_architecture())
 
 
 def test_it_is_built_again_to_the_same_bytes(
     built: package.Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(package, "BUILD", tmp_path)
-    again = package.build(stack.local_architecture())
+    again = package.build(package.SCORING, stack.local_architecture())
     assert again.rebuilt
     assert again.sha256 == built.sha256
     assert again.bill.read_bytes() == built.bill.read_bytes()
     again.bill.unlink()
-    assert package.build(stack.local_architecture()).rebuilt
+    assert package.build(package.SCORING, stack.local_architecture()).rebuilt
     assert again.bill.read_bytes() == built.bill.read_bytes()
 
 
@@ -59,7 +59,7 @@ def test_it_is_the_same_bytes_in_another_checkout(
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("PYTHONHASHSEED", "7")
     monkeypatch.setenv("UV_COMPILE_BYTECODE", "1")
-    elsewhere = package.build(stack.local_architecture())
+    elsewhere = package.build(package.SCORING, stack.local_architecture())
     assert elsewhere.rebuilt
     assert elsewhere.sha256 == built.sha256
     with zipfile.ZipFile(elsewhere.path) as archive:
@@ -70,7 +70,7 @@ def test_it_is_the_same_bytes_in_another_checkout(
 
 
 def test_it_is_not_built_again_while_nothing_changes(built: package.Package) -> None:
-    again = package.build(stack.local_architecture())
+    again = package.build(package.SCORING, stack.local_architecture())
     assert not again.rebuilt
     assert again.sha256 == built.sha256
 
@@ -83,8 +83,8 @@ def test_a_dependency_without_its_digest_is_not_packed(
     monkeypatch.setattr(package, "BUILD", tmp_path)
     monkeypatch.setattr(package, "REQUIREMENTS", tmp_path)
     with pytest.raises(UserError, match=r"(?s)could not be installed: .*[Hh]ash"):
-        package.build("arm64")
-    assert not package.package_path("arm64").exists()
+        package.build(package.SCORING, "arm64")
+    assert not package.package_path(package.SCORING, "arm64").exists()
 
 
 def test_its_entries_are_sorted_and_of_one_time(built: package.Package) -> None:

@@ -54,7 +54,7 @@ def test_run_it(newcomer: dict[str, str]) -> None:
 @pytest.mark.thorough
 def test_look_around_and_live_the_life_of_a_model(newcomer: dict[str, str], tmp_path: Path) -> None:
     """In a folder with a name that scripts stumble over, as a model of another name."""
-    package.build(stack.local_architecture())
+    package.build(package.SCORING, stack.local_architecture())
     root = strange_checkout(tmp_path)
     standing = root / stack.STANDING.relative_to(ROOT)
     commands = [*readme_commands("Look around"), *readme_commands("The life of a model")]

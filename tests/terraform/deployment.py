@@ -110,7 +110,7 @@ def unexplained(
 def a_changed_package(folder: Path) -> Path:
     """The function with one more file in it: another version for Lambda."""
     changed = folder / "changed.zip"
-    changed.write_bytes(package.package_path(local_architecture()).read_bytes())
+    changed.write_bytes(package.package_path(package.SCORING, local_architecture()).read_bytes())
     with zipfile.ZipFile(changed, "a") as archive:
         archive.writestr("changed.txt", "a new version")
     return changed

@@ -65,7 +65,7 @@ def account() -> Iterator[MotoAccount]:
 def deployed(
     account: MotoAccount, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:
-    package.build(local_architecture())
+    package.build(package.SCORING, local_architecture())
     kms = account.client("kms")
     key, former_key = (kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
     folder = tmp_path_factory.mktemp("moto")

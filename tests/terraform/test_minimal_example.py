@@ -38,7 +38,7 @@ def another_of_its_name_takes_nothing_from_it(account: MotoAccount, folder: Path
 
 
 def test_the_minimal_example_stands_and_leaves_nothing(tmp_path: Path) -> None:
-    package.build(local_architecture())
+    package.build(package.SCORING, local_architecture())
     with (
         moto_account() as account,
         Deployment(

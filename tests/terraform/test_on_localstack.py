@@ -86,7 +86,7 @@ class Standing:
 
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
-    package.build(local_architecture())
+    package.build(package.SCORING, local_architecture())
     folder = tmp_path_factory.mktemp("localstack")
     variables = {
         "architecture": local_architecture(),

@@ -62,7 +62,7 @@ def checkout(tmp_path: Path) -> Path:
     (copied / "build").mkdir()
     (copied / "build" / "function-x86_64.zip").write_text("a zip")
     built_from = copied / "build" / "function-x86_64.zip.sources"
-    built_from.write_text(package.sources_digest() + "\n")
+    built_from.write_text(package.sources_digest(package.SCORING) + "\n")
     return copied
 
 

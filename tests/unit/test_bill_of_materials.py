@@ -56,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def written(folder: Path, digest: str = DIGEST) -> str:
-    return bill_of_materials.document(folder, PINS, PROJECT, digest)
+    return bill_of_materials.document(folder, PINS, "function", PROJECT, digest)
 
 
 def components(document: str) -> dict[str, Any]:

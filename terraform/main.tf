@@ -79,52 +79,6 @@ module "rejects_bucket" {
   tags          = var.tags
 }
 
-module "scoring_function" {
-  source = "./modules/scoring_function"
-
-  name                    = "${var.name}-scoring"
-  package                 = local.package
-  package_bucket          = module.models_bucket.name
-  image_uri               = var.image_uri
-  architecture            = var.architecture
-  memory_mb               = var.memory_mb
-  timeout_seconds         = var.timeout_seconds
-  ephemeral_storage_mb    = var.ephemeral_storage_mb
-  reserved_concurrency    = var.reserved_concurrency
-  provisioned_concurrency = var.provisioned_concurrency
-  snap_start              = var.snap_start
-  tracing                 = var.tracing
-  log_retention_days      = var.log_retention_days
-  canary                  = var.canary
-  kms_key_arn             = var.kms_key_arn
-  former_kms_key_arns     = var.former_kms_key_arns
-  output_aggregation      = var.output_aggregation
-  failure_queue_arn       = one(aws_sqs_queue.failures[*].arn)
-  tags                    = var.tags
-
-  model = {
-    bucket          = module.models_bucket.name
-    bucket_arn      = module.models_bucket.arn
-    name            = var.model_name
-    alias           = var.model_alias
-    refresh_seconds = var.model_refresh_seconds
-    shadow_alias    = var.shadow_alias
-  }
-  events_stream = {
-    arn          = module.events_stream.arn
-    consumer_arn = one(values(module.events_stream.consumer_arns))
-  }
-  predictions_stream = {
-    name = local.predictions_stream_name
-    arn  = module.predictions_stream.arn
-  }
-  shadow_stream = !var.shadow_stream ? null : {
-    name = local.shadow_stream_name
-    arn  = module.shadow_stream[0].arn
-  }
-  rejects_bucket = { name = module.rejects_bucket.name, arn = module.rejects_bucket.arn }
-}
-
 module "event_source" {
   source = "./modules/event_source"
 
@@ -155,7 +109,7 @@ module "observability" {
   function_name      = module.scoring_function.name
   alias              = module.scoring_function.alias.name
   log_group          = module.scoring_function.log_group
-  service            = module.scoring_function.service
+  service            = module.scoring_function.name
   event_source_uuid  = module.event_source.uuid
   events_stream      = module.events_stream.name
   predictions_stream = module.predictions_stream.name

@@ -1,14 +1,21 @@
-# The zip that `make package` builds, and what it has to be built from.
+# The zips that `make package` builds, and what each has to be built from.
 locals {
   checkout = "${path.module}/.."
-  sources  = concat(sort(fileset(local.checkout, "lambda/ride_scoring/**/*.py")), ["infra/requirements/function.txt"])
+
+  # By function, as in infra/package.py: the folders of its sources. Its pins have its name.
+  function_sources = {
+    function = ["lambda/ride_scoring"]
+  }
+  package_inputs = {
+    for name, folders in local.function_sources : name =>
+    concat(sort(flatten([for folder in folders : tolist(fileset(local.checkout, "${folder}/**/*.py"))])), ["infra/requirements/${name}.txt"])
+  }
 
   # infra/package.py makes the same digest, and writes it down beside the zip.
-  sources_sha256 = sha256(join("", [for name in local.sources : "${filesha256("${local.checkout}/${name}")} ${name}\n"]))
-
-  # A package that is named was built elsewhere, from what its builder knows.
-  package = {
-    path           = coalesce(var.package, "${local.checkout}/build/function-${var.architecture}.zip")
-    sources_sha256 = var.package == null ? local.sources_sha256 : null
+  packages = {
+    for name, files in local.package_inputs : name => {
+      path           = "${local.checkout}/build/${name}-${var.architecture}.zip"
+      sources_sha256 = sha256(join("", [for file in files : "${filesha256("${local.checkout}/${file}")} ${file}\n"]))
+    }
   }
 }

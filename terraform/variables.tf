@@ -209,6 +209,11 @@ variable "model_alias" {
   type        = string
   default     = "champion"
   nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", var.model_alias))
+    error_message = "model_alias has up to 100 letters, digits, dots, underscores and hyphens: it is part of keys in the store."
+  }
 }
 
 variable "model_refresh_seconds" {
@@ -216,6 +221,11 @@ variable "model_refresh_seconds" {
   type        = number
   default     = 30
   nullable    = false
+
+  validation {
+    condition     = var.model_refresh_seconds >= 0 && var.model_refresh_seconds <= 86400
+    error_message = "model_refresh_seconds is 0 to 86400."
+  }
 }
 
 variable "shadow_alias" {
@@ -223,6 +233,16 @@ variable "shadow_alias" {
   type        = string
   default     = ""
   nullable    = false
+
+  validation {
+    condition     = var.shadow_alias == "" || can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", var.shadow_alias))
+    error_message = "shadow_alias has up to 100 letters, digits, dots, underscores and hyphens: it is part of keys in the store."
+  }
+
+  validation {
+    condition     = var.shadow_alias != var.model_alias
+    error_message = "shadow_alias names another alias than model_alias: the same model would score twice."
+  }
 }
 
 variable "shadow_stream" {
@@ -242,6 +262,11 @@ variable "output_aggregation" {
   type        = string
   default     = "none"
   nullable    = false
+
+  validation {
+    condition     = contains(["none", "kpl"], var.output_aggregation)
+    error_message = "output_aggregation is none or kpl."
+  }
 }
 
 # The mapping from the stream to the function

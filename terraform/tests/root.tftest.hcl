@@ -169,3 +169,49 @@ run "a_name_that_starts_with_a_digit" {
 
   expect_failures = [var.name, var.model_name]
 }
+
+run "models_that_scoring_cannot_follow" {
+  command = plan
+
+  variables {
+    model_refresh_seconds = -1
+    shadow_alias          = "../other"
+    output_aggregation    = "gzip"
+  }
+
+  expect_failures = [var.model_refresh_seconds, var.shadow_alias, var.output_aggregation]
+}
+
+run "too_seldom_and_the_same_alias_twice" {
+  command = plan
+
+  variables {
+    model_alias           = "champion"
+    model_refresh_seconds = 86401
+    shadow_alias          = "champion"
+  }
+
+  expect_failures = [var.model_refresh_seconds, var.shadow_alias]
+}
+
+# By itself: what is compared with a refused alias is not looked at.
+run "an_alias_outside_the_store" {
+  command = plan
+
+  variables {
+    model_alias = "/"
+  }
+
+  expect_failures = [var.model_alias]
+}
+
+run "no_alias" {
+  command = plan
+
+  variables {
+    model_alias  = ""
+    shadow_alias = "challenger"
+  }
+
+  expect_failures = [var.model_alias]
+}

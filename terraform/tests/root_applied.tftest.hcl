@@ -53,3 +53,92 @@ run "outputs" {
     error_message = "The version that is tried has its alarms."
   }
 }
+
+run "all_that_scoring_is_told_and_may_do" {
+  variables {
+    model_alias           = "stable"
+    model_refresh_seconds = 86400
+    output_aggregation    = "kpl"
+    kms_key_arn           = "arn:aws:kms:eu-west-1:123456789012:key/mine"
+    former_kms_key_arns   = ["arn:aws:kms:eu-west-1:123456789012:key/former"]
+  }
+
+  assert {
+    condition = { for name, value in local.scoring_environment : name => tostring(value) } == {
+      MODEL_BUCKET            = output.model_bucket
+      MODEL_NAME              = "ride-duration"
+      MODEL_ALIAS             = "stable"
+      MODEL_REFRESH_SECONDS   = "86400"
+      PREDICTIONS_STREAM_NAME = "ride-predictions"
+      OUTPUT_AGGREGATION      = "kpl"
+      REJECTS_BUCKET          = output.rejects_bucket
+      OPENBLAS_NUM_THREADS    = "1"
+      MALLOC_MMAP_THRESHOLD_  = "33554432"
+      MALLOC_TRIM_THRESHOLD_  = "67108864"
+      SHADOW_ALIAS            = "challenger"
+      SHADOW_STREAM_NAME      = "ride-shadow-predictions"
+    }
+    error_message = "The function is told this, and no more."
+  }
+
+  assert {
+    condition     = [for statement in data.aws_iam_policy_document.scoring.statement : statement.sid] == ["ReadEvents", "SubscribeToEvents", "WritePredictions", "ReadModel", "WriteRejects", "TellFailures", "UseKey", "UseFormerKeys"]
+    error_message = "The role may do what the choices ask for, and tells the queue in place of the bucket."
+  }
+
+  assert {
+    condition = { for statement in data.aws_iam_policy_document.scoring.statement : statement.sid => statement.resources } == {
+      ReadEvents        = toset([module.events_stream.arn])
+      SubscribeToEvents = toset(values(module.events_stream.consumer_arns))
+      WritePredictions  = toset([module.predictions_stream.arn, module.shadow_stream[0].arn])
+      ReadModel         = toset(["${module.models_bucket.arn}/models/ride-duration/*"])
+      WriteRejects      = toset(["${module.rejects_bucket.arn}/rejects/*"])
+      TellFailures      = toset([aws_sqs_queue.failures[0].arn])
+      UseKey            = toset(["arn:aws:kms:eu-west-1:123456789012:key/mine"])
+      UseFormerKeys     = toset(["arn:aws:kms:eu-west-1:123456789012:key/former"])
+    }
+    error_message = "Each on what it is about, both streams of predictions included."
+  }
+
+  assert {
+    condition     = one([for statement in data.aws_iam_policy_document.scoring.statement : "${one(statement.condition).variable} ${join(" ", one(statement.condition).values)}" if statement.sid == "UseKey"]) == "kms:ViaService kinesis.eu-west-1.amazonaws.com s3.eu-west-1.amazonaws.com sqs.eu-west-1.amazonaws.com"
+    error_message = "The key by way of these services alone."
+  }
+}
+
+run "the_least_that_scoring_is_told_and_may_do" {
+  variables {
+    shadow_alias     = ""
+    shadow_stream    = false
+    enhanced_fan_out = false
+    failure_queue    = false
+  }
+
+  assert {
+    condition = { for name, value in local.scoring_environment : name => tostring(value) } == {
+      MODEL_BUCKET            = output.model_bucket
+      MODEL_NAME              = "ride-duration"
+      MODEL_ALIAS             = "champion"
+      MODEL_REFRESH_SECONDS   = "30"
+      PREDICTIONS_STREAM_NAME = "ride-predictions"
+      OUTPUT_AGGREGATION      = "none"
+      REJECTS_BUCKET          = output.rejects_bucket
+      OPENBLAS_NUM_THREADS    = "1"
+      MALLOC_MMAP_THRESHOLD_  = "33554432"
+      MALLOC_TRIM_THRESHOLD_  = "67108864"
+    }
+    error_message = "No shadow unless asked for."
+  }
+
+  assert {
+    condition = { for statement in data.aws_iam_policy_document.scoring.statement : statement.sid => statement.resources } == {
+      ReadEvents         = toset([module.events_stream.arn])
+      WritePredictions   = toset([module.predictions_stream.arn])
+      ReadModel          = toset(["${module.models_bucket.arn}/models/ride-duration/*"])
+      WriteRejects       = toset(["${module.rejects_bucket.arn}/rejects/*"])
+      WriteFailures      = toset(["${module.rejects_bucket.arn}/aws/lambda/*"])
+      FindFailuresBucket = toset([module.rejects_bucket.arn])
+    }
+    error_message = "The role may do this, and no more."
+  }
+}

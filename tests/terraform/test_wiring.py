@@ -15,7 +15,6 @@ from tests.terraform.planning import (
     initialised,
     names_of_variables,
     plan,
-    refused,
 )
 from tests.terraform.reaches import LIFECYCLE, PLANS, PROFILES, REACHES, TAGS, TOLD
 
@@ -53,16 +52,17 @@ def test_variables_reach_what_they_are_for(planned: Callable[[str], Planned], na
     assert wrong == []
 
 
-def test_what_the_function_is_told_reaches_its_module_which_refuses_it(
-    terraform: Terraform, folder: Path
+@pytest.mark.parametrize(
+    ("argument", "made_from"),
+    [
+        ("environment", "local.scoring_environment"),
+        ("policy", "data.aws_iam_policy_document.scoring.json"),
+    ],
+)
+def test_what_scoring_is_told_and_may_do_reaches_its_function(
+    planned: Callable[[str], Planned], argument: str, made_from: str
 ) -> None:
-    wrong = {name: value for name, (value, _) in TOLD.items()}
-    _, said = refused(terraform, folder, {"package": PACKAGE, **wrong})
-    assert [name for name, (_, sentence) in TOLD.items() if sentence not in said] == []
-
-
-def test_the_name_of_the_model_reaches_the_function(planned: Callable[[str], Planned]) -> None:
-    assert "var.model_name" in planned("most").mentions("scoring_function", "model")
+    assert made_from in planned("most").mentions("scoring_function", argument)
 
 
 def test_the_digest_that_is_told_is_the_zips(planned: Callable[[str], Planned]) -> None:
@@ -71,15 +71,8 @@ def test_the_digest_that_is_told_is_the_zips(planned: Callable[[str], Planned]) 
     assert planned("image").outputs["package_sha256"] is None
 
 
-def test_keys_of_before_reach_the_role(planned: Callable[[str], Planned]) -> None:
-    name = "former_kms_key_arns"
-    assert f"var.{name}" in planned("most").mentions("scoring_function", name)
-
-
 def test_every_variable_is_among_them() -> None:
-    assert {row[1] for row in REACHES} | {*TOLD, "model_name", "former_kms_key_arns"} == set(
-        names_of_variables()
-    )
+    assert {row[1] for row in REACHES} | {*TOLD, "former_kms_key_arns"} == set(names_of_variables())
 
 
 def test_every_variable_is_set_in_a_plan() -> None:

@@ -8,18 +8,18 @@ mock_provider "aws" {
 }
 
 variables {
-  name               = "ride-scoring"
-  package            = { path = "tests/fixtures/package.zip" }
-  package_bucket     = "store"
-  model              = { bucket = "store", bucket_arn = "arn:aws:s3:::store", name = "ride-duration", alias = "champion", refresh_seconds = 30 }
-  events_stream      = { arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/rides" }
-  predictions_stream = { name = "predictions", arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/predictions" }
-  rejects_bucket     = { name = "set-aside", arn = "arn:aws:s3:::set-aside" }
+  name           = "ride-scoring"
+  package        = { path = "tests/fixtures/package.zip" }
+  package_bucket = "store"
+  description    = "Scores."
+  handler        = "ride_scoring.handler.handler"
+  environment    = { MODEL_BUCKET = "store" }
+  policy         = { name = "scoring", json = "{}" }
 }
 
 run "the_newest_serves" {
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   assert {
@@ -35,7 +35,7 @@ run "the_newest_serves" {
 
 run "a_tenth_tries_the_newest" {
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {
@@ -55,7 +55,7 @@ run "a_tenth_tries_the_newest" {
 
 run "the_newest_is_the_stable_one" {
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {
@@ -73,7 +73,7 @@ run "the_newest_tried_beside_itself" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {

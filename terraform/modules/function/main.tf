@@ -34,13 +34,13 @@ resource "aws_s3_object" "package" {
 
 resource "aws_lambda_function" "this" {
   # checkov:skip=CKV_AWS_116:A dead-letter queue is for asynchronous calls, and a stream's are synchronous: the mapping has its own
-  # checkov:skip=CKV_AWS_117:It speaks to S3 and Kinesis alone, and a network of its own would put endpoints and their price between
+  # checkov:skip=CKV_AWS_117:It speaks to AWS alone, and a network of its own would put endpoints and their price between
   # checkov:skip=CKV_AWS_272:The package's digest is its key and in the plan; a signing profile is the account's to choose
   # checkov:skip=CKV_AWS_173:Its environment holds names, no secret; kms_key_arn encrypts them with another key than Lambda's
   # checkov:skip=CKV_AWS_115:A share of the account's concurrency is taken by choice: reserved_concurrency
   # checkov:skip=CKV_AWS_50:Tracing is by choice: it costs cold starts and a price
   function_name = var.name
-  description   = "Scores ride events with the model that an alias names."
+  description   = var.description
   role          = aws_iam_role.this.arn
 
   package_type     = local.zipped ? "Zip" : "Image"
@@ -48,7 +48,7 @@ resource "aws_lambda_function" "this" {
   s3_key           = one(aws_s3_object.package[*].key)
   source_code_hash = local.package_exists ? filebase64sha256(local.package) : null
   runtime          = local.zipped ? "python3.13" : null
-  handler          = local.zipped ? "ride_scoring.handler.handler" : null
+  handler          = local.zipped ? var.handler : null
   image_uri        = var.image_uri
 
   architectures                  = [var.architecture]
@@ -60,7 +60,7 @@ resource "aws_lambda_function" "this" {
   tags                           = var.tags
 
   environment {
-    variables = local.environment
+    variables = merge({ POWERTOOLS_SERVICE_NAME = var.name, TRACING = var.tracing }, var.environment)
   }
 
   ephemeral_storage {
@@ -93,29 +93,6 @@ resource "aws_lambda_function" "this" {
   }
 }
 
-locals {
-  environment = merge(
-    {
-      POWERTOOLS_SERVICE_NAME = var.name
-      MODEL_BUCKET            = var.model.bucket
-      MODEL_NAME              = var.model.name
-      MODEL_ALIAS             = var.model.alias
-      MODEL_REFRESH_SECONDS   = var.model.refresh_seconds
-      PREDICTIONS_STREAM_NAME = var.predictions_stream.name
-      OUTPUT_AGGREGATION      = var.output_aggregation
-      REJECTS_BUCKET          = var.rejects_bucket.name
-      TRACING                 = var.tracing
-      # Threads of linear algebra cost start-up, and have one core to share.
-      OPENBLAS_NUM_THREADS = 1
-      # Bytes. What a batch takes is kept for the next one, and not asked of the system anew.
-      MALLOC_MMAP_THRESHOLD_ = 33554432
-      MALLOC_TRIM_THRESHOLD_ = 67108864
-    },
-    var.model.shadow_alias == "" ? {} : { SHADOW_ALIAS = var.model.shadow_alias },
-    var.shadow_stream == null ? {} : { SHADOW_STREAM_NAME = var.shadow_stream.name },
-  )
-}
-
 resource "aws_cloudwatch_log_group" "this" {
   # checkov:skip=CKV_AWS_158:Holds no payload; encrypted with CloudWatch's own key unless kms_key_arn names another
   # checkov:skip=CKV_AWS_338:What counts of a batch is in metrics, kept for 15 months; its log line is for looking into
@@ -128,7 +105,7 @@ resource "aws_cloudwatch_log_group" "this" {
 # The mapping is on the alias, so that a new version takes over when the alias moves, not before.
 resource "aws_lambda_alias" "live" {
   name             = "live"
-  description      = "The version that scores."
+  description      = "The version that serves."
   function_name    = aws_lambda_function.this.function_name
   function_version = var.canary == null ? aws_lambda_function.this.version : var.canary.stable_version
 

@@ -9,6 +9,30 @@ variable "name" {
   }
 }
 
+variable "description" {
+  description = "What the function does."
+  type        = string
+  nullable    = false
+}
+
+variable "handler" {
+  description = "Where the zip's code starts, as package.module.function."
+  type        = string
+  nullable    = false
+}
+
+variable "environment" {
+  description = "What the function is told, beside its name for logs and metrics (POWERTOOLS_SERVICE_NAME) and whether it is traced (TRACING)."
+  type        = map(string)
+  nullable    = false
+}
+
+variable "policy" {
+  description = "What the function may do beside writing its log and traces: the name of the role's policy, and its statements as the JSON of a document. A new name makes a new policy."
+  type        = object({ name = string, json = string })
+  nullable    = false
+}
+
 variable "package" {
   description = "The function's zip, and the SHA-256 of the sources that it has to be built from: it is compared with the one that the packager wrote to <path>.sources. Not compared unless set."
   type        = object({ path = string, sources_sha256 = optional(string) })
@@ -152,120 +176,13 @@ variable "canary" {
 }
 
 variable "kms_key_arn" {
-  description = "Customer managed key of the function's environment and log, and of what it reads and writes."
+  description = "Customer managed key of the function's environment and log. What it reads and writes with a key is for policy to say."
   type        = string
   default     = null
 
   validation {
     condition     = var.kms_key_arn == null ? true : can(regex("^arn:[a-z-]+:kms:", var.kms_key_arn))
     error_message = "kms_key_arn is the ARN of a KMS key."
-  }
-}
-
-variable "former_kms_key_arns" {
-  description = "Keys that what is read may still be encrypted with."
-  type        = list(string)
-  default     = []
-  nullable    = false
-
-  validation {
-    condition     = alltrue([for arn in var.former_kms_key_arns : can(regex("^arn:[a-z-]+:kms:", arn))])
-    error_message = "former_kms_key_arns are ARNs of KMS keys."
-  }
-}
-
-variable "model" {
-  description = "The model: the store's bucket, the registered name, the alias that is followed, how often at most it is looked at, and the alias of a shadow, empty for none."
-  type = object({
-    bucket          = string
-    bucket_arn      = string
-    name            = string
-    alias           = string
-    refresh_seconds = number
-    shadow_alias    = optional(string, "")
-  })
-  nullable = false
-
-  validation {
-    condition     = alltrue([for alias in [var.model.alias, coalesce(var.model.shadow_alias, "none")] : can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", alias))])
-    error_message = "An alias has up to 100 letters, digits, dots, underscores and hyphens: model_alias and shadow_alias are parts of keys in the store."
-  }
-
-  validation {
-    condition     = var.model.alias != var.model.shadow_alias
-    error_message = "shadow_alias names another alias than model_alias: the same model would score twice."
-  }
-
-  validation {
-    condition     = var.model.refresh_seconds >= 0 && var.model.refresh_seconds <= 86400
-    error_message = "model_refresh_seconds is 0 to 86400."
-  }
-}
-
-variable "output_aggregation" {
-  description = "How predictions are packed into records: none or kpl."
-  type        = string
-  default     = "none"
-  nullable    = false
-
-  validation {
-    condition     = contains(["none", "kpl"], var.output_aggregation)
-    error_message = "output_aggregation is none or kpl."
-  }
-}
-
-variable "events_stream" {
-  description = "ARN of the stream that is read, and of the consumer that reads it with enhanced fan-out."
-  type        = object({ arn = string, consumer_arn = optional(string) })
-  nullable    = false
-
-  validation {
-    condition     = can(regex("^arn:[a-z-]+:kinesis:", var.events_stream.arn))
-    error_message = "events_stream.arn is the ARN of a Kinesis stream."
-  }
-}
-
-variable "predictions_stream" {
-  description = "Stream that is written to."
-  type        = object({ name = string, arn = string })
-  nullable    = false
-
-  validation {
-    condition     = can(regex("^arn:[a-z-]+:kinesis:", var.predictions_stream.arn))
-    error_message = "predictions_stream.arn is the ARN of a Kinesis stream."
-  }
-}
-
-variable "shadow_stream" {
-  description = "Stream of the shadow's predictions, where it is another."
-  type        = object({ name = string, arn = string })
-  default     = null
-
-  validation {
-    condition     = var.shadow_stream == null ? true : can(regex("^arn:[a-z-]+:kinesis:", var.shadow_stream.arn))
-    error_message = "shadow_stream.arn is the ARN of a Kinesis stream."
-  }
-}
-
-variable "rejects_bucket" {
-  description = "Bucket of what can never be scored, and of batches whose retries are spent."
-  type        = object({ name = string, arn = string })
-  nullable    = false
-
-  validation {
-    condition     = can(regex("^arn:[a-z-]+:s3:::", var.rejects_bucket.arn))
-    error_message = "rejects_bucket.arn is the ARN of a bucket."
-  }
-}
-
-variable "failure_queue_arn" {
-  description = "Queue that is told of batches whose retries are spent, in place of the bucket."
-  type        = string
-  default     = null
-
-  validation {
-    condition     = var.failure_queue_arn == null ? true : can(regex("^arn:[a-z-]+:sqs:", var.failure_queue_arn))
-    error_message = "failure_queue_arn is the ARN of a queue."
   }
 }
 

@@ -34,8 +34,3 @@ output "log_group" {
   description = "Name of the group of its logs."
   value       = aws_cloudwatch_log_group.this.name
 }
-
-output "service" {
-  description = "Dimension `service` of its own metrics."
-  value       = local.environment.POWERTOOLS_SERVICE_NAME
-}

@@ -7,28 +7,22 @@ variables {
   name           = "ride-scoring"
   package        = { path = "tests/fixtures/package.zip" }
   package_bucket = "store"
-  model = {
-    bucket          = "store"
-    bucket_arn      = "arn:aws:s3:::store"
-    name            = "ride-duration"
-    alias           = "champion"
-    refresh_seconds = 30
-  }
-  events_stream      = { arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/rides" }
-  predictions_stream = { name = "predictions", arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/predictions" }
-  rejects_bucket     = { name = "set-aside", arn = "arn:aws:s3:::set-aside" }
+  description    = "Scores."
+  handler        = "ride_scoring.handler.handler"
+  environment    = { MODEL_BUCKET = "store" }
+  policy         = { name = "scoring", json = "{}" }
 }
 
 run "defaults" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   assert {
-    condition     = aws_lambda_function.this.function_name == "ride-scoring" && output.name == "ride-scoring" && aws_iam_role.this.name == "ride-scoring" && aws_cloudwatch_log_group.this.name == "/aws/lambda/ride-scoring" && output.log_group == "/aws/lambda/ride-scoring" && output.service == "ride-scoring"
-    error_message = "Function, role, log and metrics have the name."
+    condition     = aws_lambda_function.this.function_name == "ride-scoring" && output.name == "ride-scoring" && aws_iam_role.this.name == "ride-scoring" && aws_cloudwatch_log_group.this.name == "/aws/lambda/ride-scoring" && output.log_group == "/aws/lambda/ride-scoring"
+    error_message = "Function, role and log have the name."
   }
 
   assert {
@@ -69,17 +63,8 @@ run "defaults" {
   assert {
     condition = aws_lambda_function.this.environment[0].variables == tomap({
       POWERTOOLS_SERVICE_NAME = "ride-scoring"
-      MODEL_BUCKET            = "store"
-      MODEL_NAME              = "ride-duration"
-      MODEL_ALIAS             = "champion"
-      MODEL_REFRESH_SECONDS   = "30"
-      PREDICTIONS_STREAM_NAME = "predictions"
-      OUTPUT_AGGREGATION      = "none"
-      REJECTS_BUCKET          = "set-aside"
       TRACING                 = "false"
-      OPENBLAS_NUM_THREADS    = "1"
-      MALLOC_MMAP_THRESHOLD_  = "33554432"
-      MALLOC_TRIM_THRESHOLD_  = "67108864"
+      MODEL_BUCKET            = "store"
     })
     error_message = "The function is told this, and no more."
   }
@@ -90,20 +75,13 @@ run "defaults" {
   }
 
   assert {
-    condition     = [for statement in data.aws_iam_policy_document.this.statement : statement.sid] == ["ReadEvents", "WritePredictions", "ReadModel", "WriteRejects", "WriteFailures", "FindFailuresBucket", "WriteLog"]
-    error_message = "The role may do this, and no more."
+    condition     = data.aws_iam_policy_document.this.source_policy_documents == tolist(["{}"]) && aws_iam_role_policy.this.name == "scoring" && aws_lambda_function.this.description == "Scores."
+    error_message = "The role may do what it is given."
   }
 
   assert {
-    condition = { for statement in data.aws_iam_policy_document.this.statement : statement.sid => statement.resources if statement.sid != "WriteLog" } == {
-      ReadEvents         = toset(["arn:aws:kinesis:eu-west-1:123456789012:stream/rides"])
-      WritePredictions   = toset(["arn:aws:kinesis:eu-west-1:123456789012:stream/predictions"])
-      ReadModel          = toset(["arn:aws:s3:::store/models/ride-duration/*"])
-      WriteRejects       = toset(["arn:aws:s3:::set-aside/rejects/*"])
-      WriteFailures      = toset(["arn:aws:s3:::set-aside/aws/lambda/*"])
-      FindFailuresBucket = toset(["arn:aws:s3:::set-aside"])
-    }
-    error_message = "Each on what it is about."
+    condition     = [for statement in data.aws_iam_policy_document.this.statement : statement.sid] == ["WriteLog"]
+    error_message = "Beside that, it writes its log, and no more."
   }
 
   assert {
@@ -116,7 +94,7 @@ run "everything_set" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {
@@ -130,20 +108,7 @@ run "everything_set" {
     tracing                 = true
     log_retention_days      = 3653
     kms_key_arn             = "arn:aws:kms:eu-west-1:123456789012:key/mine"
-    former_kms_key_arns     = ["arn:aws:kms:eu-west-1:123456789012:key/former"]
-    output_aggregation      = "kpl"
-    events_stream           = { arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/rides", consumer_arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/rides/consumer/scoring:1" }
-    shadow_stream           = { name = "shadow", arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/shadow" }
-    failure_queue_arn       = "arn:aws:sqs:eu-west-1:123456789012:failures"
     tags                    = { team = "rides" }
-    model = {
-      bucket          = "store"
-      bucket_arn      = "arn:aws:s3:::store"
-      name            = "ride-duration"
-      alias           = "stable"
-      refresh_seconds = 86400
-      shadow_alias    = "challenger"
-    }
   }
 
   assert {
@@ -169,42 +134,15 @@ run "everything_set" {
   assert {
     condition = aws_lambda_function.this.environment[0].variables == tomap({
       POWERTOOLS_SERVICE_NAME = "ride-scoring"
-      MODEL_BUCKET            = "store"
-      MODEL_NAME              = "ride-duration"
-      MODEL_ALIAS             = "stable"
-      MODEL_REFRESH_SECONDS   = "86400"
-      PREDICTIONS_STREAM_NAME = "predictions"
-      OUTPUT_AGGREGATION      = "kpl"
-      REJECTS_BUCKET          = "set-aside"
       TRACING                 = "true"
-      OPENBLAS_NUM_THREADS    = "1"
-      MALLOC_MMAP_THRESHOLD_  = "33554432"
-      MALLOC_TRIM_THRESHOLD_  = "67108864"
-      SHADOW_ALIAS            = "challenger"
-      SHADOW_STREAM_NAME      = "shadow"
+      MODEL_BUCKET            = "store"
     })
     error_message = "The function is told this, and no more."
   }
 
   assert {
-    condition     = [for statement in data.aws_iam_policy_document.this.statement : statement.sid] == ["ReadEvents", "SubscribeToEvents", "WritePredictions", "ReadModel", "WriteRejects", "TellFailures", "WriteLog", "WriteTraces", "UseKey", "UseFormerKeys"]
-    error_message = "The role may do what the choices ask for, and tells the queue in place of the bucket."
-  }
-
-  assert {
-    condition = { for statement in data.aws_iam_policy_document.this.statement : statement.sid => statement.resources if contains(["SubscribeToEvents", "WritePredictions", "TellFailures", "WriteTraces", "UseKey"], statement.sid) } == {
-      SubscribeToEvents = toset(["arn:aws:kinesis:eu-west-1:123456789012:stream/rides/consumer/scoring:1"])
-      WritePredictions  = toset(["arn:aws:kinesis:eu-west-1:123456789012:stream/predictions", "arn:aws:kinesis:eu-west-1:123456789012:stream/shadow"])
-      TellFailures      = toset(["arn:aws:sqs:eu-west-1:123456789012:failures"])
-      WriteTraces       = toset(["*"])
-      UseKey            = toset(["arn:aws:kms:eu-west-1:123456789012:key/mine"])
-    }
-    error_message = "Each on what it is about, both streams of predictions included."
-  }
-
-  assert {
-    condition     = one([for statement in data.aws_iam_policy_document.this.statement : "${one(statement.condition).variable} ${join(" ", one(statement.condition).values)}" if statement.sid == "UseKey"]) == "kms:ViaService kinesis.eu-west-1.amazonaws.com s3.eu-west-1.amazonaws.com sqs.eu-west-1.amazonaws.com"
-    error_message = "The key by way of these services alone."
+    condition     = [for statement in data.aws_iam_policy_document.this.statement : statement.sid] == ["WriteLog", "WriteTraces"] && data.aws_iam_policy_document.this.statement[1].resources == toset(["*"])
+    error_message = "The role may write traces too."
   }
 
   assert {
@@ -217,7 +155,7 @@ run "an_image" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {
@@ -240,7 +178,7 @@ run "the_least_of_each" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {
@@ -273,12 +211,12 @@ run "the_least_of_each" {
   }
 }
 
-# The newest version, and what it gets, are known once it stands: scoring_function_applied.
+# The newest version, and what it gets, are known once it stands: function_applied.
 run "a_canary" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {
@@ -295,7 +233,7 @@ run "no_package_that_is_there" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {
@@ -309,7 +247,7 @@ run "neither_package_nor_image" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {
@@ -323,7 +261,7 @@ run "a_package_older_than_its_sources" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {
@@ -338,7 +276,7 @@ run "too_little" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {
@@ -349,12 +287,11 @@ run "too_little" {
     reserved_concurrency = 0
     log_retention_days   = 13
     canary               = { stable_version = "7", weight = -0.1 }
-    model                = { bucket = "store", bucket_arn = "arn:aws:s3:::store", name = "ride-duration", alias = "", refresh_seconds = 30 }
   }
 
   expect_failures = [
     var.name, var.memory_mb, var.timeout_seconds, var.ephemeral_storage_mb, var.reserved_concurrency,
-    var.log_retention_days, var.canary, var.model,
+    var.log_retention_days, var.canary,
   ]
 }
 
@@ -362,7 +299,7 @@ run "too_much" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {
@@ -373,12 +310,11 @@ run "too_much" {
     provisioned_concurrency = -1
     log_retention_days      = 0
     canary                  = { stable_version = "7", weight = 1.1 }
-    model                   = { bucket = "store", bucket_arn = "arn:aws:s3:::store", name = "ride-duration", alias = "champion", refresh_seconds = 86401 }
   }
 
   expect_failures = [
     var.name, var.memory_mb, var.timeout_seconds, var.ephemeral_storage_mb, var.provisioned_concurrency,
-    var.log_retention_days, var.canary, var.model,
+    var.log_retention_days, var.canary,
   ]
 }
 
@@ -386,7 +322,7 @@ run "fractions_and_other_kinds" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {
@@ -396,14 +332,12 @@ run "fractions_and_other_kinds" {
     ephemeral_storage_mb = 512.5
     reserved_concurrency = 1.5
     architecture         = "arm"
-    output_aggregation   = "gzip"
     canary               = { stable_version = "latest", weight = 0.1 }
-    model                = { bucket = "store", bucket_arn = "arn:aws:s3:::store", name = "ride-duration", alias = "champion", refresh_seconds = -1 }
   }
 
   expect_failures = [
     var.name, var.memory_mb, var.timeout_seconds, var.ephemeral_storage_mb, var.reserved_concurrency,
-    var.architecture, var.output_aggregation, var.canary, var.model,
+    var.architecture, var.canary,
   ]
 }
 
@@ -411,46 +345,25 @@ run "of_another_service" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {
     provisioned_concurrency = 0.5
     image_uri               = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ride-scoring:latest"
     kms_key_arn             = "alias/mine"
-    events_stream           = { arn = "rides" }
-    predictions_stream      = { name = "predictions", arn = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/predictions" }
-    shadow_stream           = { name = "shadow", arn = "shadow" }
-    rejects_bucket          = { name = "set-aside", arn = "set-aside" }
-    failure_queue_arn       = "arn:aws:sns:eu-west-1:123456789012:failures"
-    model                   = { bucket = "store", bucket_arn = "arn:aws:s3:::store", name = "ride-duration", alias = "champion", refresh_seconds = 30, shadow_alias = "../other" }
   }
 
   expect_failures = [
-    var.image_uri, var.kms_key_arn, var.events_stream, var.predictions_stream, var.shadow_stream,
-    var.rejects_bucket, var.failure_queue_arn, var.model, var.provisioned_concurrency,
+    var.image_uri, var.kms_key_arn, var.provisioned_concurrency,
   ]
-}
-
-run "a_shadow_that_is_the_model" {
-  command = plan
-
-  module {
-    source = "./modules/scoring_function"
-  }
-
-  variables {
-    model = { bucket = "store", bucket_arn = "arn:aws:s3:::store", name = "ride-duration", alias = "champion", refresh_seconds = 30, shadow_alias = "champion" }
-  }
-
-  expect_failures = [var.model]
 }
 
 run "more_kept_warm_than_reserved" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {
@@ -465,7 +378,7 @@ run "a_snapshot_of_an_image" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {
@@ -480,7 +393,7 @@ run "a_snapshot_that_is_kept_warm" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {
@@ -495,7 +408,7 @@ run "a_snapshot_with_much_storage" {
   command = plan
 
   module {
-    source = "./modules/scoring_function"
+    source = "./modules/function"
   }
 
   variables {

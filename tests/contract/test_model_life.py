@@ -48,9 +48,35 @@ def registry() -> mlflow.MlflowClient:
     return tracking.client()
 
 
+@pytest.fixture(scope="module")
+def store() -> dict[str, bytes]:
+    """What publishing put into the bucket, as each test has an empty one and publishing takes
+    seconds."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def first() -> list[Published]:
+    """What publishing answered, once it has."""
+    return []
+
+
 @pytest.fixture
-def published(registry: mlflow.MlflowClient, aws: boto3.Session) -> Published:
-    return publish(registry, aws.client("s3"), "models", NAME, "champion")
+def published(
+    registry: mlflow.MlflowClient,
+    aws: boto3.Session,
+    store: dict[str, bytes],
+    first: list[Published],
+) -> Published:
+    """The champion in the bucket: published by the first test that asks, then put there again."""
+    if not first:
+        first.append(publish(registry, aws.client("s3"), "models", NAME, "champion"))
+        for found in aws.client("s3").list_objects_v2(Bucket="models")["Contents"]:
+            store[found["Key"]] = get(aws, found["Key"])
+    else:
+        for key, body in store.items():
+            put(aws, key, body)
+    return first[0]
 
 
 def loader(alias: str = "champion") -> AliasedModel:

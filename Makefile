@@ -62,8 +62,7 @@ lint: setup ## Check format, code, types and Terraform
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff check --quiet --preview --select PLW1514 . # files are UTF-8, whatever the locale
-	@.venv/bin/mypy
-	@$(PYTHON) -m infra check-terraform
+	@$(PYTHON) -m infra check-terraform & terraform=$$!; .venv/bin/mypy && wait $$terraform # one core each
 
 format: setup ## Put code and Terraform into shape
 	@.venv/bin/ruff format .

@@ -64,8 +64,21 @@ def account(newcomer: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterat
         stack.close_endpoint(folder, endpoint)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest looks which are `thorough`
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits the longest comes first."""
+    """What waits the longest comes first; of the cases of one test, `few` are not `thorough`."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("few"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for alike in cases.values():
+        marker = alike[0].get_closest_marker("few")
+        assert marker is not None
+        (count,) = marker.args
+        kept = {number * len(alike) // count for number in range(count)}  # spread over the table
+        for number, item in enumerate(alike):
+            if number not in kept:
+                item.add_marker(pytest.mark.thorough)
     items.sort(key=lambda item: _FIRST.get(item.path.parent.name, len(_FIRST)))
 
 

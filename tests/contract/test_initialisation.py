@@ -123,6 +123,7 @@ def test_what_is_kept_warm_looks_as_often_as_it_is_told(publisher: Publisher, st
     assert "version 2" not in process.take_log()
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("kind", AHEAD)
 @pytest.mark.parametrize(
     ("settings", "why"),
@@ -156,6 +157,7 @@ def test_a_model_that_is_published_later_is_found(
     assert SERVES in process.take_log()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("kind", AHEAD)
 def test_a_model_that_is_refused_is_refused_at_the_first_batch_too(
     publisher: Publisher, start: Start, kind: str

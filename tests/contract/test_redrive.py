@@ -134,7 +134,7 @@ def shell(*arguments: str, program: Sequence[str] = ("-m", "operations")) -> Any
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -496,6 +496,7 @@ def test_the_rights_that_a_redrive_needs_are_enough(
     assert taken(aws) == rides(1)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("lacking", RIGHTS, ids=" ".join)
 def test_without_one_of_the_rights_nothing_is_marked_and_it_is_said(
     aws: boto3.Session,

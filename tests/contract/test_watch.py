@@ -32,7 +32,7 @@ from ride_scoring.streams.rejects import RejectStore
 from tests.factories import event_json
 from tests.kinesis_server import KinesisServer
 
-LONG = 90.0
+LONG = 600.0
 """Seconds that anything may take on a machine that is busy."""
 OFTEN = ("--every", "0.5")
 STREAMS = ("ride-events", "ride-predictions", "rejects")
@@ -169,6 +169,7 @@ def test_what_is_no_terminal_gets_lines_for_as_long_as_was_asked(aws: boto3.Sess
     assert said.count("backlog 0") >= 1
 
 
+@pytest.mark.few(3)
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize(
     ("names", "complaint"),
@@ -282,6 +283,7 @@ class Terminal:
 LEFT_THE_PAGE = "\x1b[?1049l"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("way", ["q", "\x03", "SIGTERM"])
 def test_a_page_on_a_terminal_opens_counts_and_leaves_the_terminal_as_it_was(
     aws: boto3.Session, way: str

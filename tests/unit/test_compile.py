@@ -91,6 +91,7 @@ def test_the_standing_model_compiles_and_every_split_is_tried() -> None:
     assert report.splits_tried > 0.9 * report.splits > 1_000
 
 
+@pytest.mark.few(9)
 @pytest.mark.parametrize(
     "estimator",
     [
@@ -119,6 +120,7 @@ def test_a_known_estimator_gives_the_same_minutes_when_compiled(estimator: Any) 
     assert checked(fitted(estimator)).largest_difference_minutes < 1e-6
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "estimator",
     [

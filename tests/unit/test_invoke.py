@@ -52,6 +52,7 @@ def test_a_test_run_prints_its_answer_alone(event: Path, model: Path) -> None:
     assert [reject["reason"] for reject in answer["rejects"]] == ["not_json"]
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [

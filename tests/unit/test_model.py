@@ -442,6 +442,7 @@ REFUSED: dict[str, tuple[dict[str, bytes], Callable[[dict[str, Any]], None]]] = 
 }
 
 
+@pytest.mark.few(4)
 @mlflows_warnings
 @pytest.mark.parametrize("why", REFUSED)
 @pytest.mark.parametrize("kind", LAZY)

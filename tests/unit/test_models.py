@@ -188,6 +188,7 @@ def test_the_boosted_pipeline_is_read_back_with_scikit_learns_types_alone() -> N
     assert read_back.predict(matrix).tolist() == pipeline.predict(matrix).tolist()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("model", "learnt", "validated", "most"),
     [

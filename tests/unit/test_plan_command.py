@@ -25,7 +25,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -97,6 +97,7 @@ def test_a_rate_that_cannot_be_planned_for_is_one_sentence(tmp_path: Path, rides
         command.run(rides, Path(written(tmp_path)), Traffic(), tmp_path, as_json=True)
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -58,6 +58,7 @@ def test_what_training_makes_leaves_a_checkout_clean(checkout: Path, commit: str
     assert provenance.provenance().git_commit == commit
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     "name",
     [
@@ -90,6 +91,7 @@ def test_what_git_cannot_tell_is_not_called_clean(
     assert provenance.provenance().git_commit == expected
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("variable", ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"])
 def test_another_repository_in_the_environment_is_not_asked(
     commit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str

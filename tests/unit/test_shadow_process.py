@@ -232,6 +232,7 @@ def test_one_starts_however_little_time_it_gets_between_batches(
     assert len(started(tmp_path)) == 1
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("script", "limit", "most"),
     [
@@ -308,7 +309,7 @@ def test_it_ends_with_a_function_that_is_killed(tmp_path: Path) -> None:
     assert process.stdout is not None
     with process.stdout:
         lines = iter(process.stdout)
-        assert eventually(lambda: b"busy" in next(lines), 60)
+        assert eventually(lambda: b"busy" in next(lines))
     (pid,) = started(tmp_path)
     process.kill()
     process.wait()

@@ -33,8 +33,8 @@ STANDING: Final = LOCALSTACK / "stack"
 _RECORD: Final = "endpoint.json"
 _STANDS_ALREADY: Final = re.compile(r"already exists|AlreadyExists|ResourceInUse|AlreadyOwned")
 _STOP_SECONDS: Final = 10.0
-_ANSWER_SECONDS: Final = 10.0
-"""A busy LocalStack can take some seconds to report that it is healthy."""
+_ANSWER_SECONDS: Final = 60.0
+"""A busy LocalStack can take long to report that it is healthy."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 NAMES: Final = {"MODEL_NAME": "model_name", "MODEL_ALIAS": "model_alias"}
 """Names that publisher and function must agree on: environment variable to Terraform variable."""

@@ -59,7 +59,7 @@ def _running(data: str, user: str | None) -> Iterator[str]:
         yield f"postgresql://mlflow@127.0.0.1:{port}/postgres"
     finally:
         server.send_signal(signal.SIGINT)  # it does not wait for its clients then
-        server.wait(30)
+        server.wait(300)
 
 
 def _binary(name: str) -> Path:
@@ -79,7 +79,7 @@ def _free_port() -> int:
 
 
 def _await(port: int, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while server.poll() is None and time.monotonic() < deadline:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:

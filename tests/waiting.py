@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 600.0) -> bool:
     """Whether it becomes true; it is not asked again once it has."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -32,7 +32,7 @@ from tests.kinesis_server import Complaint, KinesisServer
 from tests.person import forget_aws
 from tests.waiting import eventually
 
-LONG = 60.0
+LONG = 600.0
 """Seconds that anything may take on a machine that is busy."""
 THROTTLED = Complaint("ProvisionedThroughputExceededException")
 

@@ -30,7 +30,7 @@ def prune(*options: str, function: str = FUNCTION) -> subprocess.CompletedProces
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 

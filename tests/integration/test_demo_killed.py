@@ -53,11 +53,11 @@ def test_a_demo_that_is_ended_leaves_no_process(
             stderr=subprocess.STDOUT,
         )
     try:
-        assert eventually(lambda: f"✓ {step}" in said.read_text(), 300), said.read_text()
+        assert eventually(lambda: f"✓ {step}" in said.read_text(), 900), said.read_text()
         time.sleep(3)  # into the step behind it
         assert processes_of_the_demo()
         demo.send_signal(number)
-        assert demo.wait(120) == code
+        assert demo.wait(600) == code
     finally:
         demo.kill()
         demo.wait()

@@ -82,7 +82,7 @@ def ask(port: int, path: str, body: object = None) -> bytes:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}{path}", content, {"Content-Type": "application/json"}
     )
-    with opener.open(request, timeout=30) as answer:
+    with opener.open(request, timeout=300) as answer:
         return bytes(answer.read())
 
 
@@ -97,7 +97,7 @@ def test_the_page_shows_what_was_trained_until_it_is_stopped(
         assert tracking.EXPERIMENT in {found["name"] for found in experiments}
         assert left(environment)
         process.send_signal(number)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=300)
         assert (process.returncode, said) == (130, "error: stopped\n")
     assert left(environment) == []
 
@@ -112,7 +112,7 @@ def test_a_port_in_use_is_said_in_one_sentence(environment: dict[str, str]) -> N
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"error: port {port} cannot be used (")

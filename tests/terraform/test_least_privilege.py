@@ -280,7 +280,7 @@ def run(account: MotoAccount, environment: Mapping[str, str], *command: str) -> 
         env={**os.environ, **account.environment, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr

@@ -36,7 +36,7 @@ FORGETS: Final = {
     "aws_lambda_alias": frozenset({"function_version"}),
 }
 """What LocalStack does not keep, by the resource's type."""
-_PATIENCE_SECONDS: Final = 90
+_PATIENCE_SECONDS: Final = 600
 
 
 class Standing:

@@ -336,7 +336,7 @@ def test_a_connection_idle_for_long_is_not_trusted(server: Server, naps: Naps) -
 
 
 def test_threads_do_not_share_a_connection(server: Server, naps: Naps) -> None:
-    together = threading.Barrier(2, timeout=5)
+    together = threading.Barrier(2, timeout=300)
 
     def meet(connection: socket.socket) -> bool:
         together.wait()
@@ -348,7 +348,7 @@ def test_threads_do_not_share_a_connection(server: Server, naps: Naps) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join(300)
     assert server.connections == 2
     assert not naps.seconds
 
@@ -637,7 +637,7 @@ def test_threads_that_find_credentials_expired_fetch_them_once(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5)
+        thread.join(300)
     assert got == ["SECOND"] * 4
     assert len(vault.asked) == 2
 

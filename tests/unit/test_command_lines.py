@@ -42,7 +42,7 @@ def complaint(*arguments: str, environment: Mapping[str, str] | None = None, cod
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
@@ -291,7 +291,7 @@ def test_an_argument_that_is_no_text(arguments: tuple[str | bytes, ...]) -> None
         env={**os.environ, **CREDENTIALS, **NOBODY, "AWS_MAX_ATTEMPTS": "1"},
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr.startswith(b"error: ")

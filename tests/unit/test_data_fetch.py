@@ -164,7 +164,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_anew(server: TripServer, tmp_pat
 
 
 def test_two_fetches_at_once_download_once(server: TripServer, tmp_path: Path) -> None:
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=300)
 
     def one(_: int) -> Fetched:
         both.wait()

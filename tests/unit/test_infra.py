@@ -38,7 +38,7 @@ def gone(pid: int) -> bool:
 def test_children_end_with_the_context() -> None:
     with Children() as children:
         child = children.start(SLEEP, os.environ)
-    assert child.wait(5) == -signal.SIGINT
+    assert child.wait(300) == -signal.SIGINT
 
 
 def test_a_child_that_is_let_go_lives_on() -> None:

@@ -86,7 +86,7 @@ def run(
         stdout=subprocess.PIPE if stdout is None else stdout,
         stderr=subprocess.PIPE,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -142,7 +142,7 @@ def closed(command: Sequence[str], redirection: str) -> "subprocess.CompletedPro
         cwd=ROOT,
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 

@@ -204,4 +204,4 @@ def test_a_database_whose_making_was_stopped_is_made_again(tmp_path: Path) -> No
 def test_two_commands_at_once_make_one_database(tmp_path: Path) -> None:
     environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
     both = [subprocess.Popen([sys.executable, "-c", _OPEN], env=environment) for _ in range(2)]
-    assert [process.wait(60) for process in both] == [0, 0]
+    assert [process.wait(600) for process in both] == [0, 0]

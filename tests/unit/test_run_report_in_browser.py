@@ -68,7 +68,7 @@ def chromium(tmp_path: Path) -> Chromium:
             *flags,
             (tmp_path / file).as_uri(),
         ]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        return subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
 
     return run
 

@@ -20,7 +20,7 @@ from tests.integration.agreement.scripted import Call
 
 _BUCKET: Final = "set-aside"
 _ROLE: Final = "arn:aws:iam::000000000000:role/scripted"
-_PATIENCE_SECONDS: Final = 120.0
+_PATIENCE_SECONDS: Final = 600.0
 _POLL_SECONDS: Final = 0.2
 _PROBES_FROM: Final = 10_000
 _ENDS_FROM: Final = 100_000

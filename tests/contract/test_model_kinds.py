@@ -63,7 +63,7 @@ def minutes(number: str, *, compiled: bool = True) -> list[float]:
     client = tracking.client()
     version = versions.by_number(client, NAME, number)
     rows = artifacts.golden_rows(version)
-    rides = [row.ride for row in rows]
+    rides = [row.input for row in rows]
     trips = Trips(
         pickup=np.array([ride.pickup_datetime for ride in rides], dtype="datetime64[us]"),
         duration_minutes=np.ones(len(rides)),
@@ -74,7 +74,7 @@ def minutes(number: str, *, compiled: bool = True) -> list[float]:
     with loaded(client, version) as served:
         assert served.directory.compiled is compiled, served.directory.parity
         found = served.fitted.minutes(trips)
-    assert found == pytest.approx([max(row.ride_duration, 0.0) for row in rows], abs=1e-6)
+    assert found == pytest.approx([max(row.predicted, 0.0) for row in rows], abs=1e-6)
     return list(found)
 
 

@@ -16,7 +16,7 @@ from mlflow.entities.model_registry import ModelVersion
 from rich.table import Table
 
 from infra.common.console import UserError
-from ride_scoring.domain.events import Prediction
+from ride_scoring.domain import Prediction
 from ride_scoring.errors import UNREADABLE
 from ride_scoring.models import model
 from ride_scoring.models.files import Directory

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES, PICKUP_YEARS
+from trips.columns import Trips
 from trips.trip_records import TripRecords
 
 MIN_MINUTES: Final = 1.0
@@ -49,26 +50,47 @@ def apply(
     return kept, tuple(counts)
 
 
+def scorable(trips: Trips) -> NDArray[np.bool_]:
+    """Which trips the function certainly scores, shape (n,). The others depend on its decoder."""
+    return (
+        _in_range(trips.pickup_zone, FIRST_ZONE, LAST_ZONE)
+        & _in_range(trips.dropoff_zone, FIRST_ZONE, LAST_ZONE)
+        & _in_range(trips.distance_miles, 0, MAX_DISTANCE_MILES)
+        & _in_pickup_years(trips.pickup)
+    )
+
+
 def _is_complete(records: TripRecords) -> NDArray[np.bool_]:
     return records.complete
 
 
 def _is_in_pickup_years(records: TripRecords) -> NDArray[np.bool_]:
+    return _in_pickup_years(records.pickup)
+
+
+def _in_pickup_years(pickup: NDArray[np.datetime64]) -> NDArray[np.bool_]:
     first = np.datetime64(f"{PICKUP_YEARS.start:04}-01-01", "us")
     end = np.datetime64(f"{PICKUP_YEARS.stop:04}-01-01", "us")
-    in_years: NDArray[np.bool_] = (first <= records.pickup) & (records.pickup < end)
+    in_years: NDArray[np.bool_] = (first <= pickup) & (pickup < end)
     return in_years
 
 
 def _has_zones(records: TripRecords) -> NDArray[np.bool_]:
     kept = np.ones(len(records), dtype=np.bool_)
     for zone in (records.pickup_zone, records.dropoff_zone):
-        kept &= (zone >= FIRST_ZONE) & (zone <= LAST_ZONE) & (np.floor(zone) == zone)
+        kept &= _in_range(zone, FIRST_ZONE, LAST_ZONE) & (np.floor(zone) == zone)
     return kept
 
 
 def _is_of_this_city(records: TripRecords) -> NDArray[np.bool_]:
-    return (records.distance_miles >= 0) & (records.distance_miles <= MAX_DISTANCE_MILES)
+    return _in_range(records.distance_miles, 0, MAX_DISTANCE_MILES)
+
+
+def _in_range(
+    values: NDArray[np.float64] | NDArray[np.int64], low: float, high: float
+) -> NDArray[np.bool_]:
+    in_range: NDArray[np.bool_] = (values >= low) & (values <= high)
+    return in_range
 
 
 def _has_duration(records: TripRecords) -> NDArray[np.bool_]:

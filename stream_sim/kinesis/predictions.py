@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from ride_scoring.domain.events import Prediction
+from ride_scoring.domain import Prediction
 from ride_scoring.errors import UNREADABLE
 from ride_scoring.streams import kpl
 from stream_sim.kinesis.pages import ShardPage, StreamRecord

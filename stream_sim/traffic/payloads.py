@@ -4,41 +4,15 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from ride_scoring.decode import decode
-from ride_scoring.domain.events import (
-    FIRST_ZONE,
-    LAST_ZONE,
-    MAX_DISTANCE_MILES,
-    PICKUP_YEARS,
-    Ride,
-    RideEvent,
-)
+from ride_scoring.domain.events import Ride, RideEvent
 from ride_scoring.errors import CannotScore, RejectReason
 from ride_scoring.streams import kpl
 from stream_sim.kinesis.outgoing import RECORD_BYTES
 from stream_sim.traffic import faults
-from trips.columns import Trips
-
-_FIRST_PICKUP: Final = np.datetime64(f"{PICKUP_YEARS.start}-01-01")
-_AFTER_LAST_PICKUP: Final = np.datetime64(f"{PICKUP_YEARS.stop}-01-01")
 
 _encode: Final = msgspec.json.Encoder().encode
-
-
-def ordinary(trips: Trips) -> NDArray[np.bool_]:
-    """Which trips the function certainly scores, shape (n,). The others depend on its decoder."""
-    return (
-        (trips.pickup_zone >= FIRST_ZONE)
-        & (trips.pickup_zone <= LAST_ZONE)
-        & (trips.dropoff_zone >= FIRST_ZONE)
-        & (trips.dropoff_zone <= LAST_ZONE)
-        & (trips.distance_miles >= 0)
-        & (trips.distance_miles <= MAX_DISTANCE_MILES)
-        & (trips.pickup >= _FIRST_PICKUP)
-        & (trips.pickup < _AFTER_LAST_PICKUP)
-    )
 
 
 def event(ride_id: str, ride: Ride) -> bytes:

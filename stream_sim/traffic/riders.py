@@ -16,6 +16,7 @@ from stream_sim.traffic import faults, payloads
 from stream_sim.traffic.arrivals import Times
 from stream_sim.traffic.faults import Rates
 from stream_sim.traffic.sources import RideSource
+from trips import rules
 from trips.columns import Trips
 from trips.drift import Drift
 
@@ -76,7 +77,7 @@ class Riders:
         for drift in self._drifts:
             trips = drift.apply(trips, arrivals, self._drift_rng)
         minutes = trips.duration_minutes.tolist()
-        ordinary = payloads.ordinary(trips).tolist()
+        ordinary = rules.scorable(trips).tolist()
         found = zip(trips.rides(), minutes, ordinary, strict=True)
         for trip, at in zip(found, arrivals.tolist(), strict=True):
             if self._group:

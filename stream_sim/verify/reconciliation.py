@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from ride_scoring.domain.events import Prediction
+from ride_scoring.domain import Prediction
 from ride_scoring.streams.records import Reject
 from stream_sim.kinesis.dead_letters import FailedRecord, unpacked
 from stream_sim.send import ledger

@@ -542,7 +542,7 @@ def test_a_distance_that_is_wanted_in_whole_miles_is_refused_at_loading(tmp_path
     directory = save(tmp_path, linear(1.0), ["trip_distance"])
     text = (directory / "MLmodel").read_text().replace("double", "long")
     (directory / "MLmodel").write_text(text)
-    with pytest.raises(ModelRefused, match="whole miles"):
+    with pytest.raises(ModelRefused, match="whole numbers"):
         load(directory)
 
 

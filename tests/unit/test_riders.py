@@ -24,7 +24,7 @@ from stream_sim.traffic.arrivals import Times
 from stream_sim.traffic.riders import Riders
 from stream_sim.traffic.sources import Replay, RideSource, Synthetic
 from tests.factories import shared
-from trips import profile, tlc
+from trips import profile, rules, tlc
 from trips.columns import Trips
 from trips.drift import DRIFTS
 from trips.profile import drawn
@@ -245,7 +245,7 @@ def test_whatever_is_ridden_is_rejected_as_the_ledger_is_told(
     )
     records = outgoing(len(rows), source=Replay(ridden))
     assert [said(record) for record in records] == [expected(record) for record in records]
-    ordinary = payloads.ordinary(ridden).tolist()
+    ordinary = rules.scorable(ridden).tolist()
     decoded = [payloads.reason(payloads.event("1", ride)) is None for ride in ridden.rides()]
     assert ordinary == decoded
 

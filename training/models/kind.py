@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from ride_scoring.domain import features
+from ride_scoring import domain
 from trips.columns import Trips
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Fitted:
     def taken(self, trips: Trips) -> object:
         """What the estimator takes for n trips, computed by the function's own code."""
         if self.features is None:
-            return features.course_dicts(trips.rides())
+            return domain.dicts(trips.rides())
         return feature_matrix(self.features, trips)
 
     def minutes(self, trips: Trips) -> FloatArray:
@@ -64,4 +64,4 @@ class ModelKind[Hyperparameters: msgspec.Struct]:
 
 def feature_matrix(names: tuple[str, ...], trips: Trips) -> FloatArray:
     """The features of n trips, shape (n, len(names)), computed by the function's own code."""
-    return features.matrix(names, trips.rides(), [0.0] * len(trips))
+    return domain.matrix(names, trips.rides(), [0.0] * len(trips))

@@ -6,14 +6,14 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 
-from ride_scoring.domain import features
+from ride_scoring import domain
 from training.models.kind import Fitted, ModelKind, NoHyperparameters
 from trips.columns import Trips
 
 
 def _fit(trips: Trips, _: NoHyperparameters, __: int) -> Fitted:
     pipeline = Pipeline([("vectorize", DictVectorizer()), ("regress", LinearRegression())])
-    taken = features.course_dicts(trips.rides())
+    taken = domain.dicts(trips.rides())
     return Fitted(pipeline.fit(taken, trips.duration_minutes), None)
 
 

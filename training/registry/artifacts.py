@@ -10,7 +10,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from infra.common.console import UserError
-from ride_scoring.domain.events import GoldenRow
+from ride_scoring.domain import GoldenRow
 
 GOLDEN_ROWS: Final = "golden_rows.json"
 TRAINING_PAIRS: Final = "training_pairs.json"

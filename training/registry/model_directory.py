@@ -20,7 +20,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from infra.common.console import UserError
-from ride_scoring.domain import features
+from ride_scoring import domain
 from ride_scoring.errors import ModelRefused
 from ride_scoring.models import compiled, mlmodel, sklearn_flavor
 from ride_scoring.models.files import Directory
@@ -101,7 +101,7 @@ def _compile(path: Path) -> None:
     files = Directory(path)
     description = mlmodel.read(files)
     names = description.feature_names
-    features.require_known(names or ())
+    domain.require_known(names or ())
     if not description.is_plain_sklearn:
         raise NotCompilable("it has more to it than a scikit-learn estimator's predict")
     if description.single_columns:

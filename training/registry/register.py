@@ -22,7 +22,7 @@ from mlflow.models import infer_signature
 from mlflow.models.model import ModelInfo
 from skops.io import dump, get_untrusted_types
 
-from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES, GoldenRow
+from ride_scoring.domain import GoldenRow
 from training import assess
 from training.assess import Assessment
 from training.compiler.converters import DICT_FEATURES
@@ -34,6 +34,7 @@ from training.evaluation.slices import pairs
 from training.models.kind import Fitted, feature_matrix
 from training.provenance import Provenance
 from training.registry import artifacts, versions
+from trips import rules
 from trips.data.report import DataReport
 from trips.rules import COURSE_RULES, FUNCTION_RULES
 
@@ -152,10 +153,7 @@ def _golden_rows(making: Making) -> list[GoldenRow]:
     Excludes rides that the function rejects, which the course's rules keep.
     """
     trips = making.datasets.validation.trips
-    scored = (trips.distance_miles >= 0) & (trips.distance_miles <= MAX_DISTANCE_MILES)
-    for zone in (trips.pickup_zone, trips.dropoff_zone):
-        scored &= (zone >= FIRST_ZONE) & (zone <= LAST_ZONE)
-    trips = trips.where(scored)
+    trips = trips.where(rules.scorable(trips))
     chosen = trips.where(np.linspace(0, len(trips) - 1, _GOLDEN_ROWS).astype(np.int64))
     minutes = making.fitted.estimator.predict(making.fitted.taken(chosen))
     return [GoldenRow(*row) for row in zip(chosen.rides(), minutes.tolist(), strict=True)]

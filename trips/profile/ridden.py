@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES
+from ride_scoring.domain.events import FIRST_ZONE
+from trips import rules
 from trips.columns import Trips
 from trips.profile.places import BOROUGH_OF, BOROUGHS, REACH, REACHES, ZONES
 from trips.profile.statistics import LEAST_RIDES, IntArray
@@ -21,13 +22,9 @@ _LONGEST_MINUTES: Final = 60.0
 def usual(trips: Trips) -> Trips:
     """The trips that the function can score and that took a minute to an hour: profiles are
     fitted and compared on these."""
-    zones = np.stack([trips.pickup_zone, trips.dropoff_zone])
-    minutes, miles = trips.duration_minutes, trips.distance_miles
-    return trips.where(
-        ((zones >= FIRST_ZONE) & (zones <= LAST_ZONE)).all(axis=0)
-        & ((minutes >= _SHORTEST_MINUTES) & (minutes <= _LONGEST_MINUTES))
-        & ((miles >= 0) & (miles <= MAX_DISTANCE_MILES))
-    )
+    minutes = trips.duration_minutes
+    usual = (minutes >= _SHORTEST_MINUTES) & (minutes <= _LONGEST_MINUTES)
+    return trips.where(usual & rules.scorable(trips))
 
 
 @dataclass(frozen=True)

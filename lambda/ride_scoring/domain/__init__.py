@@ -16,11 +16,12 @@ from ride_scoring.domain.events import (
 )
 from ride_scoring.domain.events import Ride as Input
 from ride_scoring.domain.events import RideEvent as Event
+from ride_scoring.domain.features import FRACTIONAL, matrix, require_known
 from ride_scoring.domain.features import course_dicts as dicts
-from ride_scoring.domain.features import matrix, require_known
 from ride_scoring.domain.names import MODEL_NAME, PINNED_MODEL_NAME, PREDICTIONS_STREAM_NAME
 
 __all__ = [
+    "FRACTIONAL",
     "MODEL_NAME",
     "PINNED_MODEL_NAME",
     "PREDICTIONS_STREAM_NAME",

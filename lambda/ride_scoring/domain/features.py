@@ -104,6 +104,15 @@ miles, the miles between them as the crow flies and how many times more the ride
 hour (0 to 23), minute (0 to 1439) and weekday (Monday is 0) of the pickup in New York."""
 
 
+FRACTIONAL: Final = frozenset(
+    {
+        *("PU_miles_east", "PU_miles_north", "DO_miles_east", "DO_miles_north"),
+        *("crow_miles", "trip_distance", "detour"),
+    }
+)
+"""Features with decimals, which a signature of whole numbers would cut off."""
+
+
 def require_known(names: Sequence[str]) -> None:
     """Raises `ModelRefused` where a signature names a feature that is not in the catalogue."""
     if unknown := [name for name in names if name not in CATALOGUE]:

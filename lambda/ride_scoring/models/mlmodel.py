@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 
+from ride_scoring.domain import FRACTIONAL
 from ride_scoring.errors import UNREADABLE, ModelRefused
 from ride_scoring.models.files import ModelFiles
 
@@ -127,10 +128,10 @@ def _inputs(signature: dict[str, Any]) -> tuple[Column, ...]:
             f"the model's signature wants {', '.join(others)} as something else than a number: "
             f"features are of the types {', '.join(NUMERIC_TYPES)}"
         )
-    if any(column.name == "trip_distance" and column.type in _WHOLE for column in columns):
+    if cut := [item.name for item in columns if item.name in FRACTIONAL and item.type in _WHOLE]:
         raise ModelRefused(
-            "the model's signature wants trip_distance in whole miles: log the model with a "
-            "signature of the type double for it"
+            f"the model's signature wants {', '.join(cut)} as whole numbers: log the model with a "
+            "signature of the type double"
         )
     return columns
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ride_scoring.domain.events import Prediction
+from ride_scoring.domain import Prediction
 from ride_scoring.errors import UNREADABLE
 from ride_scoring.streams import kinesis_event, kpl
 from ride_scoring.streams.records import Reject

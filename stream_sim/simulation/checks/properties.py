@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from ride_scoring.backoff import MAX_WAIT_SECONDS
-from ride_scoring.domain.events import Prediction
+from ride_scoring.domain import Prediction
 from ride_scoring.scoring import UNTRIED
 from ride_scoring.streams.records import Reject
 from stream_sim.kinesis.dead_letters import FailedRecord

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from ride_scoring.domain.events import Prediction
+from ride_scoring.domain import Prediction
 from ride_scoring.errors import AwsError
 from ride_scoring.models import store
 from ride_scoring.ports import CALL_SECONDS

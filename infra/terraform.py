@@ -70,7 +70,11 @@ class Terraform:
         # Terraform would warn about a missing file on every command.
         if (file := environment.get("TF_CLI_CONFIG_FILE")) and not Path(file).exists():
             self.settings["TF_CLI_CONFIG_FILE"] = str(_write_config(""))
-        self._environment = {**surroundings.for_terraform(environment), **self.settings}
+        self._environment = {
+            "GOGC": "400",  # a quarter less CPU for a tenth more memory, where unset
+            **surroundings.for_terraform(environment),
+            **self.settings,
+        }
 
     def check(self) -> None:
         """Checks that the HCL is formatted and valid. Raises `UserError`."""

@@ -1,4 +1,4 @@
-"""Marks: for each object with rejects or failures, the ids of its events that were resent.
+"""Writes marks of what was sent again.
 
 An event may be in two objects (a batch retried from a later record), so events named in any mark
 are skipped. If an object is rewritten, only its new events are sent.
@@ -11,16 +11,9 @@ import msgspec
 
 from infra.common.bucket import Bucket
 from infra.common.console import UserError
-from operations.redrive.places import MARKS, Place
-from ride_scoring.errors import UNREADABLE
+from stream_sim.kinesis.marks import MARKS, Mark, Place, read
 
 _SUFFIX: Final = ".json"
-
-
-class Mark(msgspec.Struct, frozen=True):
-    """The `event_id`s of one object's events that the stream accepted."""
-
-    sent: tuple[str, ...]
 
 
 class Marks:
@@ -59,17 +52,3 @@ class Marks:
         if found := read(self._bucket, key):
             self._marks[key], self._etags[key] = found
             self.event_ids.update(self._marks[key].sent)
-
-
-def read(bucket: Bucket, key: str) -> tuple[Mark, str] | None:
-    """Reads a mark and its ETag; None if it no longer exists. Raises `UserError`."""
-    found = bucket.get(key)
-    if found is None:
-        return None
-    try:
-        return msgspec.json.decode(found.body, type=Mark), found.etag
-    except UNREADABLE as error:
-        raise UserError(
-            f"s3://{bucket.name}/{key} says what was sent already, and is damaged ({error}): mend "
-            "it, or delete it to send all of its object again"
-        ) from error

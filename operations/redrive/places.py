@@ -7,22 +7,15 @@ they were written; marks mirror the keys of their objects.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from infra.common.bucket import Bucket
 from operations.redrive.options import PREFIXES, Selection, Source
+from stream_sim.kinesis.marks import MARKS, Place
 
-MARKS: Final = "redriven/"
 CLOCKS_APART: Final = timedelta(minutes=15)
 """Maximum skew between S3's clock and the function's, which sets the hours in keys: S3 refuses
 requests with a larger skew."""
-
-
-class Place(NamedTuple):
-    """Objects whose keys begin with `prefix` and come after `after`."""
-
-    prefix: str
-    after: str = ""
 
 
 def of_objects(bucket: Bucket, selection: Selection) -> Iterator[Place]:

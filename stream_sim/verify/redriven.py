@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from infra.common.bucket import Bucket, Listed
-from operations.redrive import marks
-from operations.redrive.places import MARKS, Place
 from ride_scoring.streams.rejects import PREFIX as REJECTS_PREFIX
+from stream_sim.kinesis import marks
 from stream_sim.kinesis.dead_letters import FAILURES_PREFIX, LONGEST_WAIT
+from stream_sim.kinesis.marks import MARKS, Place
 
 
 class Redriven:

@@ -94,25 +94,21 @@ def test_a_further_kind_is_searched_trained_registered_and_scored_by_its_name(
 
 
 @pytest.mark.usefixtures("registry")
-def test_the_lessons_model_is_a_kind_that_can_be_promoted() -> None:
+def test_the_lessons_model_has_no_signature_and_can_be_promoted() -> None:
     trained = told("train", DATA, "--model", "linear")
     assert len(set(minutes(trained["version"]))) > 10
+    version = versions.by_number(tracking.client(), NAME, trained["version"])
+    with loaded(tracking.client(), version) as served:  # as in the lesson, there is no signature
+        assert "signature" not in (served.directory.path / "MLmodel").read_text()
     promoted = told("promote", "--validate", "synthetic:2000:9")
     assert promoted["promoted"], promoted["reasons"]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("registry")
 def test_the_mean_is_a_kind_that_scores_though_it_does_not_compile() -> None:
     trained = told("train", DATA, "--model", "mean")
     assert len(set(minutes(trained["version"], compiled=False))) == 1
-
-
-@pytest.mark.usefixtures("registry")
-def test_the_lessons_model_is_registered_as_the_lesson_does_without_a_signature() -> None:
-    trained = told("train", DATA, "--model", "linear")
-    version = versions.by_number(tracking.client(), NAME, trained["version"])
-    with loaded(tracking.client(), version) as served:
-        assert "signature" not in (served.directory.path / "MLmodel").read_text()
 
 
 @pytest.mark.usefixtures("registry")

@@ -16,12 +16,12 @@ from moto.s3.models import s3_backends
 
 from infra.common import ports
 from infra.common.console import UserError
-from operations.redrive.marks import Mark
 from ride_scoring.aws import connect
 from ride_scoring.errors import StoreUnavailable
 from ride_scoring.streams.records import Reject
 from ride_scoring.streams.rejects import RejectStore
 from stream_sim.kinesis.dead_letters import DeadLetters, rejects_bucket
+from stream_sim.kinesis.marks import Mark
 from stream_sim.verify.redriven import Redriven
 from tests.contract.door import Door
 

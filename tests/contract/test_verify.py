@@ -16,13 +16,13 @@ import pytest
 
 from infra.common import ports
 from infra.common.paths import ROOT
-from operations.redrive.marks import Mark
 from ride_scoring.aws import connect
 from ride_scoring.domain.events import Prediction
 from ride_scoring.streams import kpl
 from ride_scoring.streams.records import Reject
 from ride_scoring.streams.rejects import RejectStore
 from stream_sim.kinesis.dead_letters import FailedRecord
+from stream_sim.kinesis.marks import Mark
 from stream_sim.send import ledger
 from stream_sim.simulation.mapping import documents
 from stream_sim.simulation.world.stream import StoredRecord

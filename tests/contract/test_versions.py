@@ -94,6 +94,7 @@ def test_the_newest_versions_stay_and_those_that_an_alias_points_to(
     }
 
 
+@pytest.mark.thorough
 def test_a_dry_run_says_what_would_go_and_nothing_does(function: "LambdaClient") -> None:
     done = prune("--keep", "1", "--dry-run", "--json")
     assert json.loads(done.stdout) == {
@@ -108,6 +109,7 @@ def test_a_dry_run_says_what_would_go_and_nothing_does(function: "LambdaClient")
     assert there(function) == texts(range(1, 13))
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_pruned_is_one_sentence(function: "LambdaClient") -> None:
     unnamed = prune("--function", "")
     assert unnamed.returncode == 1

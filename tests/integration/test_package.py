@@ -82,7 +82,7 @@ def test_a_dependency_without_its_digest_is_not_packed(
     (tmp_path / "function.txt").write_text(pin)
     monkeypatch.setattr(package, "BUILD", tmp_path)
     monkeypatch.setattr(package, "REQUIREMENTS", tmp_path)
-    with pytest.raises(UserError, match=r"(?s)could not be installed: .*[Hh]ash"):
+    with pytest.raises(UserError, match=r"(?s)could not be installed for arm64: .*[Hh]ash"):
         package.build(package.SCORING, "arm64")
     assert not package.package_path(package.SCORING, "arm64").exists()
 

@@ -10,6 +10,7 @@ from localstack_client.session import Session
 from infra.common.paths import ROOT
 from infra.stack import Endpoint
 from ride_scoring import aws
+from tests.checkout import sources_of, strange_checkout
 from tests.shell import Shell, commands_in
 from tests.store import Publisher
 from tests.terraform.deployment import a_changed_package
@@ -44,7 +45,8 @@ def test_every_command_of_the_page_is_in_a_section_that_is_run() -> None:
 def test_a_deployment_is_operated_by_the_page(
     account: Endpoint, newcomer: dict[str, str], tmp_path: Path
 ) -> None:
-    with Shell(account.environment(newcomer)) as shell:
+    root = strange_checkout(tmp_path)  # for `verify`, the newest run in `out` is this test's
+    with Shell({**account.environment(newcomer), **sources_of(root)}, root) as shell:
         shell.run("export STAGE=dev")
         for command in commands_in(PAGE, "Deploy"):
             shell.run(command)

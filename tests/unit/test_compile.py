@@ -91,7 +91,7 @@ def test_the_standing_model_compiles_and_every_split_is_tried() -> None:
     assert report.splits_tried > 0.9 * report.splits > 1_000
 
 
-@pytest.mark.few(9)
+@pytest.mark.few(5)
 @pytest.mark.parametrize(
     "estimator",
     [
@@ -120,7 +120,7 @@ def test_a_known_estimator_gives_the_same_minutes_when_compiled(estimator: Any) 
     assert checked(fitted(estimator)).largest_difference_minutes < 1e-6
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "estimator",
     [
@@ -150,6 +150,7 @@ def test_sample_weights_are_in_the_model_and_need_nothing_of_the_compiler() -> N
     assert checked(weighted).largest_difference_minutes < 1e-9
 
 
+@pytest.mark.thorough
 def test_a_model_fitted_on_a_frame_may_name_its_columns() -> None:
     frame = pd.DataFrame(matrix(), columns=list(FEATURES))
     columns = ColumnTransformer(

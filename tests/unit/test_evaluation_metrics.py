@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from training.evaluation import bootstrap, slices
-from training.evaluation.interval import student_quantile
+from training.evaluation.interval import around
 from training.evaluation.metrics import Minutes, measure
 from trips.columns import Trips
 from trips.profile import drawn
@@ -91,10 +91,12 @@ def test_errors_that_an_hour_shares_widen_the_interval() -> None:
         (0.95, 699, 1.963),
     ],
 )
-def test_quantiles_of_students_t_are_those_of_the_tables(
+def test_an_interval_reaches_as_far_as_the_tables_of_students_t_say(
     confidence: float, freedom: int, tabulated: float
 ) -> None:
-    assert student_quantile(confidence, freedom) == pytest.approx(tabulated, rel=0.02)
+    drawn_with_deviation_one = np.array([-1.0, 0.0, 1.0])
+    found = around(10.0, drawn_with_deviation_one, freedom + 1, confidence)
+    assert (10.0 - found.low, found.high - 10.0) == pytest.approx((tabulated, tabulated), rel=1e-3)
 
 
 def test_the_same_seed_gives_the_same_intervals() -> None:

@@ -97,7 +97,7 @@ def test_a_rate_that_cannot_be_planned_for_is_one_sentence(tmp_path: Path, rides
         command.run(rides, Path(written(tmp_path)), Traffic(), tmp_path, as_json=True)
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

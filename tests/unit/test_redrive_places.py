@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from infra.common.bucket import Listed
 from operations.redrive import documents, places
 from operations.redrive.options import Selection, Source
-from operations.redrive.places import Place
+from stream_sim.kinesis.marks import Place
 
 NOW = datetime(2026, 11, 29, 14, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

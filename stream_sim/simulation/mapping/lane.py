@@ -5,18 +5,16 @@ A shard has as many lanes as its mapping's parallelization factor.
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from stream_sim.simulation.mapping import documents
 from stream_sim.simulation.mapping.windows import Windows
+from stream_sim.simulation.schedule import MappingSettings
+from stream_sim.simulation.world.clock import Clock
 from stream_sim.simulation.world.lambda_service import Answered, NotInvoked, Result
-from stream_sim.simulation.world.stream import NOWHERE, StoredRecord
-
-if TYPE_CHECKING:
-    from stream_sim.simulation.mapping.mapping import EventSourceMapping
-    from stream_sim.simulation.mapping.reader import ShardReader
+from stream_sim.simulation.world.stream import NOWHERE, Position, StoredRecord
 
 MOST_PAYLOAD_BYTES: Final = 6 * 1024 * 1024
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
@@ -33,10 +31,43 @@ class Piece(msgspec.Struct, frozen=True):
     """Failures so far, whether or not they count as retries: each adds to the backoff."""
 
 
+class Batches(Protocol):
+    """What a lane needs of its mapping."""
+
+    clock: Clock
+    settings: MappingSettings
+    invoke: Callable[[Mapping[str, Any]], Result]
+    settled: Callable[[str, int, float], None]
+    checkpoints: dict[tuple[str, int], Position]
+
+    @property
+    def oldest_seconds(self) -> float: ...
+
+    def checkpoint(self, lane: tuple[str, int], reached: Position, /) -> None: ...
+
+    def discard(
+        self, shard_id: str, records: Sequence[StoredRecord], condition: str, attempts: int, /
+    ) -> None: ...
+
+
+class Reading(Protocol):
+    """What a lane needs of its shard's reader."""
+
+    at_end: bool
+
+    @property
+    def shard_id(self) -> str: ...
+
+    @property
+    def stale(self) -> bool: ...
+
+    def lane_ended(self) -> None: ...
+
+
 class Lane:
     """`take` feeds it records; `run` is its task."""
 
-    def __init__(self, reader: "ShardReader", mapping: "EventSourceMapping", number: int) -> None:
+    def __init__(self, reader: Reading, mapping: Batches, number: int) -> None:
         self.ended = False
         self._reader = reader
         self._mapping = mapping

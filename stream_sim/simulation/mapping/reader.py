@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from stream_sim.simulation.mapping import fan_out
-from stream_sim.simulation.mapping.lane import Lane
+from stream_sim.simulation.mapping.lane import Batches, Lane
 from stream_sim.simulation.world.stream import (
     Entry,
     IteratorExpired,
@@ -15,17 +15,24 @@ from stream_sim.simulation.world.stream import (
     Stream,
 )
 
-if TYPE_CHECKING:
-    from stream_sim.simulation.mapping.mapping import EventSourceMapping
-
 POLL_SECONDS: Final = 1.0
 """A shard is polled once a second while nothing new is found."""
+
+
+class Shards(Batches, Protocol):
+    """What a reader and its lanes need of their mapping."""
+
+    generation: int
+
+    def read_behind(self, shard_id: str, /) -> int: ...
+
+    def finished(self, shard_id: str, /) -> None: ...
 
 
 class ShardReader:
     """Reads one shard and hands its records to lanes by partition key."""
 
-    def __init__(self, mapping: "EventSourceMapping", stream: Stream, shard: Shard) -> None:
+    def __init__(self, mapping: Shards, stream: Stream, shard: Shard) -> None:
         self._mapping = mapping
         self._stream = stream
         self._shard = shard

@@ -19,7 +19,7 @@ app = console.new_app("Runs, packs and takes down the system.")
 
 PortOption = Annotated[
     int | None,
-    typer.Option(envvar="PORT", min=1, max=65535, help="LocalStack's port; a free one unless set."),
+    typer.Option(envvar="PORT", min=1, max=65535, help="LocalStack's port; by default a free one."),
 ]
 
 
@@ -54,8 +54,8 @@ def run_chaos(
         typer.Option(
             envvar="SEED",
             min=0,
-            help="The same seed draws the same rides, faults and pauses; which call they meet is "
-            "the machine's affair.",
+            help="The same seed draws the same rides, faults and pauses; which call they hit "
+            "depends on timing.",
         ),
     ] = 1,
 ) -> None:
@@ -86,7 +86,7 @@ def run_function(
     Example: TEST_RUN=True MODEL_LOCATION=model python -m infra invoke event.json
     """
     if event is None:
-        raise UserError("name a JSON file of a Lambda event: make invoke EVENT=event.json")
+        raise UserError("name a JSON file that holds a Lambda event: make invoke EVENT=event.json")
     invoke.invoke(event)
 
 
@@ -97,7 +97,7 @@ def prune_versions(
         int, typer.Option(min=1, max=10_000, help="How many of the newest versions to keep.")
     ] = 3,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be deleted; delete nothing.")
+        bool, typer.Option("--dry-run", help="Only print what would be deleted.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the versions as JSON.")] = False,
 ) -> None:
@@ -121,7 +121,7 @@ def check_terraform() -> None:
 def build_package(
     architecture: Annotated[
         Architecture | None,
-        typer.Option("--arch", envvar="ARCH", help="This machine's unless set."),
+        typer.Option("--arch", envvar="ARCH", help="By default this machine's."),
     ] = None,
 ) -> None:
     """Build each function's zip, the same bytes from the same sources, and list what it holds."""

@@ -59,7 +59,7 @@ def demo(port: int | None, *, keep: bool) -> None:
     write_summary(_OUT, summary)
     console.out.print(_table(summary))
     if not (before.clean and account.clean):
-        raise UserError(f"not every ride came to what it had to: {_report()} names them")
+        raise UserError(f"some rides did not have the expected outcome: {_report()} names them")
 
 
 def _summary(account: Account, model: TrainedModel, steps: Steps) -> Summary:

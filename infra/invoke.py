@@ -40,11 +40,13 @@ def _event(path: Path) -> bytes:
         event = path.read_bytes()
         json.loads(event.decode(), parse_constant=_refuse)
     except FileNotFoundError:
-        raise UserError(f"{path} is not there: name a JSON file of a Lambda event") from None
+        raise UserError(
+            f"{path} does not exist: name a JSON file that holds a Lambda event"
+        ) from None
     except RecursionError as error:
-        raise UserError(f"{path} is no JSON file of a Lambda event: it nests too deeply") from error
+        raise UserError(f"{path} is not a Lambda event in JSON: it is nested too deeply") from error
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} is no JSON file of a Lambda event: {error}") from error
+        raise UserError(f"{path} is not a Lambda event in JSON: {error}") from error
     return event
 
 

@@ -67,7 +67,7 @@ def thrown_away(
     """
     for name in ("AWS_ENDPOINT_URL", "MLFLOW_TRACKING_URI"):
         if os.environ.get(name):
-            raise UserError(f"{name} is set, and chaos takes none but its own: unset it")
+            raise UserError(f"{name} is set, but chaos uses only its own: unset it")
     folder = LOCALSTACK / "chaos"
     with _alone(folder), Children() as children:
         _clear_remains(folder)
@@ -100,7 +100,7 @@ def _bring_up(
     find_binary()  # fail at once if it is missing, not a minute into the run
     rides = os.environ.get("RIDES")
     if rides and not Path(ROOT, rides).is_file():
-        raise UserError(f"RIDES={rides} is not there: name a parquet file of TLC trip records")
+        raise UserError(f"RIDES={rides} does not exist: name a parquet file of TLC trip records")
     names = stack.names_given(os.environ)
     endpoint = stack.standing_endpoint(folder)
     if endpoint is None:
@@ -123,7 +123,8 @@ def _alone(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                "another demo, soak, chaos, up or down runs in this checkout: wait until it is done"
+                "another demo, soak, chaos, up or down is running in this checkout: "
+                "wait until it has finished"
             ) from None
         yield
 
@@ -133,7 +134,10 @@ def _require_same(standing: Endpoint, port: int | None) -> None:
     asked = [os.environ.get("AWS_ENDPOINT_URL"), port and f"http://{ports.HOST}:{port}"]
     for url in filter(None, asked):
         if url != standing.url:
-            raise UserError(f"a stack stands at {standing.url}: `make down` before one at {url}")
+            raise UserError(
+                f"a stack is already running at {standing.url}: run `make down` before "
+                f"starting one at {url}"
+            )
 
 
 def _refuse_the_standing_stack() -> None:
@@ -142,8 +146,8 @@ def _refuse_the_standing_stack() -> None:
     standing = stack.standing_endpoint(stack.STANDING) if given else None
     if standing is not None and standing.url == given:
         raise UserError(
-            f"your stack stands at AWS_ENDPOINT_URL={given}: `make down` first, or unset it for a "
-            "demo of its own"
+            f"your stack is running at AWS_ENDPOINT_URL={given}: run `make down` first, or "
+            "unset it so that the demo starts its own"
         )
 
 
@@ -160,7 +164,7 @@ def _leave_standing(children: Children, deployed: Stack) -> None:
     environment = console.seen_from_here(deployed.write_environment_file())
     console.out.print(
         f"""
-The stack stands at {deployed.endpoint.url}. Try next:
+The stack is running at {deployed.endpoint.url}. Try next:
   source {environment} && source .venv/bin/activate
   python -m stream_sim send --count 1000 --rate 200
   python -m stream_sim verify

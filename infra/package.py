@@ -291,7 +291,7 @@ def _described(path: Path, *, rebuilt: bool) -> Package:
     if unzipped_bytes >= _MAX_UNZIPPED_BYTES:
         raise UserError(
             f"{path} unpacks to {unzipped_bytes} bytes, and Lambda takes fewer than "
-            f"{_MAX_UNZIPPED_BYTES}: leave more out in infra/package.py"
+            f"{_MAX_UNZIPPED_BYTES}: exclude more in infra/package.py"
         )
     zipped_bytes = path.stat().st_size
     return Package(path, _bill(path), _sha256(path), zipped_bytes, unzipped_bytes, rebuilt)

@@ -51,7 +51,9 @@ def soak(port: int | None, minutes: float) -> None:
     write_summary(_OUT, summary)
     console.out.print(_table(summary))
     if not account.clean:
-        raise UserError(f"not every ride came to what it had to: {_report('run')} names them")
+        raise UserError(
+            f"some rides did not have the expected outcome: {_report('run')} names them"
+        )
 
 
 def _held(deployed: Stack) -> float:
@@ -59,7 +61,9 @@ def _held(deployed: Stack) -> float:
     sent(deployed, _OUT / "trial", *_TRIAL)
     trial = verified(deployed, _OUT / "trial", _DEADLINE_SECONDS)
     if not trial.clean or not trial.rides_per_second:
-        raise UserError(f"not every ride came to what it had to: {_report('trial')} names them")
+        raise UserError(
+            f"some rides did not have the expected outcome: {_report('trial')} names them"
+        )
     return trial.rides_per_second
 
 

@@ -106,10 +106,10 @@ def open_endpoint(
     if given := os.environ.get("AWS_ENDPOINT_URL"):
         if port:
             raise UserError(
-                f"PORT={port} is for a LocalStack that is started here, and AWS_ENDPOINT_URL="
-                f"{console.without_password(given)} names one that runs: unset one of them"
+                f"PORT={port} is the port of a new LocalStack, but AWS_ENDPOINT_URL="
+                f"{console.without_password(given)} names a running one: unset one of them"
             )
-        with steps.step("localstack", f"the endpoint that is given, {given}"):
+        with steps.step("localstack", f"using the endpoint {given}"):
             if not emulator.answers(given):
                 raise UserError(
                     f"nothing answers at AWS_ENDPOINT_URL={given}: start it, or unset it"
@@ -143,7 +143,7 @@ def standing_endpoint(folder: Path) -> Endpoint | None:
         if not emulator.answers(endpoint.url):
             raise UserError(
                 f"the stack at {endpoint.url} does not answer: start the endpoint again, or remove "
-                f"{folder} if what stood there is gone"
+                f"{folder} if the stack is gone"
             )
         return endpoint
     # Check both: another program may have taken the pid or the port of a LocalStack that exited.
@@ -154,7 +154,7 @@ def standing_endpoint(folder: Path) -> Endpoint | None:
         if time.monotonic() > deadline:
             raise UserError(
                 f"process {endpoint.localstack_pid} at {endpoint.url} does not answer: end it, or "
-                f"remove {folder} if it is no LocalStack"
+                f"remove {folder} if it is not LocalStack"
             )
         time.sleep(0.2)
     return None
@@ -300,9 +300,9 @@ def _explained(url: str) -> Iterator[None]:
         if not _STANDS_ALREADY.search(str(error)):
             raise
         raise UserError(
-            f"a deployment of the same name stands at {console.without_password(url)} already, and "
-            "this checkout did not make it: `make down` where it was made, or choose another name "
-            f"with TF_VAR_name ({error})"
+            f"a deployment of the same name exists at {console.without_password(url)} already, "
+            "and was not created from this checkout: run `make down` where it was, or choose "
+            f"another name with TF_VAR_name ({error})"
         ) from error
 
 
@@ -312,12 +312,12 @@ def names_given(environment: Mapping[str, str]) -> dict[str, str]:
     for name, variable in NAMES.items():
         values = {environment.get(name, ""), environment.get(f"TF_VAR_{variable}", "")} - {""}
         if len(values) > 1:
-            raise UserError(f"{name} and TF_VAR_{variable} name two different things: unset one")
+            raise UserError(f"{name} and TF_VAR_{variable} differ: unset one")
         if values:
             given[name] = values.pop()
             if not _NAME.fullmatch(given[name]):
                 raise UserError(
-                    f"{name}={given[name]!r} is not a name: it has up to 100 letters, digits, "
+                    f"{name}={given[name]!r} is not a valid name: use up to 100 letters, digits, "
                     "dots, underscores and hyphens"
                 )
     return given

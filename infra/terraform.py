@@ -80,7 +80,7 @@ class Terraform:
         """Checks that the HCL is formatted and valid. Raises `UserError`."""
         code, said = self.run("fmt", "-check", "-recursive", "-no-color")
         if code != 0:
-            raise UserError(f"not in Terraform's shape, mend with `make format`: {_one_line(said)}")
+            raise UserError(f"HCL is not formatted, run `make format`: {_one_line(said)}")
         self.init()
         code, said = self.run("validate", "-no-color")
         if code != 0:
@@ -94,8 +94,8 @@ class Terraform:
             if mirror is None:
                 raise UserError(
                     "Terraform's registry cannot be reached, and no unpacked provider mirror was "
-                    f"found on the disk: go online once, or name a mirror in {MIRROR_VARIABLE} "
-                    f"(terraform said: {_one_line(said)})"
+                    f"found on the disk: connect to the internet once, or name a mirror in "
+                    f"{MIRROR_VARIABLE} (terraform said: {_one_line(said)})"
                 )
             err.print(f"  Terraform's registry cannot be reached: the provider comes from {mirror}")
             self._environment["TF_CLI_CONFIG_FILE"] = str(

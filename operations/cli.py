@@ -61,7 +61,7 @@ def watch(
     stream: PredictionsStream,
     rejects_bucket: RejectsBucket,
     plain: Annotated[
-        bool, typer.Option("--plain", help="Lines in place of a page; so it is in a pipe.")
+        bool, typer.Option("--plain", help="Lines instead of a live page, as in a pipe.")
     ] = False,
     every: Annotated[
         float, typer.Option(min=0.1, max=86_400, help="Seconds from one line to the next.")
@@ -69,7 +69,7 @@ def watch(
     duration: Annotated[
         float | None,
         typer.Option(
-            min=0.1, max=86_400, help="Seconds to watch for; until q or Ctrl-C unless set."
+            min=0.1, max=86_400, help="Seconds to watch for; by default until q or Ctrl-C."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the lines as JSON.")] = False,
@@ -126,7 +126,7 @@ def redrive(
         float, typer.Option(min=0.1, max=1e6, help="Records of up to 1 KiB a second.")
     ] = 500.0,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be sent; send and write nothing.")
+        bool, typer.Option("--dry-run", help="Only print what would be sent.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:

@@ -42,12 +42,12 @@ def send(
         typer.Option(
             min=0.1,
             max=1e9,
-            help="Seconds of arrivals, in place of --count; a stream that takes less than the rate "
-            "is sent them for longer.",
+            help="Seconds of arrivals, instead of --count; sending takes longer if the stream "
+            "accepts less than the rate.",
         ),
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(min=0.1, max=1e6, help="Rides a second; 500 unless set.")
+        float | None, typer.Option(min=0.1, max=1e6, help="Rides per second; 500 by default.")
     ] = None,
     shapes: Annotated[
         list[str] | None,
@@ -95,9 +95,7 @@ def send(
     ] = None,
     speed_up: Annotated[
         float | None,
-        typer.Option(
-            min=1e-3, help="Send the file's rides as they were picked up, so many times as fast."
-        ),
+        typer.Option(min=1e-3, help="Replay the file by its pickup times, so many times as fast."),
     ] = None,
     profile_file: Annotated[
         Path | None,
@@ -106,15 +104,17 @@ def send(
     processes: Annotated[
         int | None,
         typer.Option(
-            min=1, max=256, help="How many processes send; as many as the rate needs unless set."
+            min=1,
+            max=256,
+            help="Number of sending processes; by default as many as the rate needs.",
         ),
     ] = None,
     seed: Annotated[
         int,
-        typer.Option(min=0, help="The same seed gives the same rides, from as many --processes."),
+        typer.Option(min=0, help="The same seed and --processes give the same rides."),
     ] = 1,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the ledger; out/runs/<time> unless set.")
+        Path | None, typer.Option(help="Folder for the ledger; by default out/runs/<time>.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was sent as JSON.")] = False,
 ) -> None:
@@ -157,7 +157,7 @@ def verify(
     stream: PredictionsStream,
     rejects_bucket: RejectsBucket,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the ledger; the newest in out/runs unless set.")
+        Path | None, typer.Option(help="Folder of the ledger; by default the newest in out/runs.")
     ] = None,
     deadline: Annotated[
         float,
@@ -185,7 +185,7 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, envvar="SEED", help="The first one's seed.")] = 1,
     processes: Annotated[
         int | None,
-        typer.Option(min=1, max=256, help="As many as the machine has cores unless set."),
+        typer.Option(min=1, max=256, help="By default one per core."),
     ] = None,
 ) -> None:
     """Run the function through simulated histories of faults, and count which properties break.
@@ -202,7 +202,7 @@ def replay_seed(
     seed: Annotated[int, typer.Argument(min=0, help="The history's seed.")],
     schedule: Annotated[
         Path | None,
-        typer.Option(help="A schedule that was cut down, in place of the seed's whole one."),
+        typer.Option(help="A reduced schedule, to run instead of the seed's whole one."),
     ] = None,
 ) -> None:
     """Run one simulated history step by step.
@@ -235,7 +235,7 @@ def show_profile(
     neighbour: Annotated[Path, typer.Argument(help="The month before or after it.")],
     profile_file: Annotated[
         Path | None,
-        typer.Option("--profile", help="Profile to look at; the shipped one unless set."),
+        typer.Option("--profile", help="Profile to examine; by default the shipped one."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same rides.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,

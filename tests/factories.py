@@ -28,7 +28,7 @@ def shared(name: str) -> Path:
     """A file of the data beside the project; the test is skipped where it is missing."""
     path = SHARED_DATA / name
     if not path.exists():
-        pytest.skip(f"{path} is not there: it is no part of the project")
+        pytest.skip(f"{path} does not exist: it is not part of the project")
     return path
 
 

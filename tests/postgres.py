@@ -68,7 +68,7 @@ def _binary(name: str) -> Path:
     for candidate in candidates:
         if candidate:
             return Path(candidate)
-    pytest.skip(f"{name} is not there: PostgreSQL is not installed")
+    pytest.skip(f"{name} does not exist: PostgreSQL is not installed")
 
 
 def _free_port() -> int:

@@ -20,13 +20,15 @@ _DATA = "a month (2023-01, yellow/2023-01), a parquet file, s3://bucket/key or s
 SourcesArgument = Annotated[list[str], typer.Argument(metavar="DATA…", help=f"Each {_DATA}.")]
 TrainOption = Annotated[list[str], typer.Option("--train", help=f"Data to train on: {_DATA}.")]
 ValidateOption = Annotated[
-    list[str] | None, typer.Option("--validate", help="Data to measure on, as those to train on.")
+    list[str] | None,
+    typer.Option("--validate", help="Data to measure on, named like the data to train on."),
 ]
 RequiredValidateOption = Annotated[
-    list[str], typer.Option("--validate", help="Data to measure on, as those to train on.")
+    list[str],
+    typer.Option("--validate", help="Data to measure on, named like the data to train on."),
 ]
 CourseOption = Annotated[
-    bool, typer.Option("--course", help="Keep what the MLOps Zoomcamp keeps: 1 to 60 minutes.")
+    bool, typer.Option("--course", help="Use the MLOps Zoomcamp's filter: 1 to 60 minutes.")
 ]
 SeedOption = Annotated[
     int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same result.")
@@ -97,11 +99,11 @@ def train(
     model: KindOption = DEFAULT_KIND,
     course: CourseOption = False,
     hyperparameters: Annotated[
-        Path | None, typer.Option(help="File that `search` wrote; the standing ones unless given.")
+        Path | None, typer.Option(help="File written by `search`; by default the current ones.")
     ] = None,
     seed: SeedOption = 0,
     name: NameOption = MODEL,
-    alias: Annotated[str, typer.Option(help="Alias that the new version gets.")] = CHALLENGER,
+    alias: Annotated[str, typer.Option(help="Alias for the new version.")] = CHALLENGER,
     as_json: JsonOption = False,
 ) -> None:
     """Train on trips, synthetic ones unless named, and register the version as the challenger.
@@ -114,8 +116,7 @@ def train(
 
     if alias == serving_alias():
         raise console.UserError(
-            f"{alias} serves, and is moved by `python -m training promote` alone: name another "
-            "--alias"
+            f"{alias} serves, and only `python -m training promote` moves it: name another --alias"
         )
     rules: datasets.Rules = "course" if course else "function"
     found = datasets.read(sources or [datasets.SYNTHETIC], validate or (), rules)
@@ -170,7 +171,7 @@ def search(
         console.print_json(best)
     else:
         console.out.print(
-            f"RMSE {best.rmse_minutes:.3f} minutes after {best.trials} trials; those that stand "
+            f"RMSE {best.rmse_minutes:.3f} minutes after {best.trials} trials; the current ones "
             f"give {best.standing_rmse_minutes:.3f}. The best are in {out}: train with "
             f"--model {model} --hyperparameters {out}",
             markup=False,
@@ -237,10 +238,11 @@ def promote(
     to: AliasOption = CHAMPION,
     validate: ValidateOption = None,
     margin: Annotated[
-        float, typer.Option(min=0, help="Minutes of RMSE by which it must be better at least.")
+        float, typer.Option(min=0, help="Minimum improvement in RMSE, in minutes.")
     ] = 0.0,
     force: Annotated[
-        bool, typer.Option("--force", help="Promote in spite of all reasons; the registry says so.")
+        bool,
+        typer.Option("--force", help="Promote despite all objections; the registry records it."),
     ] = False,
     seed: SeedOption = 0,
     name: NameOption = MODEL,
@@ -301,7 +303,7 @@ def publish(
     )
     if not published.compiled:
         console.err.print(
-            "[yellow]the function's zip reads compiled models alone: serve this one with the "
+            "[yellow]the function's zip only reads compiled models: serve this one with the "
             "container image[/yellow]"
         )
 
@@ -369,7 +371,9 @@ def history(
 def trace(
     prediction: Annotated[
         str,
-        typer.Argument(help="event_id of a prediction, or the whole of it as JSON; - reads it."),
+        typer.Argument(
+            help="event_id of a prediction, or the prediction as JSON; - reads standard input."
+        ),
     ],
     stream: Annotated[
         str | None,
@@ -377,7 +381,9 @@ def trace(
     ] = None,
     events_stream: Annotated[
         str | None,
-        typer.Option(envvar="EVENTS_STREAM_NAME", help="What tells when its event arrived."),
+        typer.Option(
+            envvar="EVENTS_STREAM_NAME", help="Stream of the events, for when its event arrived."
+        ),
     ] = None,
     deadline: Annotated[float, typer.Option(min=1, help="Seconds to look for it.")] = 30.0,
     as_json: JsonOption = False,
@@ -442,7 +448,7 @@ def run(
 
 @app.command()
 def schedule(
-    cron: Annotated[str, typer.Option(help="When, in UTC, as cron writes it.")] = "0 6 5 * *",
+    cron: Annotated[str, typer.Option(help="Cron expression, in UTC.")] = "0 6 5 * *",
     model: KindOption = DEFAULT_KIND,
     model_bucket: MaybeBucketOption = None,
     seed: SeedOption = 0,

@@ -142,7 +142,7 @@ def decode(text: str) -> Prediction:
         return msgspec.json.decode(text.encode(errors="surrogateescape"), type=Prediction)
     except UNREADABLE as error:
         raise UserError(
-            f"this is no prediction as the function writes it: {error}; give one whole, or its "
+            f"this is not a prediction as the function writes it: {error}; give one whole, or its "
             "event_id"
         ) from error
 

@@ -71,7 +71,7 @@ def client() -> MlflowClient:
         said = without_password(str(error)).strip()
         reason = said.partition("(Caused by")[0].splitlines()[0].strip()
         raise UserError(
-            f"MLflow at {shown()} cannot be used: {reason:.300}; start it, or mend "
+            f"MLflow at {shown()} cannot be used: {reason:.300}; start it, or fix "
             "MLFLOW_TRACKING_URI"
         ) from error
     return found
@@ -106,7 +106,7 @@ def _require_database() -> None:
         said = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
         reason = str(said).strip().splitlines()[0]
         raise UserError(
-            f"MLflow's database {shown()} cannot be used: {reason}; start it, or mend "
+            f"MLflow's database {shown()} cannot be used: {reason}; start it, or fix "
             "MLFLOW_TRACKING_URI"
         ) from error
 

@@ -100,7 +100,7 @@ def _read_table(path: Path) -> pa.Table:
             wanted = _wanted(file.schema_arrow.names, path)
             return file.read(columns=wanted).select(wanted)
     except FileNotFoundError:
-        raise UserError(f"{path} is not there: name a parquet file of TLC trip records") from None
+        raise UserError(f"{path} does not exist: name a parquet file of TLC trip records") from None
     except (OSError, pa.ArrowException) as error:
         raise UserError(f"{path} cannot be read as parquet: {first_sentence(error)}") from error
 
@@ -109,7 +109,7 @@ def _wanted(available: Sequence[str], path: Path) -> list[str]:
     times = max(GREEN_TIMES, YELLOW_TIMES, key=lambda pair: len(set(pair) & set(available)))
     for name in (*times, *ZONES_AND_MILES):
         if available.count(name) > 1:
-            raise UserError(f"{path} holds the column {name} twice: which one counts is not known")
+            raise UserError(f"{path} holds the column {name} twice: it is ambiguous")
     for year, columns in _WITHOUT_ZONES.items():
         if set(columns) <= set(available):
             raise UserError(
@@ -150,8 +150,7 @@ def _numbers(table: pa.Table, name: str, path: Path) -> NDArray[np.float64]:
 
 def _another_kind(path: Path, name: str, found: pa.DataType, wanted: str) -> UserError:
     return UserError(
-        f"{path} holds values of another kind in its columns: {name} is {found}, "
-        f"and {wanted} are needed"
+        f"{path} has columns of another type: {name} is {found}, and {wanted} are needed"
     )
 
 

@@ -62,9 +62,9 @@ class Summary(msgspec.Struct, frozen=True):
         """Why the run failed, as a sentence; None if it did not."""
         if not self.clean:
             named_in = console.seen_from_here(_REPORT)
-            return f"not every ride came to what it had to: {named_in} names them"
+            return f"some rides did not have the expected outcome: {named_in} names them"
         if self.minutes >= _MUST_BITE_MINUTES and (missing := self.missing()):
-            return f"the chaos did not bite, there were no {', '.join(missing)}: run it again"
+            return f"chaos caused no {', '.join(missing)}: run it again"
         return None
 
 
@@ -92,7 +92,7 @@ def chaos(port: int | None, minutes: float, seed: int) -> None:
         with steps.step("verify", "rides counted") as step:
             before = _verified_before_redrive(deployed)
             step.line += f", {before.rides['failed']:,} of them given up on"
-        with steps.step("redrive", "what was given up on sent again, and counted") as step:
+        with steps.step("redrive", "dead letters sent again, and counted") as step:
             deployed.command("operations", "redrive", "--from", "failures")
             account = verified(deployed, _OUT, _DEADLINE_SECONDS)
             step.line += f": {account.rides['redriven']:,}"

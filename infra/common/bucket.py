@@ -50,8 +50,8 @@ class Bucket:
         self._s3 = s3
         self._named_in = named_in
         self._hints = {
-            "NoSuchBucket": "is not there: `terraform apply` makes it, and its output names it",
-            "AccessDenied": f"may not be used with these credentials: {needs}",
+            "NoSuchBucket": "does not exist: `terraform apply` creates it, and its output names it",
+            "AccessDenied": f"is not accessible with these credentials: {needs}",
         }
 
     def listed(self, prefix: str, after: str = "") -> list[Listed]:
@@ -120,8 +120,8 @@ class Bucket:
             yield
         except ParamValidationError as error:
             raise UserError(
-                f"{self.name!r} cannot be a bucket's name: name the one that `terraform output` "
-                f"says, in {self._named_in}"
+                f"{self.name!r} is not a valid bucket name: set {self._named_in} to the one "
+                "in `terraform output`"
             ) from error
         except ClientError as error:
             if hint := self._hints.get(_code(error)):

@@ -76,7 +76,7 @@ def run(app: Callable[[], object]) -> NoReturn:
         # botocore and urllib raise a plain ValueError for these.
         if not str(error).startswith(("Invalid endpoint", "Invalid IPv6 URL")):
             raise
-        fail(f"{error}: AWS_ENDPOINT_URL has to be such as http://127.0.0.1:4566", 1)
+        fail(f"{error}: AWS_ENDPOINT_URL must be a URL such as http://127.0.0.1:4566", 1)
     except OSError as error:
         if error.filename is None:
             raise
@@ -87,7 +87,7 @@ def run(app: Callable[[], object]) -> NoReturn:
 def _file_sentence(error: OSError) -> str:
     """Fallback message for an `OSError` about a file."""
     why = (error.strerror or type(error).__name__).lower()
-    return f"{os.fsdecode(error.filename)} cannot be used: {why}; make it usable, or name another"
+    return f"{os.fsdecode(error.filename)} cannot be used: {why}; fix it, or name another"
 
 
 def _that_is_no_text(error: BaseException | None) -> str | None:
@@ -117,9 +117,7 @@ def _of_text(app: Callable[[], object]) -> Callable[[], object]:
         except Exception as error:
             if (word := _that_is_no_text(error)) is None:
                 raise
-            raise UserError(
-                f"the argument {os.fsencode(word)!r} is not text: write it in UTF-8"
-            ) from error
+            raise UserError(f"the argument {os.fsencode(word)!r} is not valid UTF-8") from error
 
     return run_it
 

@@ -79,7 +79,7 @@ def prepare() -> None:
     # Under both names: the interpreter's original streams are detached.
     vars(sys).update(streams, **{f"__{name}__": stream for name, stream in streams.items()})
     if closed:
-        raise OutputLost("there is no standard output to print to: it is closed")
+        raise OutputLost("standard output is closed")
 
 
 def finish() -> None:
@@ -149,4 +149,4 @@ def _escaped(character: re.Match[str]) -> str:
 
 def _lost(error: OSError) -> OutputLost:
     why = os.strerror(error.errno or 0).lower()
-    return OutputLost(f"standard output takes no more ({why}): not all was printed")
+    return OutputLost(f"cannot write to standard output ({why}): the output is incomplete")

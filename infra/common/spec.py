@@ -34,7 +34,7 @@ def nearest(asked: str, known: Iterable[str]) -> str:
     """A suggestion: the closest known name or, if none is close, all of them."""
     names = list(known)
     close = difflib.get_close_matches(asked, names, n=1)
-    return f"did you mean {close[0]}?" if close else f"choose of {', '.join(names) or 'none'}"
+    return f"did you mean {close[0]}?" if close else f"choose from {', '.join(names) or 'none'}"
 
 
 def closest(asked: str, known: Collection[str]) -> str:

@@ -59,7 +59,7 @@ def sourced(url_host: str, settings: Mapping[str, str], *, ours: bool) -> str:
     exports = [f"export {name}={shlex.quote(value)}" for name, value in sorted(told.items())]
     return "\n".join(
         [
-            "# All that the project's commands and Terraform need to work with this stack.",
+            "# Everything that the project's commands and Terraform need to work with this stack.",
             f"unset KINESIS_ENDPOINT_URL $(env | sed -n {patterns})",
             *exports,
             'no_proxy="${no_proxy:-${NO_PROXY:-}}"',
@@ -77,8 +77,8 @@ def sqlite_address(file: Path) -> str:
     """
     if "?" in str(file):
         raise UserError(
-            f"{file} cannot be MLflow's registry, as its path has a question mark in it: move it, "
-            "or set MLFLOW_TRACKING_URI"
+            f"{file} cannot be MLflow's registry, because its path contains a question mark: "
+            "move it, or set MLFLOW_TRACKING_URI"
         )
     return f"sqlite:///{file}"
 

@@ -72,7 +72,7 @@ def _without_surrogates(data: bytes, detail: str) -> Event:
         events.append(decode(mended))
     one, other = events
     if one != other:
-        raise CannotScore("schema", "a text holds half a surrogate pair, which is no character")
+        raise CannotScore("schema", "a string contains an unpaired surrogate")
     return one
 
 

@@ -19,7 +19,7 @@ _decoder = msgspec.json.Decoder(Prediction)
 def answer(
     records: Sequence[KinesisRecord], model: ServedModel, scored_at: datetime
 ) -> dict[str, list[dict[str, Any]]]:
-    """`predictions` as the course's function gives them; `rejects` only where there are some."""
+    """`predictions` as in the MLOps Zoomcamp's function; `rejects` only where there are some."""
     batch = Batch(records, model, scored_at)
     predicted = [_decoder.decode(output.data) for output in batch.outputs]
     said: dict[str, list[dict[str, Any]]] = {

@@ -64,7 +64,7 @@ def _prepare() -> None:
             register_after_restore(function.restored)
         function.prepare()
     except Exception as error:  # noqa: BLE001 - as above
-        logger.warning("no model yet, the first batch looks for one: %s", error)
+        logger.warning("no model yet; the first batch will look for one: %s", error)
 
 
 if os.environ.get(_INITIALIZED_BY) in _AHEAD:

@@ -134,7 +134,7 @@ def _parsed(path: Path) -> dict[str, Any]:
         return hcl2.loads(path.read_text(encoding="utf-8"), serialization_options=options)
     except FileNotFoundError:
         raise UserError(
-            f"{path} is not there: name a file of Terraform's variables, "
+            f"{path} does not exist: name a file of Terraform's variables, "
             "such as terraform/envs/dev.tfvars, with --tfvars"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -143,7 +143,7 @@ def _parsed(path: Path) -> dict[str, Any]:
         line = getattr(error, "line", None)
         at = f" at line {line}" if isinstance(line, int) and line > 0 else ""
         raise UserError(
-            f"{path} is no HCL{at}: `terraform fmt -check {path}` says what is wrong"
+            f"{path} is not valid HCL{at}: `terraform fmt -check {path}` says what is wrong"
         ) from None
 
 
@@ -167,4 +167,4 @@ def _require_range(path: Path, name: str, value: object, wanted: object) -> None
     try:
         msgspec.convert(value, wanted, strict=False)
     except msgspec.ValidationError as error:
-        raise UserError(f"{path} sets {name} to {value!r}, which cannot be: {error}") from None
+        raise UserError(f"{path} sets {name} to {value!r}, which is not allowed: {error}") from None

@@ -44,8 +44,8 @@ class Claim:
         found = self._bucket.get(KEY)
         if found and found.age_seconds < self._void_seconds and (holder := _holder(found)):
             raise UserError(
-                f"a redrive of {self._bucket.name} by {holder} is under way: wait for its end, or "
-                f"{self._void_seconds - found.age_seconds:.0f} s if it was killed"
+                f"a redrive of {self._bucket.name} by {holder} is in progress: wait until it ends, "
+                f"or {self._void_seconds - found.age_seconds:.0f} s if it was killed"
             )
         self._write(found.etag if found else None, held=True)
 
@@ -65,8 +65,8 @@ class Claim:
         self._etag = self._bucket.write(KEY, msgspec.json.encode(note), etag)
         if self._etag is None:
             raise UserError(
-                f"another redrive of {self._bucket.name} came first: wait for its end, and run "
-                "this again"
+                f"another redrive of {self._bucket.name} started first: wait until it ends, "
+                "then run this again"
             )
         self._renewed_at = began
 

@@ -131,8 +131,8 @@ def _report(request: Request, counts: Counts) -> None:
         console.err.print(damaged, markup=False)
     if counts.damaged:
         console.fail(
-            f"{len(counts.damaged)} objects in {request.rejects_bucket} are damaged, and what "
-            "cannot be read of them was not sent",
+            f"{len(counts.damaged)} objects in {request.rejects_bucket} are damaged, and "
+            "their unreadable records were not sent",
             1,
         )
 
@@ -142,7 +142,7 @@ def _sentence(request: Request, counts: Counts) -> str:
     if counts.from_no_stream:
         before += f"; {counts.from_no_stream:,} were never in a stream (not_base64), and stay"
     if not counts.to_send:
-        return f"nothing to send: no other {request.source} are set aside as asked{before}"
+        return f"nothing to send: no other {request.source} match{before}"
     number, verb = (counts.to_send, "would be sent") if request.dry_run else (counts.sent, "sent")
     by_reason = ", ".join(f"{reason} {n:,}" for reason, n in sorted(counts.reasons.items()))
     reasons = f" ({by_reason})" if by_reason else ""

@@ -85,6 +85,6 @@ def _since(text: str, now: datetime) -> datetime:
         return in_utc(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise UserError(
-            f"{text!r} is no time: --since takes one such as 2023-01-14T08:31:00Z (UTC unless it "
-            "says otherwise), or how long ago, such as 90m, 2h or 3d"
+            f"{text!r} is not a time: --since takes one such as 2023-01-14T08:31:00Z (UTC unless "
+            "it says otherwise), or how long ago, such as 90m, 2h or 3d"
         ) from None

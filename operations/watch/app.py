@@ -78,8 +78,8 @@ class WatchApp(App[None]):
             self.exit()
             return
         self.query_one(Strip).show(sight.figures)
-        self.query_one(Rates).show(sight.course)
-        self.query_one(Latencies).show(sight.figures, sight.course)
+        self.query_one(Rates).show(sight.trend)
+        self.query_one(Latencies).show(sight.figures, sight.trend)
         self.query_one(City).show(sight.places)
         self.query_one(Pairs).show_places(sight.places)
         self.query_one(Boroughs).show_places(sight.places)

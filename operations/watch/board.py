@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from infra.common.latency import CLASSES, Counts, classes, percentile
-from operations.watch.figures import Course, Figures, Latency, Pair, Places, Served
+from operations.watch.figures import Figures, Latency, Pair, Places, Served, Trend
 from operations.watch.ring import Ring
 from ride_scoring.domain import zones
 from ride_scoring.domain.events import LAST_ZONE, Prediction, Ride
@@ -106,11 +106,11 @@ class Board:
             served=list(reversed(self._served.values())),
         )
 
-    def course(self, now: datetime) -> Course:
+    def trend(self, now: datetime) -> Trend:
         """Time series of the last five minutes."""
         end = now.timestamp() - _READ_AFTER_SECONDS
         slots = COURSE_SECONDS // _LATENCY_SLOT_SECONDS
-        return Course(
+        return Trend(
             self._in.last(end, COURSE_SECONDS).tolist(),
             self._out.last(end, COURSE_SECONDS).tolist(),
             [_percentiles(slot) for slot in self._latency.last(now.timestamp(), slots)],

@@ -15,7 +15,7 @@ import msgspec
 
 from infra.common import console
 from operations.watch.board import Board
-from operations.watch.figures import Course, Figures, Places
+from operations.watch.figures import Figures, Places, Trend
 from ride_scoring import decode
 from ride_scoring.domain.events import Ride
 from ride_scoring.errors import CannotScore
@@ -43,7 +43,7 @@ class Sight(msgspec.Struct, frozen=True):
     """Snapshot of everything that a page shows."""
 
     figures: Figures
-    course: Course
+    trend: Trend
     places: Places
     contact: Contact
 
@@ -94,7 +94,7 @@ class Feed:
             board = self._board
             return Sight(
                 board.figures(now, over_seconds),
-                board.course(now),
+                board.trend(now),
                 board.places(now),
                 self.contact(),
             )

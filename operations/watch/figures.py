@@ -45,7 +45,7 @@ class Figures(msgspec.Struct, frozen=True):
     served: list[Served]
 
 
-class Course(msgspec.Struct, frozen=True):
+class Trend(msgspec.Struct, frozen=True):
     """The last five minutes, oldest first: rides per second, latencies per five seconds."""
 
     taken_in: list[int]

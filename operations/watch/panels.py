@@ -10,7 +10,7 @@ from textual.widget import Widget
 from textual.widgets import DataTable, Label, Sparkline, Static
 
 from operations.watch.city import city
-from operations.watch.figures import Course, Figures, Places
+from operations.watch.figures import Figures, Places, Trend
 from operations.watch.plain import serving_now
 from ride_scoring.domain.events import LAST_ZONE
 from ride_scoring.domain.zones import borough_of
@@ -79,9 +79,9 @@ class Rates(Curves):
     def __init__(self) -> None:
         super().__init__("rides a second", ("in", "out"))
 
-    def show(self, course: Course) -> None:
-        self.curve("in").show(f"most {max(course.taken_in):,}", course.taken_in)
-        self.curve("out").show(f"most {max(course.predicted):,}", course.predicted)
+    def show(self, trend: Trend) -> None:
+        self.curve("in").show(f"most {max(trend.taken_in):,}", trend.taken_in)
+        self.curve("out").show(f"most {max(trend.predicted):,}", trend.predicted)
 
 
 class Latencies(Curves):
@@ -90,9 +90,9 @@ class Latencies(Curves):
     def __init__(self) -> None:
         super().__init__("from arrival to prediction", ("p50", "p95", "p99"))
 
-    def show(self, figures: Figures, course: Course) -> None:
+    def show(self, figures: Figures, trend: Trend) -> None:
         for name in ("p50", "p95", "p99"):
-            went = [getattr(slot, name) if slot else 0.0 for slot in course.latency_ms]
+            went = [getattr(slot, name) if slot else 0.0 for slot in trend.latency_ms]
             now = figures.latency_ms
             self.curve(name).show(f"{getattr(now, name):,.0f} ms" if now else _NONE, went)
 

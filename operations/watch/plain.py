@@ -97,4 +97,4 @@ def silence(contact: Contact) -> str | None:
     if contact.silent_seconds is None:
         return None
     why = f" ({contact.trouble})" if contact.trouble else ""
-    return f"no answer for {contact.silent_seconds:.0f} s{why}"
+    return f"no response for {contact.silent_seconds:.0f} s{why}"

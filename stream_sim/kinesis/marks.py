@@ -37,6 +37,6 @@ def read(bucket: Bucket, key: str) -> tuple[Mark, str] | None:
         return msgspec.json.decode(found.body, type=Mark), found.etag
     except UNREADABLE as error:
         raise UserError(
-            f"s3://{bucket.name}/{key} says what was sent already, and is damaged ({error}): mend "
-            "it, or delete it to send all of its object again"
+            f"s3://{bucket.name}/{key} records what was already sent, but is damaged ({error}): "
+            "fix it, or delete it to send its whole object again"
         ) from error

@@ -19,8 +19,8 @@ https://docs.aws.amazon.com/streams/latest/dev/large-records.html"""
 def missing(stream: str, named_in: str) -> UserError:
     """The error to raise if it does not exist; `named_in` is where a user sets its name."""
     return UserError(
-        f"the stream {stream!r} is not there: `terraform apply` makes it, and its output names it, "
-        f"in {named_in}"
+        f"the stream {stream!r} does not exist: `terraform apply` creates it, and its output names "
+        f"it, in {named_in}"
     )
 
 

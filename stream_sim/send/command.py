@@ -106,7 +106,7 @@ def _require_unused(folder: Path) -> None:
     """A part rejects only its own existing ledger, while the others would start theirs beside
     another run's."""
     if found := sorted(folder.glob(ledger.FILES)):
-        raise UserError(f"{found[0]} is of another run: name another folder with --out")
+        raise UserError(f"{found[0]} belongs to another run: name another folder with --out")
 
 
 def _say_if_short(request: Request, planned: SendPlan) -> None:

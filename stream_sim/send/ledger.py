@@ -99,7 +99,7 @@ class Ledger:
             self._file: IO[bytes] = self.path.open("xb", buffering=0)
         except OSError as error:
             raise UserError(
-                f"{self.path} cannot be begun ({error.strerror}): name another folder with --out"
+                f"{self.path} cannot be created ({error.strerror}): name another folder with --out"
             ) from None
         fcntl.flock(self._file, fcntl.LOCK_EX)  # released when we end, however we end
         try:
@@ -125,8 +125,8 @@ class Ledger:
                 data = data[self._file.write(data) :]
         except OSError as error:
             raise UserError(
-                f"{self.path} cannot be written ({error.strerror}): make room, or name another "
-                "folder with --out; `verify` accounts for what was sent until now"
+                f"{self.path} cannot be written ({error.strerror}): free some space, or name "
+                "another folder with --out; `verify` accounts for what was sent until now"
             ) from None
 
 
@@ -188,7 +188,9 @@ def _require_ended(path: Path) -> None:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise UserError(f"{path} is still written: wait until all is sent, or end `send`") from None
+        raise UserError(
+            f"{path} is still being written: wait for `send` to finish, or stop it"
+        ) from None
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror})") from None
 

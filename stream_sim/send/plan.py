@@ -112,7 +112,7 @@ def asked(request: Request) -> int | None:
 def _check(request: Request) -> None:
     """Checks that the options' types do not cover."""
     if request.count is not None and request.duration is not None:
-        raise UserError("--count and --duration are both given: one of them ends a run")
+        raise UserError("--count and --duration exclude each other: give one")
     numbers = {
         "--count": request.count,
         "--rate": request.rate,
@@ -128,7 +128,9 @@ def _check(request: Request) -> None:
         if request.trips is None:
             raise UserError("--speed-up replays a file by its pickup times: name it with --trips")
         if request.rate is not None or request.shapes:
-            raise UserError("--speed-up takes the arrivals from the file: leave --rate and --shape")
+            raise UserError(
+                "--speed-up takes the arrivals from the file: leave out --rate and --shape"
+            )
 
 
 def _require_whole_aggregates(request: Request, rates: Rates) -> None:

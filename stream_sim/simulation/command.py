@@ -75,7 +75,9 @@ def replay(seed: int, file: Path | None) -> None:
     for broken in outcome.broken[:_SHOWN]:
         console.out.print(f"broken: {broken.name}: {broken.what}", markup=False)
     if outcome.broken:
-        raise UserError(f"the history broke {len(outcome.broken):,} times what must hold")
+        raise UserError(
+            f"the history broke {len(outcome.broken):,} times a property that must hold"
+        )
 
 
 def _outcomes(seeds: range, processes: int | None) -> Iterator[tuple[int, Outcome]]:
@@ -100,9 +102,7 @@ def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
     try:
         yield pool
     except BrokenProcessPool:
-        raise UserError(
-            "a process that ran histories was killed: is there memory enough?"
-        ) from None
+        raise UserError("a worker process was killed: is there enough memory?") from None
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -146,7 +146,7 @@ def _read(file: Path) -> Schedule:
         ) from error
     except UNREADABLE as error:
         raise UserError(
-            f"{file} is no schedule ({error}): name one that `simulate` wrote"
+            f"{file} is not a schedule ({error}): name one that `simulate` wrote"
         ) from error
 
 

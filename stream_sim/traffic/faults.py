@@ -74,8 +74,8 @@ def parse(texts: Sequence[str], malformed: float) -> Rates:
         rates[kind] = rates.get(kind, 0.0) + malformed / len(MALFORMED)
     if (total := sum(rates.values())) > 1 + _ROUNDING:
         raise UserError(
-            f"--fault and --malformed ({malformed:g}) come to {total:g}, and no ride has two "
-            "faults: ask for 1 at most"
+            f"--fault and --malformed ({malformed:g}) add up to {total:g}, but no ride has "
+            "two faults: ask for 1 at most"
         )
     return {kind: rate for kind, rate in rates.items() if rate}
 

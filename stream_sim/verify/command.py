@@ -104,7 +104,7 @@ def _write(path: Path, findings: Findings) -> None:
         unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(findings), indent=2) + b"\n")
         unfinished.replace(path)  # whole or not at all
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}): make room") from None
+        raise UserError(f"{path} cannot be written ({error.strerror}): free some space") from None
 
 
 def _show(account: Account, *, as_json: bool) -> None:

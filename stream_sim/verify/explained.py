@@ -77,8 +77,8 @@ def account(reconciliation: Reconciliation, runs: Mapping[int, Run]) -> Account:
             sums.add(runs[part], rides.faults, first, rows)
     counts = sums.counts
     others = {
-        "rides came to something, and the ledger has them not": reconciliation.never_sent,
-        "more outcomes name events that no ride was sent as": reconciliation.dropped,
+        "rides have an outcome, but are not in the ledger": reconciliation.never_sent,
+        "more outcomes name events that were never sent": reconciliation.dropped,
     }
     sums.unexpected += [f"{number:,} {what}" for what, number in others.items() if number]
     return Account(
@@ -134,17 +134,17 @@ def _explanation(row: np.void) -> str:
     state = int(row["state"])
     reason, came = (_reason(int(row[name])) for name in ("reason", "came"))
     if state & ANSWERED_AS_ANOTHER:
-        return "an outcome names another event than those that it was sent as"
+        return "an outcome names an event that it was not sent as"
     if state & NO_DURATION:
-        return "predicted to take minutes that no ride takes"
+        return "predicted to take an impossible time"
     if state & PREDICTED and state & REJECTED and not state & REDRIVEN:
         return "both predicted and rejected"
     if state & FAILED and state & (PREDICTED | REJECTED) and not state & REDRIVEN:
         return f"given up on, and {'predicted' if state & PREDICTED else 'rejected'}"
     if state & PREDICTED and reason:
-        return f"predicted, though it had to be rejected as {reason}"
+        return f"predicted; should have been rejected as {reason}"
     wanted = f"rejected as {reason}" if reason else "predicted"
-    return f"rejected as {came}, though it had to be {wanted}"
+    return f"rejected as {came}; should have been {wanted}"
 
 
 def _reason(code: int) -> str | None:

@@ -46,7 +46,9 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
-            raise UserError(f"another verify of {folder} is under way: wait for its end") from None
+            raise UserError(
+                f"another verify of {folder} is in progress: wait until it ends"
+            ) from None
         except OSError as error:
             raise self._cannot_be_written(error) from None
 
@@ -86,7 +88,9 @@ class Journal:
             raise self._cannot_be_written(error) from None
 
     def _cannot_be_written(self, error: OSError) -> UserError:
-        return UserError(f"{self._path} cannot be written ({error.strerror}): make room for it")
+        return UserError(
+            f"{self._path} cannot be written ({error.strerror}): free some space for it"
+        )
 
 
 def _decoded(

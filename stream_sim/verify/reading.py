@@ -115,7 +115,7 @@ class Outcomes:
     def _pass_over(self, key: str) -> None:
         if key not in self._passed_over:
             self._passed_over.add(key)
-            console.err.print(f"passed over, as it cannot be read: {key}", markup=False)
+            console.err.print(f"skipped, as it cannot be read: {key}", markup=False)
 
 
 def _patience(reconciliation: Reconciliation, deadline: float) -> float:
@@ -127,7 +127,7 @@ def _patience(reconciliation: Reconciliation, deadline: float) -> float:
 
 def _no_answer(seconds: float, why: str | None) -> str:
     return (
-        f"no answer for {seconds:.0f} s ({why or 'the first call is still waited for'}), so "
-        "nothing can be said of the rides that are missing: run verify again once the endpoint "
-        "answers, and it goes on from here"
+        f"no response for {seconds:.0f} s ({why or 'the first call is still pending'}), so "
+        "the missing rides cannot be judged: run verify again once the endpoint responds, and it "
+        "resumes from here"
     )

@@ -103,7 +103,7 @@ class Rides:
         """Take a ledger entry. Raises `UserError` if it is invalid."""
         match entry:
             case Intended():
-                self._require(entry.first == self.count, f"ride {entry.first} comes out of turn")
+                self._require(entry.first == self.count, f"ride {entry.first} is out of order")
                 self._intend(entry)
             case Taken(sent_at, records):
                 self.first_sent_at = min(self.first_sent_at, sent_at)
@@ -193,7 +193,7 @@ class Rides:
         except OSError as error:
             raise UserError(
                 f"{self._folder} has no room for {size:,} bytes to count {rows:,} rides in "
-                f"({error.strerror}): make room"
+                f"({error.strerror}): free some space"
             ) from None
         return mmap.mmap(self._file.fileno(), size)
 

@@ -32,14 +32,24 @@ def moto_settings() -> Mapping[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
 
 
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    """One for all tests: each reads boto3's service models anew, for a third of a second."""
+    account = emulator.TEST_ACCOUNT
+    return boto3.Session(
+        account["AWS_ACCESS_KEY_ID"], account["AWS_SECRET_ACCESS_KEY"], None, account["AWS_REGION"]
+    )
+
+
 @pytest.fixture
-def aws(moto_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[boto3.Session]:
+def aws(
+    moto_endpoint: str, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[boto3.Session]:
     """A session on an account with empty buckets and streams, which the environment names too."""
     settings = {**emulator.TEST_ACCOUNT, "AWS_ENDPOINT_URL": moto_endpoint}
     forget_aws(monkeypatch)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    session = boto3.Session()
     for bucket in BUCKETS:
         session.client("s3").create_bucket(Bucket=bucket)
     for stream in STREAMS:

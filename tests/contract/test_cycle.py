@@ -127,7 +127,7 @@ def test_a_version_that_is_no_better_is_not_published(aws: boto3.Session) -> Non
 
 @pytest.mark.usefixtures("registry", "server")
 def test_a_champion_that_could_not_be_published_is_the_next_time(aws: boto3.Session) -> None:
-    with pytest.raises(UserError, match="bucket later is not there"):
+    with pytest.raises(UserError, match="bucket later does not exist"):
         cycle.run(plan("later"))
     aws.client("s3").create_bucket(Bucket="later")
     again = cycle.run(plan("later"))
@@ -155,7 +155,7 @@ def test_a_flow_goes_on_where_it_failed(
 ) -> None:
     here = provenance()
     monkeypatch.setattr(flow, "provenance", lambda: here)  # somebody may commit meanwhile
-    with pytest.raises(UserError, match="bucket another is not there"):
+    with pytest.raises(UserError, match="bucket another does not exist"):
         flow.run(plan("another"))
     aws.client("s3").create_bucket(Bucket="later")
     done = flow.run(plan("later"))

@@ -75,7 +75,7 @@ def test_a_damaged_file_in_the_cache_is_downloaded_anew(aws: boto3.Session, tmp_
 
 def test_an_object_that_is_no_trips_is_not_kept(aws: boto3.Session, tmp_path: Path) -> None:
     put(aws, CONTENT[: len(CONTENT) // 2])
-    with pytest.raises(UserError, match=r"what s3://models/.* gave is no whole parquet file"):
+    with pytest.raises(UserError, match=r"what s3://models/.* gave is not a complete Parquet file"):
         open_source(URI, tmp_path)
     assert not list(tmp_path.glob("*.parquet"))
     assert not list(tmp_path.glob("*.part"))
@@ -84,9 +84,9 @@ def test_an_object_that_is_no_trips_is_not_kept(aws: boto3.Session, tmp_path: Pa
 @pytest.mark.parametrize(
     ("uri", "sentence"),
     [
-        ("s3://nowhere/key", "s3://nowhere/key is not there: S3 has no bucket nowhere"),
-        (f"s3://{BUCKET}/nothing", "is not there: the bucket models has no such key"),
-        ("s3://No Bucket!/key", "names no bucket that S3 could have"),
+        ("s3://nowhere/key", "s3://nowhere/key does not exist: S3 has no bucket nowhere"),
+        (f"s3://{BUCKET}/nothing", "does not exist: the bucket models has no such key"),
+        ("s3://No Bucket!/key", "does not name a valid bucket"),
     ],
 )
 @pytest.mark.usefixtures("aws")

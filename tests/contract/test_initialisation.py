@@ -140,7 +140,7 @@ def test_without_a_model_it_starts_and_gives_its_batches_back(
     assert aws.region_name
     process = start(kind, **settings)
     said = process.take_log()
-    assert "no model yet, the first batch looks for one" in said
+    assert "no model yet; the first batch will look for one" in said
     assert why in said
     given_back = {"batchItemFailures": [{"itemIdentifier": "1"}]}
     assert answer(invoke(process, event_json())) == given_back
@@ -164,7 +164,7 @@ def test_a_model_that_is_refused_is_refused_at_the_first_batch_too(
 ) -> None:
     publisher.publish("1", 2.0, change=lambda manifest: manifest.update(name="another"))
     process = start(kind)
-    assert "is refused" in process.take_log()
+    assert "refused the model" in process.take_log()
     assert answer(invoke(process, event_json()))["batchItemFailures"]
     assert metrics(process.take_log())["RefusedModels"] == [1.0]
 

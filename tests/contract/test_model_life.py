@@ -359,7 +359,7 @@ def test_of_two_publishers_of_one_version_both_are_done(
 def test_a_bucket_that_is_not_there_is_said(
     registry: mlflow.MlflowClient, aws: boto3.Session
 ) -> None:
-    with pytest.raises(UserError, match="bucket nowhere is not there"):
+    with pytest.raises(UserError, match="bucket nowhere does not exist"):
         publish(registry, aws.client("s3"), "nowhere", NAME, "champion")
 
 
@@ -367,7 +367,7 @@ def test_a_bucket_that_is_not_there_is_said(
     ("change", "said"),
     [
         (lambda body: body.replace(b'"run_id":"', b'"run_id":"f'), "is another model's"),
-        (lambda _: b'{"another": "model"}', "is damaged, and a version is never written anew"),
+        (lambda _: b'{"another": "model"}', "is damaged, and versions are never overwritten"),
         (lambda body: body[:-9] + b"\xff", "is damaged"),
         (lambda _: b"", "is damaged"),
     ],

@@ -242,7 +242,7 @@ SCENES: dict[str, tuple[Callable[[Scene], None], str]] = {
     ),
     "has keys that are none": (
         the_container_answers(200, {"Expiration": "soon"}),
-        "something else than credentials",
+        "something other than credentials",
     ),
     "has keys in two lines": (
         the_container_answers(200, {"Token": "canary\n"}),
@@ -263,11 +263,11 @@ SCENES: dict[str, tuple[Callable[[Scene], None], str]] = {
     ),
     "has a proxy with a password that is away": (
         is_told({"http_proxy": "http://rides:canary@127.0.0.1:9", **NO_EXCEPTION}),
-        "gave no whole answer",
+        "gave no complete response",
     ),
     "has a proxy of another kind": (
         is_told({"http_proxy": "https://rides:canary@127.0.0.1:9", **NO_EXCEPTION}),
-        "no other proxy is spoken to",
+        "no other kind of proxy is supported",
     ),
 }
 

@@ -270,7 +270,7 @@ def test_a_stream_that_is_deleted_while_it_is_read_is_named(kinesis: KinesisServ
         gone = [Complaint("ResourceNotFoundException")]
         kinesis.will_complain("GetRecords", *gone)
         kinesis.will_complain("ListShards", *gone)
-        with pytest.raises(UserError, match="'predictions' is not there"):
+        with pytest.raises(UserError, match="'predictions' does not exist"):
             read(reader, 1)
 
 
@@ -278,7 +278,7 @@ def test_a_stream_that_is_deleted_while_it_is_read_is_named(kinesis: KinesisServ
 @pytest.mark.parametrize("name", ["nowhere", "", "not a name", "x" * 200])
 def test_a_stream_that_is_not_there_is_named(name: str) -> None:
     with (
-        pytest.raises(UserError, match=f"{name!r} is not there.*PREDICTIONS_STREAM_NAME"),
+        pytest.raises(UserError, match=f"{name!r} does not exist.*PREDICTIONS_STREAM_NAME"),
         StreamReader(name, boto3.Session()),
     ):
         pass

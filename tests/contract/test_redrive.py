@@ -326,7 +326,9 @@ def test_a_redrive_that_is_killed_repeats_only_the_call_it_was_at(
     killed = shell("--from", "rejects", "--rate", "10", program=("-c", KILLED_AT_ITS_SECOND_PUT))
     assert killed.returncode == -signal.SIGKILL
     assert taken(aws) == rides(*range(20))
-    with pytest.raises(UserError, match=r"is under way: wait for its end, or 1\d\d s if it was"):
+    with pytest.raises(
+        UserError, match=r"is in progress: wait until it ends, or 1\d\d s if it was"
+    ):
         redrive(capsys)
     let_claims_grow_old()
     assert redrive(capsys) == Counts(to_send=15, sent=15, sent_before=10, reasons={"schema": 15})
@@ -418,7 +420,7 @@ def test_a_redrive_that_stood_still_sends_nothing_once_another_took_its_place(
     let_claims_grow_old()
     other.take()
     stood_still._renewed_at = float("-inf")
-    with pytest.raises(UserError, match="another redrive of rejects came first"):
+    with pytest.raises(UserError, match="another redrive of rejects started first"):
         stood_still.renew()
     other.release()
     Claim(bucket).take()
@@ -443,7 +445,9 @@ def test_a_damaged_mark_is_named_and_nothing_is_sent(
     redrive(capsys)
     (mark,) = keys(aws, "redriven/rejects/")
     put(aws, mark, "{")
-    with pytest.raises(UserError, match=f"s3://rejects/{mark} says what was sent already, and is"):
+    with pytest.raises(
+        UserError, match=f"s3://rejects/{mark} records what was already sent, but is"
+    ):
         redrive(capsys)
     assert taken(aws) == rides(1)
 
@@ -452,10 +456,13 @@ def test_a_damaged_mark_is_named_and_nothing_is_sent(
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (("--stream", "nowhere"), "the stream 'nowhere' is not there: `terraform apply` makes it"),
-        (("--stream", ""), "the stream '' is not there"),
-        (("--rejects-bucket", "nowhere"), "the bucket nowhere is not there: `terraform apply`"),
-        (("--rejects-bucket", "a b"), "'a b' cannot be a bucket's name"),
+        (
+            ("--stream", "nowhere"),
+            "the stream 'nowhere' does not exist: `terraform apply` creates it",
+        ),
+        (("--stream", ""), "the stream '' does not exist"),
+        (("--rejects-bucket", "nowhere"), "the bucket nowhere does not exist: `terraform apply`"),
+        (("--rejects-bucket", "a b"), "'a b' is not a valid bucket name"),
         (("--reason", "shcema"), "'shcema' is no reason: is it schema?"),
         (("--since", "noon"), "'noon' is no time"),
     ],

@@ -217,7 +217,8 @@ def test_the_ledger_knows_each_ride_by_the_event_id_that_kinesis_gives(
     assert reasons == {}
 
 
-@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.few(1)
+@pytest.mark.parametrize("processes", [3, 1])
 def test_several_processes_send_their_shares_packed_or_not(
     aws: boto3.Session, tmp_path: Path, capsys: pytest.CaptureFixture[str], processes: int
 ) -> None:
@@ -239,7 +240,7 @@ def test_several_processes_send_their_shares_packed_or_not(
 def test_a_stream_that_is_not_there_is_named_before_a_ledger_is_begun(
     aws: boto3.Session, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match="the stream 'nowhere' is not there"):
+    with pytest.raises(UserError, match="the stream 'nowhere' does not exist"):
         command.run(asked(tmp_path / "run", stream="nowhere"), Progress(disable=True))
     assert not (tmp_path / "run").exists()
     assert aws
@@ -249,7 +250,9 @@ def test_a_folder_of_another_run_is_refused_by_all_parts(
     aws: boto3.Session, tmp_path: Path
 ) -> None:
     (tmp_path / "ledger-0.ndjson").touch()
-    with pytest.raises(UserError, match=r"ledger-0\.ndjson is of another run: name another folder"):
+    with pytest.raises(
+        UserError, match=r"ledger-0\.ndjson belongs to another run: name another folder"
+    ):
         command.run(asked(tmp_path, count=100, processes=2), Progress(disable=True))
     assert [path.name for path in tmp_path.iterdir()] == ["ledger-0.ndjson"]
     assert not in_stream(aws)
@@ -282,6 +285,7 @@ def test_ctrl_c_ends_it_with_the_count_of_what_was_sent(
     assert len(in_stream(aws)) == count > 0
 
 
+@pytest.mark.thorough
 def test_in_the_background_it_ends_with_the_count_too(aws: boto3.Session, tmp_path: Path) -> None:
     process = start(tmp_path / "run", IN_THE_BACKGROUND, count=1_000_000, rate=500.0, processes=2)
     wait_until(has_taken(tmp_path / "run", 2))
@@ -293,6 +297,7 @@ def test_in_the_background_it_ends_with_the_count_too(aws: boto3.Session, tmp_pa
     assert len(in_stream(aws)) == count
 
 
+@pytest.mark.thorough
 def test_an_interrupt_while_a_line_of_a_part_is_counted_loses_none(
     aws: boto3.Session, tmp_path: Path
 ) -> None:
@@ -323,6 +328,7 @@ def test_no_part_outlives_a_run_that_is_killed(aws: boto3.Session, tmp_path: Pat
     assert set(ids(in_stream(aws))) <= intended(tmp_path / "run")
 
 
+@pytest.mark.thorough
 def test_where_one_part_fails_all_end_with_its_sentence(aws: boto3.Session, tmp_path: Path) -> None:
     process = start(tmp_path / "run", count=1_000_000, rate=500.0, processes=2)
     wait_until(has_taken(tmp_path / "run", 2))
@@ -343,7 +349,7 @@ def test_nothing_is_sent_that_a_full_disk_could_not_note(
     code, out, err = end(process)
     assert (code, out) == (1, "")
     assert "rides were sent to ride-events before this" in err
-    assert "ledger-0.ndjson cannot be written (File too large): make room" in err
+    assert "ledger-0.ndjson cannot be written (File too large): free some space" in err
     found = in_stream(aws)
     assert 0 < len(found) < 20_000
     assert set(ids(found)) <= intended(tmp_path / "run")

@@ -74,7 +74,7 @@ def test_a_bucket_that_is_not_there_is_named(aws: boto3.Session) -> None:
         lambda: nowhere.write("a", b""),
         lambda: nowhere.listed(""),
     ):
-        with pytest.raises(UserError, match="bucket nowhere is not there: `terraform apply`"):
+        with pytest.raises(UserError, match="bucket nowhere does not exist: `terraform apply`"):
             used()
 
 
@@ -140,7 +140,7 @@ def test_publishing_the_same_again_writes_nothing(store: Bucket) -> None:
 
 def test_a_name_that_no_bucket_can_have_is_said(aws: boto3.Session) -> None:
     for name in ("", "a b"):
-        with pytest.raises(UserError, match="cannot be a bucket's name"):
+        with pytest.raises(UserError, match="is not a valid bucket name"):
             store_bucket(aws.client("s3"), name).get("a")
 
 

@@ -214,7 +214,7 @@ def test_a_bucket_that_is_away_is_trouble_until_it_answers(aws: boto3.Session) -
 
 def test_a_bucket_that_refuses_is_no_bucket_that_is_away(aws: boto3.Session) -> None:
     set_aside = DeadLetters(rejects_bucket(aws.client("s3"), "nowhere"), AT)
-    with pytest.raises(UserError, match="nowhere is not there"), set_aside.patiently():
+    with pytest.raises(UserError, match="nowhere does not exist"), set_aside.patiently():
         numbers(set_aside)
 
 

@@ -144,7 +144,7 @@ def of_version(number: str) -> str:
 def test_a_bucket_that_is_not_there_loses_nothing() -> None:
     said("train", "synthetic:4000:1")
     said("promote")
-    assert "bucket nowhere is not there" in refused("publish", "--model-bucket", "nowhere")
-    assert "bucket nowhere is not there" in refused("rollback", "--model-bucket", "nowhere")
-    assert "bucket nowhere is not there" in refused("history", "--model-bucket", "nowhere")
+    assert "bucket nowhere does not exist" in refused("publish", "--model-bucket", "nowhere")
+    assert "bucket nowhere does not exist" in refused("rollback", "--model-bucket", "nowhere")
+    assert "bucket nowhere does not exist" in refused("history", "--model-bucket", "nowhere")
     assert told("publish")["version"] == "1"

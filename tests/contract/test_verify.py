@@ -161,6 +161,7 @@ def test_a_verify_that_is_killed_is_gone_on_with(tmp_path: Path) -> None:
     assert counted(tmp_path) == 900
 
 
+@pytest.mark.thorough
 def test_a_verify_that_is_stopped_says_so_and_leaves_what_it_read(tmp_path: Path) -> None:
     runs.write(tmp_path, sent(10))
     put([a_prediction(number) for number in range(4)])
@@ -228,11 +229,12 @@ def test_of_an_endpoint_that_stays_away_nothing_is_said(
     door.close()
     code, out, errors = said(process)
     assert (code, out) == (1, "")
-    assert errors.startswith("error: no answer for ")
-    assert "so nothing can be said of the rides that are missing" in errors
+    assert errors.startswith("error: no response for ")
+    assert "so the missing rides cannot be judged" in errors
     assert not (tmp_path / "account.json").exists()
 
 
+@pytest.mark.thorough
 def test_what_was_redriven_may_come_to_something_else(tmp_path: Path) -> None:
     runs.write(tmp_path, sent(2, reasons={1: "schema"}))
     set_aside(0, "model_output")
@@ -256,6 +258,7 @@ def test_the_ledgers_of_several_processes_are_one_run(tmp_path: Path) -> None:
     assert (code, account["rides"]["predicted"]) == (0, 10)
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_read_in_the_rejects_bucket_is_named_once(tmp_path: Path) -> None:
     runs.write(tmp_path, sent(2, reasons={1: "schema"}))
     foreign = ("rejects/2026/01/01/00/foreign", "aws/lambda/foreign")
@@ -362,8 +365,8 @@ def test_what_was_given_up_on_is_known_before_what_came_of_it_later(tmp_path: Pa
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (("--stream", "nowhere"), "error: the stream 'nowhere' is not there"),
-        (("--rejects-bucket", "nowhere"), "error: the bucket nowhere is not there"),
+        (("--stream", "nowhere"), "error: the stream 'nowhere' does not exist"),
+        (("--rejects-bucket", "nowhere"), "error: the bucket nowhere does not exist"),
     ],
 )
 def test_what_is_not_there_is_said(

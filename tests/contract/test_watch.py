@@ -161,6 +161,7 @@ def test_json_lines_are_for_programs(aws: boto3.Session) -> None:
     assert line.silent_seconds is None
 
 
+@pytest.mark.thorough
 def test_what_is_no_terminal_gets_lines_for_as_long_as_was_asked(aws: boto3.Session) -> None:
     assert aws
     with started(watch(*STREAMS, "--every", "1", "--duration", "2")) as process:
@@ -174,11 +175,11 @@ def test_what_is_no_terminal_gets_lines_for_as_long_as_was_asked(aws: boto3.Sess
 @pytest.mark.parametrize(
     ("names", "complaint"),
     [
-        (("nowhere", *STREAMS[1:]), "'nowhere' is not there.*EVENTS_STREAM_NAME"),
-        ((STREAMS[0], "nowhere", STREAMS[2]), "'nowhere' is not there.*PREDICTIONS_STREAM_NAME"),
-        ((*STREAMS[:2], "nowhere"), "the bucket nowhere is not there"),
-        (("", *STREAMS[1:]), "'' is not there"),
-        ((*STREAMS[:2], ""), "'' cannot be a bucket's name"),
+        (("nowhere", *STREAMS[1:]), "'nowhere' does not exist.*EVENTS_STREAM_NAME"),
+        ((STREAMS[0], "nowhere", STREAMS[2]), "'nowhere' does not exist.*PREDICTIONS_STREAM_NAME"),
+        ((*STREAMS[:2], "nowhere"), "the bucket nowhere does not exist"),
+        (("", *STREAMS[1:]), "'' does not exist"),
+        ((*STREAMS[:2], ""), "'' is not a valid bucket name"),
     ],
 )
 def test_what_is_not_there_is_said_before_the_page_opens(
@@ -217,7 +218,7 @@ def test_an_endpoint_that_goes_away_is_said_until_it_is_back(
             kinesis.put(0, event_json())
             line_with(process, "backlog 1")
             kinesis.go_away()
-            silent = line_with(process, r"no answer for \d+ s")
+            silent = line_with(process, r"no response for \d+ s")
             assert f"@{host}" in silent
             assert "canary" not in silent
             kinesis.put(0, event_json())
@@ -310,10 +311,11 @@ def test_a_page_whose_stream_is_deleted_ends_with_a_sentence(aws: boto3.Session)
         aws.client("kinesis").delete_stream(StreamName="ride-events")
         assert terminal.exit_code() == 1
         behind = terminal.said.partition(LEFT_THE_PAGE)[2]
-        assert "the stream 'ride-events' is not there" in behind
+        assert "the stream 'ride-events' does not exist" in behind
         assert "Traceback" not in terminal.said
 
 
+@pytest.mark.thorough
 def test_a_page_closes_by_itself_when_its_time_is_up(aws: boto3.Session) -> None:
     assert aws
     with Terminal(watch(*STREAMS, "--duration", "1")) as terminal:

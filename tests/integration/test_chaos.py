@@ -108,8 +108,11 @@ SUMMARY = Summary(
     ("of_the_run", "complaint"),
     [
         ({}, None),
-        ({"clean": False}, "not every ride came to what it had to: .* names them"),
-        ({"clean": False, "minutes": 1}, "not every ride came to what it had to: .* names them"),
+        ({"clean": False}, "some rides did not have the expected outcome: .* names them"),
+        (
+            {"clean": False, "minutes": 1},
+            "some rides did not have the expected outcome: .* names them",
+        ),
         ({"kills": 0}, "there were no kills: run"),
         ({"kills": 0, "timeouts": 0}, "there were no kills, timeouts: run"),
         ({"kills": 0, "minutes": 9.9}, None),

@@ -114,4 +114,4 @@ def test_nothing_is_lost_while_models_move(deployment: Deployment, tmp_path: Pat
     assert set(account["models"]) == {"ride-duration 1", "ride-duration 2"}
     log = deployment.log()
     assert "it failed with" in log
-    assert log.count("is refused") == 1
+    assert log.count("refused the model") == 1

@@ -150,7 +150,7 @@ def test_on_aws(account: Endpoint, newcomer: dict[str, str], tmp_path: Path) -> 
         for command in commands:
             if command == apply:
                 said = shell.fails(f"{apply} -var package=nowhere.zip")
-                assert "nowhere.zip is not there: run `make package" in " ".join(said.split())
+                assert "nowhere.zip does not exist: run `make package" in " ".join(said.split())
             if " publish " in command:
                 send_and_see_them_wait(shell, account, tmp_path)
             if command.endswith("destroy -var-file=envs/dev.tfvars"):

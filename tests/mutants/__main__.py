@@ -26,7 +26,7 @@ def main() -> None:
     console.out.print(_table(found))
     if missed := [mutant.name for mutant, caught in found if not _as_told(mutant, caught)]:
         raise UserError(
-            f"{len(missed)} of {len(found)} mutants came to something else than the catalogue "
+            f"{len(missed)} of {len(found)} mutants had another outcome than the catalogue "
             f"says: {'; '.join(missed)}"
         )
 

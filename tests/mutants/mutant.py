@@ -20,7 +20,7 @@ class Mutant(msgspec.Struct, frozen=True):
     caught_by: tuple[Property, ...]
 
     def apply(self, package: Path) -> None:
-        """Breaks a copy of the package. Raises `ValueError` where the text is not there once."""
+        """Breaks a copy of the package. Raises `ValueError` unless the text occurs exactly once."""
         source = (file := package / self.file).read_text()
         if (count := source.count(self.text)) != 1:
             raise ValueError(

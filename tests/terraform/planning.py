@@ -37,7 +37,7 @@ class Planned:
         self._calls = shown["configuration"]["root_module"].get("module_calls", {})
 
     def value(self, address: str, path: str) -> Any:
-        """One argument, as `ephemeral_storage.0.size`; None where it is not there."""
+        """One argument, as `ephemeral_storage.0.size`; None where it does not exist."""
         found: Any = self.resources.get(address, {})
         for part in path.split("."):
             try:

@@ -241,7 +241,7 @@ def test_each_one_around_the_function_can_do_its_part_with_its_policy_alone(
         ):
             code, said = run(world.account, places | given[player], *command)
             assert code == 1, said
-            assert re.search("AWS refused|Forbidden|may not be used with these", said), said
+            assert re.search("AWS refused|Forbidden|is not accessible with these", said), said
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow's own

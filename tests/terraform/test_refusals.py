@@ -30,7 +30,7 @@ MISTAKES: Final[dict[str, tuple[dict[str, Any], tuple[str, ...]]]] = {
     ),
     "package": (
         {"package": "/nowhere.zip"},
-        ("The function's package /nowhere.zip is not there: run `make package ARCH=x86_64`",),
+        ("The function's package /nowhere.zip does not exist: run `make package ARCH=x86_64`",),
     ),
 }
 
@@ -93,4 +93,4 @@ def test_the_plan_refuses_a_package_once_its_sources_are_others(
         (checkout / "build" / "function-x86_64.zip").unlink()
         missing = refused(made, tmp_path, {})
     assert (code, "function-x86_64.zip is older than its sources" in said) == (1, True), said
-    assert "function-x86_64.zip is not there: run `make package ARCH=x86_64`" in missing.said
+    assert "function-x86_64.zip does not exist: run `make package ARCH=x86_64`" in missing.said

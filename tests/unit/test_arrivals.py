@@ -153,7 +153,7 @@ def test_times_that_are_known_come_in_blocks() -> None:
     ("text", "complaint"),
     [
         ("brust", "--shape 'brust' is not known: did you mean burst?"),
-        ("", "--shape '' is not known: choose of constant, ramp"),
+        ("", "--shape '' is not known: choose from constant, ramp"),
         ("burst:tims=3", "--shape burst has no 'tims': did you mean times?"),
         ("burst:times", "write burst:times=VALUE, once"),
         ("ramp:end=0", r"--shape ramp:end=0: Expected `float` >= 0.001 - at `\$.end`"),

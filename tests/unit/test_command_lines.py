@@ -58,8 +58,8 @@ def sentence(*arguments: str, environment: Mapping[str, str] | None = None) -> s
 
 
 def test_trips_that_are_not_there() -> None:
-    assert "nowhere.parquet is not there" in sentence("training", "train", "nowhere.parquet")
-    assert "nowhere.parquet is not there" in sentence(
+    assert "nowhere.parquet does not exist" in sentence("training", "train", "nowhere.parquet")
+    assert "nowhere.parquet does not exist" in sentence(
         *("stream_sim", "send", "--stream", "s", "--trips", "nowhere.parquet")
     )
 
@@ -100,7 +100,7 @@ def test_a_registry_that_is_away() -> None:
     for command in (("history",), ("promote",), ("evaluate",)):
         said = sentence("training", *command, environment={"MLFLOW_TRACKING_URI": AWAY})
         assert "refused" in said
-        assert "start it, or mend MLFLOW_TRACKING_URI" in said
+        assert "start it, or fix MLFLOW_TRACKING_URI" in said
         assert "secret" not in said
 
 
@@ -212,7 +212,7 @@ def test_an_option_out_of_its_range(option: tuple[str, str]) -> None:
         (("--fault", "latte=0.1"), "--fault 'latte' is not known: did you mean late?"),
         (("--fault", "late=2"), "--fault late=2"),
         (("--drift", "vanished:borough=Quens"), "did you mean Queens?"),
-        (("--count", "1", "--duration", "1"), "--count and --duration are both given"),
+        (("--count", "1", "--duration", "1"), "--count and --duration exclude each other"),
         (("--speed-up", "60"), "name it with --trips"),
         (("--profile", "nowhere.npz"), "nowhere.npz"),
     ],
@@ -239,14 +239,14 @@ def test_an_endpoint_that_is_no_address(
     environment = {**CREDENTIALS, "AWS_ENDPOINT_URL": address}
     part = "stream_sim" if command in {"send", "verify"} else "operations"
     said = sentence(part, command, "--stream", "s", *options[command], environment=environment)
-    assert f"{wrong}: AWS_ENDPOINT_URL has to be such as http://" in said
+    assert f"{wrong}: AWS_ENDPOINT_URL must be a URL such as http://" in said
 
 
 def test_a_month_that_a_profile_is_held_against_is_not_there(tmp_path: Path) -> None:
     said = sentence("stream_sim", "profile", "show", "nowhere.parquet", "x.parquet")
-    assert "nowhere.parquet is not there" in said
+    assert "nowhere.parquet does not exist" in said
     out = ("--out", str(tmp_path / "profile.npz"))
-    assert "x.parquet is not there" in sentence("stream_sim", "profile", "fit", "x.parquet", *out)
+    assert "x.parquet does not exist" in sentence("stream_sim", "profile", "fit", "x.parquet", *out)
 
 
 def test_packed_rides_for_a_stream_that_the_environment_says_is_fanned_out() -> None:
@@ -348,7 +348,7 @@ def test_a_folder_for_reports_that_cannot_be_written_is_said_before_the_work(
 
 def test_rides_that_are_not_there_are_said_before_anything_is_started() -> None:
     said = sentence("infra", "demo", environment={"RIDES": "nowhere.parquet"})
-    assert "RIDES=nowhere.parquet is not there" in said
+    assert "RIDES=nowhere.parquet does not exist" in said
 
 
 def test_a_stream_that_is_not_named() -> None:
@@ -411,7 +411,7 @@ def test_one_command_has_the_verbs_of_all_parts() -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert "nowhere.parquet is not there" in done.stderr
+    assert "nowhere.parquet does not exist" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["plan", "redrive", "watch"])

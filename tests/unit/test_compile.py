@@ -275,7 +275,7 @@ def test_a_model_of_more_than_one_number_a_ride_is_refused(estimator: Any, targe
 
 
 def test_a_model_that_was_never_fitted_is_refused() -> None:
-    with pytest.raises(NotCompilable, match="no fitted"):
+    with pytest.raises(NotCompilable, match="not a fitted"):
         compile_model(LinearRegression(), FEATURES, SOURCES)
 
 

@@ -182,7 +182,7 @@ def test_a_server_that_is_busy_is_asked_again(server: TripServer, tmp_path: Path
     assert fetched(tmp_path).path.read_bytes() == CONTENT
     server.statuses = [503] * 9
     (tmp_path / MONTH.file_name).unlink()
-    with pytest.raises(Unreachable, match="cannot be downloaded: the server answers 503 at 5"):
+    with pytest.raises(Unreachable, match="cannot be downloaded: the server answers 503 after 5"):
         fetched(tmp_path)
 
 
@@ -210,12 +210,12 @@ def test_a_host_that_is_away_loses_nothing(
     kept = start_and_stop(tmp_path)
     with monkeypatch.context() as away:
         away.setattr(server, "statuses", [502] * 5)
-        with pytest.raises(Unreachable, match="fetching again goes on from there"):
+        with pytest.raises(Unreachable, match="fetching again resumes from there"):
             fetched(tmp_path)
     with TripServer({}) as closed:
         url = closed.url
     with pytest.raises(
-        Unreachable, match=r"the connection failed \(ConnectionError\) at 5 attempts"
+        Unreachable, match=r"the connection failed \(ConnectionError\) after 5 attempts"
     ):
         fetch(MONTH, tmp_path / "other", url_base=url, sleep=lambda _: None)
     fetched(tmp_path)
@@ -224,20 +224,22 @@ def test_a_host_that_is_away_loses_nothing(
 
 def test_an_address_that_is_none_is_said(tmp_path: Path) -> None:
     for base in ("mirror", "gopher://mirror"):
-        with pytest.raises(UserError, match=r"cannot be asked for: .*is TRIP_DATA_URL right"):
+        with pytest.raises(UserError, match=r"cannot be requested: .*is TRIP_DATA_URL right"):
             fetch(MONTH, tmp_path, url_base=base, sleep=lambda _: None)
 
 
 def test_a_length_that_is_too_long_is_no_whole_file(server: TripServer, tmp_path: Path) -> None:
     server.longer_by = 10
-    with pytest.raises(UserError, match=r"cannot be downloaded: .* at 5 attempts"):
+    with pytest.raises(UserError, match=r"cannot be downloaded: .* after 5 attempts"):
         fetched(tmp_path)
     assert not (tmp_path / MONTH.file_name).exists()
 
 
 def test_a_length_that_is_too_short_is_no_whole_file(server: TripServer, tmp_path: Path) -> None:
     server.longer_by = -10
-    with pytest.raises(UserError, match=r"gave is no whole parquet file \(.*\): fetch it again"):
+    with pytest.raises(
+        UserError, match=r"gave is not a complete Parquet file \(.*\): fetch it again"
+    ):
         fetched(tmp_path)
     server.longer_by = 0
     assert fetched(tmp_path).path.read_bytes() == CONTENT
@@ -260,8 +262,8 @@ def test_a_folder_that_is_none_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"<html>Sign in</html>", "is no whole parquet file"),
-        (b"", "is no whole parquet file"),
+        (b"<html>Sign in</html>", "is not a complete Parquet file"),
+        (b"", "is not a complete Parquet file"),
         (trip_files.parquet(trip_files.columns(0)), "has no rows"),
     ],
 )

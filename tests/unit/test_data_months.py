@@ -40,7 +40,7 @@ def test_a_month_has_one_canonical_form(text: str, canonical: str) -> None:
     ],
 )
 def test_what_is_no_month_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match="is no month of taxi trips: write it as 2023-01"):
+    with pytest.raises(UserError, match="is not a month of taxi trips: write it as 2023-01"):
         Month.parse(text, TODAY)
 
 

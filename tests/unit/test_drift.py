@@ -125,7 +125,7 @@ def test_drifts_add_up(before: Trips) -> None:
     [
         ("kilometre", "'kilometre' is not known: did you mean kilometres"),
         ("vanished:borough=Manhatan", "no borough 'Manhatan': did you mean Manhattan"),
-        ("vanished:borough=", "no borough '': choose of Unknown, EWR, Manhattan"),
+        ("vanished:borough=", "no borough '': choose from Unknown, EWR, Manhattan"),
         ("growth:per_minute=0", "> 0.0"),
         ("growth:per_minute=nan", "growth:per_minute=nan"),
         ("growth:per_minute=inf", "<= 1.0"),

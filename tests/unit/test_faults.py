@@ -70,7 +70,7 @@ def test_malformed_is_any_malformed_kind_and_adds_to_its_own_rate() -> None:
         (["late=-0.1"], "write late=RATE, from 0 to 1"),
         (["late=nan"], "write late=RATE, from 0 to 1"),
         (["late=0.1", "late=0.2"], "--fault late is given twice"),
-        (["late=0.6", "huge=0.5"], r"--malformed \(0\) come to 1\.1, and no ride has"),
+        (["late=0.6", "huge=0.5"], r"--malformed \(0\) add up to 1\.1, but no ride has"),
     ],
 )
 def test_a_fault_that_is_none_is_named(texts: list[str], complaint: str) -> None:

@@ -53,15 +53,16 @@ def test_a_test_run_prints_its_answer_alone(event: Path, model: Path) -> None:
 
 
 @pytest.mark.few(3)
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (None, "is not there: name a JSON file"),
-        ("no json", "is no JSON file"),
-        ('{"Records": NaN}', "is no JSON file of a Lambda event: NaN is not JSON"),
-        ('{"Records": [-Infinity]}', "is no JSON file of a Lambda event: -Infinity is not JSON"),
-        ("[" * 200_000, "is no JSON file of a Lambda event: it nests too deeply"),
-        ("\ufeff{}", "is no JSON file"),
+        (None, "does not exist: name a JSON file"),
+        ("no json", "is not a Lambda event in JSON"),
+        ('{"Records": NaN}', "is not a Lambda event in JSON: NaN is not JSON"),
+        ('{"Records": [-Infinity]}', "is not a Lambda event in JSON: -Infinity is not JSON"),
+        ("[" * 200_000, "is not a Lambda event in JSON: it is nested too deeply"),
+        ("\ufeff{}", "is not a Lambda event in JSON"),
         ('{"Records": [{"body": "x"}]}', "not an event of a Kinesis event source mapping"),
     ],
 )
@@ -77,13 +78,14 @@ def test_a_bad_event_is_one_sentence(
     assert complaint in sentence
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
         ({"MODEL_LOCATION": "/nowhere"}, "/nowhere: the model directory has no MLmodel file"),
         (
             {"MODEL_BUCKET": "models", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
-            "http://127.0.0.1:9 gave no whole answer: ConnectionRefusedError",
+            "http://127.0.0.1:9 gave no complete response: ConnectionRefusedError",
         ),
     ],
 )

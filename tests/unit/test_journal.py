@@ -59,7 +59,7 @@ def test_another_streams_journal_is_begun_anew(tmp_path: Path) -> None:
 def test_one_verify_has_a_run_at_a_time(tmp_path: Path) -> None:
     with (
         Journal(tmp_path, "s"),
-        pytest.raises(UserError, match=r"another verify of .* is under way"),
+        pytest.raises(UserError, match=r"another verify of .* is in progress"),
     ):
         Journal(tmp_path, "s")
 

@@ -82,7 +82,10 @@ def test_a_line_that_is_damaged_is_said(tmp_path: Path) -> None:
 
 
 def test_a_ledger_that_is_still_written_is_not_read(tmp_path: Path) -> None:
-    with Ledger(tmp_path, a_run()), pytest.raises(UserError, match="is still written: wait until"):
+    with (
+        Ledger(tmp_path, a_run()),
+        pytest.raises(UserError, match="is still being written: wait for"),
+    ):
         ledger.runs(tmp_path)
     assert list(ledger.runs(tmp_path)) == [0]
 
@@ -110,7 +113,7 @@ def test_a_ledger_that_could_not_be_begun_leaves_the_folder_as_it_was(tmp_path: 
 
 def test_a_ledger_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     write(tmp_path, [])
-    with pytest.raises(UserError, match=r"cannot be begun \(File exists\): name another folder"):
+    with pytest.raises(UserError, match=r"cannot be created \(File exists\): name another folder"):
         Ledger(tmp_path, a_run())
 
 
@@ -136,7 +139,7 @@ def test_a_disk_that_is_full_is_said_and_what_was_written_can_be_read(tmp_path: 
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "cannot be written (File too large): make room" in done.stderr
+    assert "cannot be written (File too large): free some space" in done.stderr
     assert len(list(ledger.entries(tmp_path, 0))) > 5
 
 

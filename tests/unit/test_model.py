@@ -179,7 +179,7 @@ def test_a_feature_that_is_wanted_as_text_is_refused_at_loading(tmp_path: Path) 
     directory = save(tmp_path, linear(1.0), ["PU_DO"])
     text = (directory / "MLmodel").read_text().replace("double", "string")
     (directory / "MLmodel").write_text(text)
-    with pytest.raises(ModelRefused, match="wants PU_DO as something else than a number"):
+    with pytest.raises(ModelRefused, match="wants PU_DO as something other than a number"):
         load(directory)
 
 
@@ -335,7 +335,7 @@ def test_what_only_mlflow_reads_is_not_read_unless_that_is_allowed(
 ) -> None:
     skops.io.dump(linear(1.0), tmp_path / "model.skops")
     write({"MLmodel": mlmodel(["trip_distance"], skops_flavor(), pyfunc)}, tmp_path)
-    with pytest.raises(ModelRefused, match="may run code of the model's own: allow it with"):
+    with pytest.raises(ModelRefused, match="may run the model's own code: allow it with"):
         load(tmp_path)
 
 
@@ -364,7 +364,7 @@ def test_code_that_a_second_mlmodel_brings_along_does_not_run(tmp_path: Path) ->
 
 
 def test_a_model_with_code_of_its_own_is_not_read_by_the_second_way(tmp_path: Path) -> None:
-    with pytest.raises(ModelRefused, match="wants MLflow's pyfunc"):
+    with pytest.raises(ModelRefused, match="needs MLflow's pyfunc"):
         load(save(tmp_path, linear(1.0), ["trip_distance"], code="code"))
 
 

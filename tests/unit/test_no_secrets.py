@@ -42,7 +42,7 @@ def test_keys_and_signatures_are_left_out(
     [
         "AWS refused PutRecords: InvalidSignatureException: The request signature does not match",
         "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE",
-        "s3://bucket/a:b@c.parquet is not there",
+        "s3://bucket/a:b@c.parquet does not exist",
         "s3://bucket/key may not be read (InvalidAccessKeyId): the credentials need s3:GetObject",
     ],
 )

@@ -98,6 +98,7 @@ def replayed() -> list[str]:
     return done.stdout.decode().splitlines()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "shift_jis"])
 def test_a_history_breaks_nothing_because_it_cannot_be_shown(
     replayed: list[str], encoding: str
@@ -132,7 +133,7 @@ def test_a_standard_output_that_takes_no_more_is_one_sentence(command: Sequence[
         os.close(number)
         assert done.returncode == 1
         assert done.stderr.decode() == (
-            f"error: standard output takes no more ({why}): not all was printed\n"
+            f"error: cannot write to standard output ({why}): the output is incomplete\n"
         )
 
 
@@ -149,7 +150,7 @@ def closed(command: Sequence[str], redirection: str) -> "subprocess.CompletedPro
 def test_without_a_standard_output_nothing_is_begun() -> None:
     done = closed(REPLAY, ">&-")
     assert done.returncode == 1
-    assert done.stderr == b"error: there is no standard output to print to: it is closed\n"
+    assert done.stderr == b"error: standard output is closed\n"
 
 
 @pytest.mark.thorough

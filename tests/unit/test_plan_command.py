@@ -102,7 +102,7 @@ def test_a_rate_that_cannot_be_planned_for_is_one_sentence(tmp_path: Path, rides
     ("arguments", "said"),
     [
         (("--rides-per-second", "0"), "plans are made for more than 0 and up to 1,000,000"),
-        (("--tfvars", "nowhere.tfvars"), "nowhere.tfvars is not there"),
+        (("--tfvars", "nowhere.tfvars"), "nowhere.tfvars does not exist"),
         (("--out", "/proc/nowhere"), "cannot be written"),
     ],
 )

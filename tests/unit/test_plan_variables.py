@@ -79,17 +79,17 @@ def test_every_environment_can_be_priced(path: Path) -> None:
         ("zzz = 1", "there is no such variable"),
         ('resource "a" "b" {}', "sets resource, and there is no such variable"),
         ('memory_mb = "lots"', "sets memory_mb to 'lots'"),
-        ("memory_mb = 64", "sets memory_mb to 64, which cannot be"),
+        ("memory_mb = 64", "sets memory_mb to 64, which is not allowed"),
         ("memory_mb = 512.5", "sets memory_mb to 512.5"),
         ("memory_mb = [512]", r"sets memory_mb to \[512\], and it is a number"),
         ("memory_mb = true", "sets memory_mb to True, and it is a number"),
-        ("memory_mb = 2 * 512", "sets memory_mb to '.*2 \\* 512.*', which cannot be"),
-        ("events_shards = 0", "sets events_shards to 0, which cannot be"),
+        ("memory_mb = 2 * 512", "sets memory_mb to '.*2 \\* 512.*', which is not allowed"),
+        ("events_shards = 0", "sets events_shards to 0, which is not allowed"),
         ("tracing = 1", "sets tracing to 1, and it is a bool"),
         ("shard_metrics = true", "sets shard_metrics to True, and it is a set"),
         ('architecture = "riscv"', "sets architecture to 'riscv'"),
-        ("memory_mb = ", "is no HCL at line 1"),
-        ("a = 1\nmemory_mb = {", "is no HCL"),
+        ("memory_mb = ", "is not valid HCL at line 1"),
+        ("a = 1\nmemory_mb = {", "is not valid HCL"),
     ],
 )
 def test_a_file_that_cannot_be_applied_is_one_sentence(
@@ -111,7 +111,7 @@ def test_the_nearest_name_is_the_one_that_was_meant(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_or_no_text_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nowhere\.tfvars is not there: name a file"):
+    with pytest.raises(UserError, match=r"nowhere\.tfvars does not exist: name a file"):
         variables.read(tmp_path / "nowhere.tfvars")
     with pytest.raises(UserError, match="cannot be read"):
         variables.read(tmp_path)

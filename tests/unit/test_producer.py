@@ -377,6 +377,7 @@ def test_a_producer_that_was_throttled_finds_out_that_the_stream_takes_more(tmp_
     assert max(stream.taken.values()) > 1_900
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("threads", [1, 8])
 @pytest.mark.parametrize("away", [range(3), range(4, 7), range(10)])
 def test_a_stream_that_refused_everything_for_a_while_is_soon_used_as_before(

@@ -55,7 +55,7 @@ def test_a_time_is_a_moment_or_how_long_ago(text: str, since: datetime) -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2w", "-2h", "99999999999d", "2023-13-01"])
 def test_what_is_no_time_is_said(text: str) -> None:
-    with pytest.raises(UserError, match=r"is no time: --since takes one such as 2023-01-14T08"):
+    with pytest.raises(UserError, match=r"is not a time: --since takes one such as 2023-01-14T08"):
         selection("rejects", [], text, NOW)
 
 

@@ -65,16 +65,16 @@ def test_the_report_says_first_that_every_ride_is_accounted_for() -> None:
     text = _rendered(run_findings.findings()).text
     verdict = text.index("All 18,400 rides are accounted for: 18,163 predicted, 237 rejected.")
     assert verdict < text.index("Throughput")
-    assert "Of 1,284 rides sent with a fault, all came to what they had to." in text
+    assert "Of 1,284 rides sent with a fault, all had the expected outcome." in text
     assert "What went wrong" not in text
 
 
 def test_the_report_says_first_what_went_wrong() -> None:
     text = _rendered(run_findings.with_losses()).text
-    assert "Of 18,400 rides, 12 are lost, 3 failed, 3 came to something else than due." in text
+    assert "Of 18,400 rides, 12 are lost, 3 failed, 3 had an unexpected outcome." in text
     assert "5f3c09ab-0-4011" in text
     assert "5f3c09ab-0-8: rejected as schema, though it had to be predicted" in text
-    assert "In doubt: 25 rides." in text
+    assert "Uncertain: 25 rides." in text
     assert "✗ 3 not" in text
 
 

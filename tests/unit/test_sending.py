@@ -109,12 +109,12 @@ def test_as_many_processes_as_the_highest_rate_needs_and_cores_can_run(
         ({"duration": float("inf")}, "--duration inf: give a number above 0"),
         ({"count": 0}, "--count 0: give a number above 0"),
         ({"malformed": float("nan")}, "--malformed nan: give a share"),
-        ({"count": 1, "duration": 1.0}, "--count and --duration are both given"),
+        ({"count": 1, "duration": 1.0}, "--count and --duration exclude each other"),
         ({"shapes": ["rampp"]}, "did you mean ramp?"),
         ({"faults": ["lat=0.1"]}, "did you mean late?"),
         ({"drifts": ["kilometers"]}, "did you mean kilometres?"),
         ({"speed_up": 2.0}, "name it with --trips"),
-        ({"trips": Path("nowhere.parquet")}, "nowhere.parquet is not there"),
+        ({"trips": Path("nowhere.parquet")}, "nowhere.parquet does not exist"),
         ({"profile": Path("nowhere.npz")}, "nowhere.npz"),
     ],
 )
@@ -149,7 +149,7 @@ def test_rides_in_records_of_their_own_are_sent_to_a_stream_with_fan_out() -> No
 
 @pytest.mark.parametrize("more", [{"rate": 5.0}, {"shapes": ["poisson"]}])
 def test_arrivals_come_from_the_file_or_from_a_rate(more: dict[str, Any], month: Path) -> None:
-    with pytest.raises(UserError, match="leave --rate and --shape"):
+    with pytest.raises(UserError, match="leave out --rate and --shape"):
         made(trips=month, speed_up=2.0, **more)
 
 

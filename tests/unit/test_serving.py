@@ -142,7 +142,7 @@ def test_a_version_that_fails_its_checks_is_refused_once_and_the_old_one_goes_on
         world.later()
         assert world.minutes_a_mile() == 2.0
     assert world.watch.refused == 1
-    assert "version 1 goes on" in caplog.text
+    assert "still serving version 1" in caplog.text
     world.store.publish("3", 4.0)
     world.later()
     assert world.minutes_a_mile() == 4.0

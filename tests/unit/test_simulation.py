@@ -169,6 +169,7 @@ def test_a_history_that_breaks_a_property_is_cut_down_shown_and_kept(tmp_path: P
     kept.unlink()
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff", b'{"seed": 1', NO_SHARDS])
 def test_a_file_that_is_no_schedule_is_said_in_one_sentence(
     tmp_path: Path, content: bytes | None
@@ -178,6 +179,6 @@ def test_a_file_that_is_no_schedule_is_said_in_one_sentence(
         file.write_bytes(content)
     done = command("replay-seed", "1", "--schedule", str(file), code=1)
     assert done.stdout == ""
-    why = "cannot be read (No such file or directory)" if content is None else "is no schedule ("
+    why = "cannot be read (No such file or directory)" if content is None else "is not a schedule ("
     assert done.stderr.startswith(f"error: {file} {why}")
     assert done.stderr.count("\n") == 1

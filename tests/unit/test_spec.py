@@ -30,10 +30,10 @@ def test_keys_that_are_left_out_have_their_defaults() -> None:
     ("text", "complaint"),
     [
         ("wawe", "--sea 'wawe' is not known: did you mean wave?"),
-        ("storm", "--sea 'storm' is not known: choose of wave, calm"),
-        ("", "--sea '' is not known: choose of wave, calm"),
+        ("storm", "--sea 'storm' is not known: choose from wave, calm"),
+        ("", "--sea '' is not known: choose from wave, calm"),
         ("wave:hight=2", "--sea wave has no 'hight': did you mean height?"),
-        ("calm:height=2", "--sea calm has no 'height': choose of none"),
+        ("calm:height=2", "--sea calm has no 'height': choose from none"),
         ("wave:height", "--sea wave:height: write wave:height=VALUE, once"),
         ("wave:height=1,height=2", "write wave:height=VALUE, once"),
         ("wave:height=tall", "--sea wave:height=tall: Expected `float`, got `str`"),
@@ -48,8 +48,8 @@ def test_what_cannot_be_meant_is_named(text: str, complaint: str) -> None:
 
 def test_the_nearest_of_what_is_known_is_said() -> None:
     assert nearest("brust", ["ramp", "burst"]) == "did you mean burst?"
-    assert nearest("x", ["ramp", "burst"]) == "choose of ramp, burst"
-    assert nearest("x", []) == "choose of none"
+    assert nearest("x", ["ramp", "burst"]) == "choose from ramp, burst"
+    assert nearest("x", []) == "choose from none"
 
 
 def test_the_closest_is_said_however_far_it_is() -> None:

@@ -89,6 +89,7 @@ FOLDERS = (
 )
 
 
+@pytest.mark.few(4)
 @persons
 def test_clients_speak_to_the_stack_alone(
     person: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
@@ -199,6 +200,7 @@ def test_a_value_is_the_same_in_the_shell(tmp_path: Path) -> None:
     assert {name: found[name] for name in settings} == settings
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_folder_of_any_name_holds_its_state_and_all_of_it(name: str, tmp_path: Path) -> None:
     """In Terraform's own hands: from here, and from a shell that sourced the file."""
@@ -242,6 +244,7 @@ def test_a_folder_of_any_name_holds_its_state_and_all_of_it(name: str, tmp_path:
     assert json.loads(terraform.state.read_text(encoding="utf-8"))["outputs"] == {}
 
 
+@pytest.mark.few(3)
 @persons
 def test_terraform_does_what_it_is_told_here_alone(
     person: Mapping[str, str], tmp_path: Path
@@ -260,6 +263,7 @@ def test_terraform_does_what_it_is_told_here_alone(
         assert terraform.outputs() == {"said": 1}
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_folder_of_any_name_holds_its_registry_or_it_is_said(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -274,7 +278,7 @@ def test_a_folder_of_any_name_holds_its_registry_or_it_is_said(
         else:
             monkeypatch.setenv("MLFLOW_TRACKING_URI", named)
         if "?" in name and named != f"sqlite:///{folder}/mlflow.db":
-            with pytest.raises(UserError, match="has a question mark in it"):
+            with pytest.raises(UserError, match="contains a question mark"):
                 tracking.uri()
         elif "?" not in name:
             engine = create_engine(tracking.uri())
@@ -296,13 +300,13 @@ def test_a_stack_is_called_what_it_was_told_to_be() -> None:
     assert stack.names_given({"MODEL_NAME": "taxi", "MODEL_ALIAS": ""}) == {"MODEL_NAME": "taxi"}
     both = {"MODEL_NAME": "taxi", "TF_VAR_model_name": "taxi", "TF_VAR_model_alias": "best"}
     assert stack.names_given(both) == {"MODEL_NAME": "taxi", "MODEL_ALIAS": "best"}
-    with pytest.raises(UserError, match="MODEL_NAME and TF_VAR_model_name name two"):
+    with pytest.raises(UserError, match="MODEL_NAME and TF_VAR_model_name differ"):
         stack.names_given({"MODEL_NAME": "taxi", "TF_VAR_model_name": "fare"})
 
 
 @pytest.mark.parametrize("name", ["my model", "-x", "a/b", "ü", "x" * 101, "a\nb", "$(id)"])
 def test_a_name_that_no_stack_can_have_is_refused_before_anything_is_made(name: str) -> None:
-    with pytest.raises(UserError, match="is not a name: it has up to 100 letters"):
+    with pytest.raises(UserError, match="is not a valid name: use up to 100 letters"):
         stack.names_given({"TF_VAR_model_alias": name})
 
 

@@ -61,7 +61,7 @@ def test_a_trip_that_lacks_a_value_is_left_out(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nowhere\.parquet is not there"):
+    with pytest.raises(UserError, match=r"nowhere\.parquet does not exist"):
         tlc.read(tmp_path / "nowhere.parquet")
 
 
@@ -89,7 +89,7 @@ def test_columns_of_another_kind_are_said(tmp_path: Path) -> None:
         DOLocationID=["there"],
         trip_distance=["far"],
     )
-    with pytest.raises(UserError, match="values of another kind"):
+    with pytest.raises(UserError, match="columns of another type"):
         tlc.read(path)
 
 

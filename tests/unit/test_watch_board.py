@@ -121,7 +121,7 @@ def test_latency_is_from_the_arrival_of_the_event_to_that_of_the_prediction() ->
     assert latency
     assert (latency.p50, latency.p95, latency.p99) == pytest.approx((49, 94, 98), rel=0.02)
     assert board.figures(after(60), 10).latency_ms is None
-    went = [slot for slot in board.course(after(60)).latency_ms if slot]
+    went = [slot for slot in board.trend(after(60)).latency_ms if slot]
     assert went == [latency]
 
 
@@ -130,7 +130,7 @@ def test_any_latency_is_counted(milliseconds: float) -> None:
     board = Board(BEGAN)
     arrived = after(milliseconds / 1000)
     board.predicted(arrived, prediction(arrived=0))
-    assert [slot for slot in board.course(arrived).latency_ms if slot]
+    assert [slot for slot in board.trend(arrived).latency_ms if slot]
 
 
 def test_a_shadow_is_no_answer() -> None:
@@ -209,7 +209,7 @@ def test_a_line_says_it_all() -> None:
     board.gave_up("s:3", 2)
     said = plain.sentence(board.figures(after(12), 10), Contact(12.4, "refused", 0))
     assert "failed 2" in said
-    assert said.endswith("; no answer for 12 s (refused)")
+    assert said.endswith("; no response for 12 s (refused)")
 
 
 def test_a_line_of_a_watch_that_saw_nothing() -> None:

@@ -54,7 +54,7 @@ class Deployment:
         if self.error:
             raise self.error
         board = self.board
-        return Sight(board.figures(NOW, 10), board.course(NOW), board.places(NOW), self.contact)
+        return Sight(board.figures(NOW, 10), board.trend(NOW), board.places(NOW), self.contact)
 
 
 def shown(app: WatchApp) -> str:
@@ -177,7 +177,7 @@ def test_an_endpoint_that_is_away_is_said_and_so_is_what_is_late() -> None:
         for contact, said in (
             (
                 Contact(12.2, "Could not connect [to it]", 0),
-                "no answer for 12 s (Could not connect",
+                "no response for 12 s (Could not connect",
             ),
             (Contact(None, None, 9_400), "reading what is 9 s old"),
             (Contact(None, None, 100), "up to date"),
@@ -194,7 +194,7 @@ def test_what_ends_the_reading_ends_the_page() -> None:
     deployment = Deployment()
 
     async def script(app: WatchApp, pilot: Pilot[None]) -> None:
-        deployment.error = UserError("the stream 's' is not there")
+        deployment.error = UserError("the stream 's' does not exist")
         app.show()
         await pilot.pause()
 

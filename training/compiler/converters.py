@@ -44,7 +44,7 @@ def convert(estimator: BaseEstimator, feature_names: Sequence[str] | None) -> Co
     try:
         check_is_fitted(estimator)
     except (NotFittedError, TypeError) as error:
-        raise NotCompilable(f"{name_of(estimator)} is no fitted estimator") from error
+        raise NotCompilable(f"{name_of(estimator)} is not a fitted estimator") from error
     if feature_names is None:
         return _model_of_dicts(estimator)
     _require_features(estimator, feature_names)

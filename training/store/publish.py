@@ -78,8 +78,8 @@ def _manifest_there(store: Bucket, registered: ModelVersion) -> bytes | None:
         run_id = msgspec.json.decode(there.body, type=Manifest).run_id
     except UNREADABLE as error:
         raise UserError(
-            f"s3://{store.name}/{key} is damaged, and a version is never written anew: delete it, "
-            f"and publish again ({error})"
+            f"s3://{store.name}/{key} is damaged, and versions are never overwritten: delete it, "
+            f"then publish again ({error})"
         ) from error
     if run_id != registered.run_id:
         raise UserError(_other(store, key))

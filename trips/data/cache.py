@@ -87,7 +87,7 @@ def count_rows(path: Path) -> int:
             readable = sum(batch.num_rows for batch in file.iter_batches(columns=first))
             rows = int(footer.num_rows)
     except (OSError, pa.ArrowException) as error:
-        raise Damaged(f"is no whole parquet file ({first_sentence(error)})") from error
+        raise Damaged(f"is not a complete Parquet file ({first_sentence(error)})") from error
     if not rows == grouped == readable:
         raise Damaged(f"says it has {rows:,} rows, and {readable:,} can be read")
     if not rows:

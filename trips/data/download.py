@@ -78,8 +78,8 @@ def download(
             except _Passing as error:
                 if attempt == _ATTEMPTS:
                     raise Unreachable(
-                        f"{url} cannot be downloaded: {error} at {_ATTEMPTS} attempts; what came "
-                        "is kept, and fetching again goes on from there"
+                        f"{url} cannot be downloaded: {error} after {_ATTEMPTS} attempts; what "
+                        "was received is kept, and fetching again resumes from there"
                     ) from error
             sleep(full_jitter(_BASE_WAIT_SECONDS, attempt, system_random))
     raise AssertionError("the last attempt returns or raises")
@@ -91,7 +91,7 @@ def bare(url: str) -> str:
         parts_of = urlsplit(url)
     except ValueError as error:
         raise UserError(
-            f"an address of trips cannot be read: {error}; is TRIP_DATA_URL right?"
+            f"a trip data URL cannot be parsed: {error}; is TRIP_DATA_URL right?"
         ) from error
     return urlunsplit(parts_of._replace(netloc=parts_of.netloc.rpartition("@")[2]))
 
@@ -115,18 +115,18 @@ def _attempt(session: Session, url: str, part: Path, progress: Progress) -> str:
                 begun, kept = _begin(response, url, part), 0
             kept = _append(response, part, kept, begun.bytes, progress)
     except (InvalidSchema, InvalidURL, MissingSchema) as error:
-        raise UserError(f"{url} cannot be asked for: {error}; is TRIP_DATA_URL right?") from error
+        raise UserError(f"{url} cannot be requested: {error}; is TRIP_DATA_URL right?") from error
     except requests.RequestException as error:
         raise _Passing(f"the connection failed ({type(error).__name__})") from error
     if begun.bytes is not None and kept != begun.bytes:
-        raise _Passing(f"{kept:,} of {begun.bytes:,} bytes came")
+        raise _Passing(f"{kept:,} of {begun.bytes:,} bytes were received")
     return begun.etag
 
 
 def _refuse(response: Response, url: str, part: Path) -> None:
     status = response.status_code
     if status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
-        raise NotPublished(f"{url} is not there: the server answers {status}")
+        raise NotPublished(f"{url} does not exist: the server answers {status}")
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         parts.forget(part)
         raise _Passing("the file got shorter")

@@ -56,8 +56,8 @@ def fetch(
             )
     except OSError as error:
         raise UserError(
-            f"{path} cannot be written ({error.strerror or error}): make room there, or name "
-            "another folder in TRIP_DATA_DIR; what came is kept"
+            f"{path} cannot be written ({error.strerror or error}): free some space there, or name "
+            "another folder in TRIP_DATA_DIR; what was received is kept"
         ) from error
 
 

@@ -41,7 +41,7 @@ class Month(msgspec.Struct, frozen=True, order=True):
         """
         if not (match := _MONTH.fullmatch(text)) or not 1 <= int(match[3]) <= 12:
             raise UserError(
-                f"{text} is no month of taxi trips: write it as 2023-01, green/2023-01 or "
+                f"{text} is not a month of taxi trips: write it as 2023-01, green/2023-01 or "
                 "yellow/2023-01"
             )
         taxi: Taxi = "yellow" if match[1] == "yellow" else "green"
@@ -62,7 +62,7 @@ class Month(msgspec.Struct, frozen=True, order=True):
                 f"place of zones: name a month from {_FIRST_YEAR_WITH_ZONES}-01 on"
             )
         if (self.year, self.month) > (today.year, today.month):
-            raise UserError(f"{self} is in the future: name a month that has been")
+            raise UserError(f"{self} is in the future: name a past month")
 
     def __str__(self) -> str:
         return f"{self.taxi}/{self.calendar_month}"

@@ -120,7 +120,7 @@ def table(report: DataReport) -> Table:
     whole.add_row(_columns_table(report))
     whole.add_row(_rules_table(report))
     if report.repeated:
-        whole.add_row(f"{report.repeated:,} rows say the same as an earlier one, and are kept")
+        whole.add_row(f"{report.repeated:,} rows repeat an earlier one, and are kept")
     if report.outside_month_share is not None:
         whole.add_row(
             f"pickups {_text(report.first_pickup)} to {_text(report.last_pickup)}, "

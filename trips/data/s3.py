@@ -30,9 +30,7 @@ def fetch(uri: str, folder: Path) -> tuple[Path, cache.Sidecar]:
     try:
         answer = boto3.client("s3").get_object(Bucket=bucket, Key=key)
     except ParamValidationError as error:
-        raise UserError(
-            f"{uri} names no bucket that S3 could have: write s3://bucket/key"
-        ) from error
+        raise UserError(f"{uri} does not name a valid bucket: write s3://bucket/key") from error
     except ClientError as error:
         raise UserError(_sentence(uri, bucket, error)) from error
     # The ETag is known before the body is read, so the body is not read if it is cached.
@@ -45,8 +43,8 @@ def fetch(uri: str, folder: Path) -> tuple[Path, cache.Sidecar]:
             raise  # a connection error, although some of these are OSErrors too
         except OSError as error:
             raise UserError(
-                f"{path} cannot be written ({error.strerror or error}): make room there, or name "
-                "another folder in TRIP_DATA_DIR"
+                f"{path} cannot be written ({error.strerror or error}): free some space there, or "
+                "name another folder in TRIP_DATA_DIR"
             ) from error
 
 
@@ -74,9 +72,11 @@ def _file_name(uri: str, etag: str) -> str:
 def _sentence(uri: str, bucket: str, error: ClientError) -> str:
     code = error.response.get("Error", {}).get("Code", "")
     if code == "NoSuchBucket":
-        return f"{uri} is not there: S3 has no bucket {bucket}; is AWS_ENDPOINT_URL right?"
+        return f"{uri} does not exist: S3 has no bucket {bucket}; is AWS_ENDPOINT_URL right?"
     if code in {"NoSuchKey", "404"}:
-        return f"{uri} is not there: the bucket {bucket} has no such key; put the file there first"
+        return (
+            f"{uri} does not exist: the bucket {bucket} has no such key; put the file there first"
+        )
     if code in _DENIED:
         return f"{uri} may not be read ({code}): the credentials need s3:GetObject on it"
     return f"{uri} cannot be read: S3 answered {code or error}"

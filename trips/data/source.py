@@ -89,7 +89,7 @@ def _read_file(path: Path) -> TripRecords:
 
 def _require_file(path: Path) -> None:
     if not path.is_file():
-        what = "is no file" if path.exists() else "is not there"
+        what = "is no file" if path.exists() else "does not exist"
         raise UserError(
             f"{path} {what}: name a month as 2023-01, a parquet file, s3://bucket/key or "
             "synthetic:COUNT:SEED"

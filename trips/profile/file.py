@@ -65,7 +65,7 @@ def write(statistics: Statistics, path: Path) -> None:
     try:
         path.write_bytes(archive.getvalue())
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}): make room") from None
+        raise UserError(f"{path} cannot be written ({error.strerror}): free some space") from None
 
 
 def _statistics(file: IO[bytes]) -> Statistics:

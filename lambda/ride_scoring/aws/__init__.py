@@ -69,7 +69,7 @@ class S3:
         if reply.status == 304:
             return None
         if not (etag := reply.headers.get("ETag")):
-            raise AwsError(f"GetObject s3://{bucket}/{key}: no ETag came with it", _MALFORMED)
+            raise AwsError(f"GetObject s3://{bucket}/{key}: the response has no ETag", _MALFORMED)
         return StoredObject(reply.body, etag)
 
     def put(self, bucket: str, key: str, body: bytes, content_type: str) -> None:
@@ -162,10 +162,12 @@ def _codes(body: bytes, expected: int) -> list[str | None]:
     try:
         results = _results_decoder.decode(body).records
     except UNREADABLE as error:
-        raise AwsError(f"PutRecords: the answer cannot be read: {error}", _MALFORMED) from None
+        raise AwsError(f"PutRecords: the response cannot be parsed: {error}", _MALFORMED) from None
     told = [result for result in results if result.error_code or result.sequence_number]
     if len(told) != expected or len(results) != expected:
-        raise AwsError(f"PutRecords: {expected} records sent, {len(told)} answered for", _MALFORMED)
+        raise AwsError(
+            f"PutRecords: {expected} records sent, {len(told)} results returned", _MALFORMED
+        )
     return [result.error_code for result in results]
 
 

@@ -128,7 +128,7 @@ class ContainerCredentials:
             self._early_from = self._clock() + _EARLY_AGAIN_SECONDS
             self._held = self._fetch(min(deadline, time.monotonic() + _EARLY_FETCH_SECONDS))
         except AwsError as error:
-            logger.warning("credentials not renewed, those at hand are still valid: %s", error)
+            logger.warning("credentials not renewed, the current ones are still valid: %s", error)
             return held
         finally:
             self._lock.release()
@@ -136,7 +136,7 @@ class ContainerCredentials:
 
     def _replace(self, refused: Credentials | None, deadline: float) -> Credentials:
         if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise NoAnswer("another thread still waits for credentials", "ReadTimeoutError")
+            raise NoAnswer("another thread is still waiting for credentials", "ReadTimeoutError")
         try:
             # Another thread may have been here first.
             if self._held is None or self._held is refused:
@@ -167,7 +167,7 @@ class ContainerCredentials:
             fetched = msgspec.json.decode(reply.body, type=_Fetched)
         except UNREADABLE:
             # Not quoted, not even as a cause: keys may be in what cannot be read.
-            raise self._failure("gave something else than credentials") from None
+            raise self._failure("returned something other than credentials") from None
         return self._checked(fetched)
 
     def _checked(self, fetched: _Fetched) -> Credentials:
@@ -178,9 +178,9 @@ class ContainerCredentials:
             fetched.expiration.timestamp(),
         )
         if not _fits_header(credentials.access_key + (credentials.token or "")):
-            raise self._failure("gave credentials that do not fit into a header")
+            raise self._failure("returned credentials that are not valid in a header")
         if credentials.expires_at <= self._clock():
-            raise self._failure("gave credentials that have expired already")
+            raise self._failure("returned credentials that have already expired")
         return credentials
 
     def _token(self) -> str | None:
@@ -194,7 +194,9 @@ class ContainerCredentials:
                     f"{TOKEN_FILE} names {path}, which cannot be read", "NoToken"
                 ) from None
         if token is not None and not _fits_header(token):
-            raise AwsError(f"the value of {TOKEN} or its file is no header value", "NoToken")
+            raise AwsError(
+                f"the value of {TOKEN} or its file is not a valid header value", "NoToken"
+            )
         return token
 
     def _failure(self, what: str) -> AwsError:
@@ -230,9 +232,7 @@ def _from(environment: Mapping[str, str]) -> Credentials:
         )
     access_key, token = environment["AWS_ACCESS_KEY_ID"], environment.get("AWS_SESSION_TOKEN")
     if not _fits_header(access_key + (token or "")):
-        raise SettingsError(
-            "AWS_ACCESS_KEY_ID or AWS_SESSION_TOKEN has a line break or a blank in it"
-        )
+        raise SettingsError("AWS_ACCESS_KEY_ID or AWS_SESSION_TOKEN contains whitespace")
     return Credentials(access_key, secret_key, token or None)
 
 
@@ -240,8 +240,8 @@ def _require_safe(origin: Origin) -> None:
     if origin.scheme == "https" or origin.host in _PLAIN_HOSTS or _is_loopback(origin.host):
         return
     raise SettingsError(
-        f"{FULL_URI} names the host {origin.host}: without https, credentials are asked of this "
-        f"machine and of {_CONTAINER_HOST} alone"
+        f"{FULL_URI} names the host {origin.host}: without https, credentials are requested only "
+        f"from this machine and {_CONTAINER_HOST}"
     )
 
 

@@ -101,7 +101,7 @@ def s3(environment: Mapping[str, str]) -> Endpoint:
 def object_address(endpoint: Endpoint, bucket: str, key: str) -> tuple[Origin, str]:
     """Host and path of an object. Raises `AwsError` for a name that S3 would refuse."""
     if not _BUCKET.fullmatch(bucket) or bucket.endswith(_OTHER_PROTOCOLS):
-        raise AwsError(f"{bucket!r} is not the name of an S3 bucket", "InvalidBucketName")
+        raise AwsError(f"{bucket!r} is not a valid S3 bucket name", "InvalidBucketName")
     if not key:
         raise AwsError(f"an object in {bucket} needs a key of at least one character", "InvalidKey")
     path = quote(key, safe="/~")
@@ -131,7 +131,7 @@ def parsed_url(name: str, url: str) -> tuple[Origin, str]:
 def _region(environment: Mapping[str, str]) -> str:
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     if not region:
-        raise SettingsError("the environment lacks AWS_REGION: requests are signed for a region")
+        raise SettingsError("AWS_REGION is not set: requests are signed for a region")
     if not _HOST_LABEL.fullmatch(region) or region.endswith("-global"):
         raise SettingsError(f"AWS_REGION is {region!r}, which is not a region such as eu-west-1")
     return region
@@ -154,7 +154,7 @@ def _given(environment: Mapping[str, str], *names: str) -> tuple[str, str] | Non
 def _configured(name: str, url: str, region: str) -> Endpoint:
     origin, path = parsed_url(name, url)
     if "?" in path or "@" in urlsplit(url).netloc:
-        raise SettingsError(f"{name} must be a URL without a query, a user and a password")
+        raise SettingsError(f"{name} must be a URL without a query, a user or a password")
     return Endpoint(origin, region, path, given=True)
 
 
@@ -180,7 +180,7 @@ def _partition(region: str) -> _Partition:
         if re.match(partition.region_regex, region):
             return partition
     raise SettingsError(
-        f"no partition of AWS has a region {region!r}: correct AWS_REGION or set AWS_ENDPOINT_URL"
+        f"no AWS partition has a region {region!r}: correct AWS_REGION or set AWS_ENDPOINT_URL"
     )
 
 
@@ -190,7 +190,9 @@ def _checked(partition: _Partition, region: str, *, fips: bool, dual_stack: bool
     if fips and (not outputs.supports_fips or partition.id == "aws-cn"):
         raise SettingsError(f"AWS_USE_FIPS_ENDPOINT is set, but {region} has no FIPS endpoints")
     if dual_stack and not outputs.supports_dual_stack:
-        raise SettingsError(f"AWS_USE_DUALSTACK_ENDPOINT is set, but {region} has none of those")
+        raise SettingsError(
+            f"AWS_USE_DUALSTACK_ENDPOINT is set, but {region} has no dual-stack endpoints"
+        )
     return outputs
 
 

@@ -128,7 +128,7 @@ class Http:
             if kept and not timed_out and wire and not wire.received:
                 raise _Stale from error
             code = _timeout_code(wire) if timed_out else type(error).__name__
-            raise NoAnswer(f"{request.origin} gave no whole answer: {code}", code) from error
+            raise NoAnswer(f"{request.origin} gave no complete response: {code}", code) from error
         self._keep(connection, request.origin)
         return reply
 
@@ -179,7 +179,7 @@ def _converse(connection: PacedConnection, request: Request) -> Reply:
     if not _shows_its_end(response):
         connection.close()
         response.close()
-        raise HTTPException("an answer without a length cannot be told from one that was cut")
+        raise HTTPException("a response without a length cannot be told from a truncated one")
     return Reply(response.status, response.headers, response.read())
 
 

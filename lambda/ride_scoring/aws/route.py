@@ -53,7 +53,9 @@ def proxy_for(environment: Mapping[str, str], origin: Origin) -> Proxy | None:
     url = url if "://" in url else f"http://{url.removeprefix('//')}"
     proxy, _ = parsed_url(name.upper(), url)
     if proxy.scheme != "http":
-        raise SettingsError(f"{name.upper()} must begin with http://: no other proxy is spoken to")
+        raise SettingsError(
+            f"{name.upper()} must begin with http://: no other kind of proxy is supported"
+        )
     return Proxy(proxy, _proxy_headers(url))
 
 

@@ -137,7 +137,7 @@ def _refusal(what: str, origin: Origin, reply: Reply) -> AwsError:
     message = f"{what}: {origin} answered {reply.status} {code} (request {request_id})"
     if reply.status in _REDIRECTS:
         region = reply.headers.get("x-amz-bucket-region", "another region")
-        message += f": the bucket lies in {region}, and redirects are not followed"
+        message += f": the bucket is in {region}, and redirects are not followed"
     if _is_transient(reply.status, code):
         return PassingError(message, code)
     return AwsError(message, code, hopeless=True)

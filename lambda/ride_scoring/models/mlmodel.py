@@ -108,7 +108,7 @@ def _require_plain(content: bytes) -> None:
     depth = 0
     for event in yaml.parse(content, yaml.CBaseLoader):
         if isinstance(event, yaml.AliasEvent):
-            raise ModelRefused("the MLmodel file repeats parts of itself by aliases")
+            raise ModelRefused("the MLmodel file uses YAML aliases")
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:
@@ -125,8 +125,8 @@ def _inputs(signature: dict[str, Any]) -> tuple[Column, ...]:
         raise ModelRefused("the model's signature has no named columns as inputs")
     if others := [column.name for column in columns if column.type not in NUMERIC_TYPES]:
         raise ModelRefused(
-            f"the model's signature wants {', '.join(others)} as something else than a number: "
-            f"features are of the types {', '.join(NUMERIC_TYPES)}"
+            f"the model's signature wants {', '.join(others)} as something other than a number: "
+            f"features have the types {', '.join(NUMERIC_TYPES)}"
         )
     if cut := [item.name for item in columns if item.name in FRACTIONAL and item.type in _WHOLE]:
         raise ModelRefused(

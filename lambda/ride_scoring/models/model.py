@@ -56,7 +56,7 @@ class LoadedModel:
 def load(files: ModelFiles, *, allow_pickle: bool = False) -> LoadedModel:
     """The model in an MLflow model directory. Raises `ModelRefused` or `ModelUnavailable`."""
     loaded = _load(files, allow_pickle=allow_pickle)
-    logger.info("the model is loaded, by way of %s", loaded.way)
+    logger.info("model loaded by way of %s", loaded.way)
     return loaded
 
 

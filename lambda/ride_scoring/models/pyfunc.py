@@ -48,7 +48,7 @@ def load(files: ModelFiles, description: Description, *, allow_pickle: bool) -> 
     """The model as MLflow loads it. Raises `ModelRefused`, or `OSError` where the disk is full."""
     if not allow_pickle:
         raise ModelRefused(
-            "the model wants MLflow's pyfunc, which may run code of the model's own: allow it with "
+            "the model needs MLflow's pyfunc, which may run the model's own code: allow it with "
             f"{ALLOW_PICKLE_VARIABLE}=true"
         )
     import mlflow.pyfunc  # noqa: PLC0415 - seconds of start-up, for models of this way alone

@@ -96,7 +96,7 @@ class AliasedModel:
         except ModelUnavailable as error:
             if self._served is None:
                 raise
-            logger.warning("version %s goes on: %s", self._served.version, error)
+            logger.warning("still serving version %s: %s", self._served.version, error)
 
     def _try(self, content: bytes) -> None:
         """Loads what the pointer names, or refuses it; either holds until the pointer changes."""
@@ -125,8 +125,8 @@ class AliasedModel:
     def _refuse(self, error: Exception) -> None:
         self._refused = str(as_refusal(error))
         self._watch.model_refused()
-        goes_on = f"; version {self._served.version} goes on" if self._served else ""
-        logger.error("what %s names is refused: %s%s", self._alias, self._refused, goes_on)
+        goes_on = f"; still serving version {self._served.version}" if self._served else ""
+        logger.error("refused the model that %s names: %s%s", self._alias, self._refused, goes_on)
 
 
 class PinnedModel:

@@ -61,8 +61,8 @@ def estimator(files: ModelFiles, description: Description, *, allow_pickle: bool
         raise ModelRefused(f"MLmodel's sklearn flavour is damaged: {error}") from error
     if flavor.serialization_format != "skops" and not allow_pickle:
         raise ModelRefused(
-            f"the model is stored as {flavor.serialization_format}, which can run any code when it "
-            "is read: log it with serialization_format='skops', or allow it with "
+            f"the model is stored as {flavor.serialization_format}, which can run arbitrary code "
+            "when it is loaded: log it with serialization_format='skops', or allow it with "
             f"{ALLOW_PICKLE_VARIABLE}=true"
         )
     content = files.find(flavor.pickled_model)

@@ -29,11 +29,11 @@ class Buckets:
     def get(self, bucket: str, key: str) -> Stored:
         """Raises `AwsError`."""
         if key not in (objects := self.named(bucket)):
-            raise AwsError(f"{key} is not there", "NoSuchKey")
+            raise AwsError(f"{key} does not exist", "NoSuchKey")
         return objects[key]
 
     def named(self, bucket: str) -> dict[str, Stored]:
         """Raises `AwsError`."""
         if bucket not in self.objects:
-            raise AwsError(f"{bucket} is not there", "NoSuchBucket")
+            raise AwsError(f"{bucket} does not exist", "NoSuchBucket")
         return self.objects[bucket]

@@ -100,7 +100,7 @@ class SimulatedKinesis:
         call = msgspec.json.decode(body, type=_PutRecords)
         if call.stream_name != PREDICTIONS:
             raise AwsError(
-                f"{call.stream_name} is not there", "ResourceNotFoundException", hopeless=True
+                f"{call.stream_name} does not exist", "ResourceNotFoundException", hopeless=True
             )
         entries = [_entry(record) for record in call.records]
         if len(entries) != count:

@@ -20,7 +20,7 @@ def write(folder: Path, findings: Findings) -> Path:
         path.write_text(render(findings), encoding="utf-8")
     except OSError as error:
         raise UserError(
-            f"{path} cannot be written ({error.strerror}): make room, or make it writable"
+            f"{path} cannot be written ({error.strerror}): free some space, or make it writable"
         ) from None
     return path
 

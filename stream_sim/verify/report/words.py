@@ -26,7 +26,7 @@ def verdict(account: Account) -> str:
     wrong = [
         f"{rides.lost:,} {'is' if rides.lost == 1 else 'are'} lost" if rides.lost else "",
         f"{rides.failed:,} failed" if rides.failed else "",
-        f"{account.unexpected_count:,} came to something else than due"
+        f"{account.unexpected_count:,} had an unexpected outcome"
         if account.unexpected_count
         else "",
     ]
@@ -39,13 +39,13 @@ def notes(account: Account) -> Iterator[str]:
     survived = sum(fault.as_expected for fault in account.faults.values())
     if with_fault:
         came = "all" if survived == with_fault else f"{survived:,}"
-        yield f"Of {_rides(with_fault)} sent with a fault, {came} came to what they had to."
+        yield f"Of {_rides(with_fault)} sent with a fault, {came} had the expected outcome."
     if account.rides.failed:
-        yield "What failed is set aside, and python -m operations redrive sends it again."
+        yield "Failed rides are kept, and python -m operations redrive sends them again."
     if account.unanswered:
         yield (
-            f"In doubt: {_rides(account.unanswered)}. They were to be put, no answer "
-            "was seen, and nothing came of them, so they count neither as sent nor as lost."
+            f"Uncertain: {_rides(account.unanswered)}. Their PutRecords got no response, "
+            "and they have no outcome, so they count neither as sent nor as lost."
         )
 
 

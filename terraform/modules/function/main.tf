@@ -22,7 +22,7 @@ resource "aws_s3_object" "package" {
   lifecycle {
     precondition {
       condition     = local.package_exists
-      error_message = "The function's package ${local.package} is not there: run `make package ARCH=${var.architecture}`, then apply again."
+      error_message = "The function's package ${local.package} does not exist: run `make package ARCH=${var.architecture}`, then apply again."
     }
 
     precondition {

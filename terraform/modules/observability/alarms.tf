@@ -39,7 +39,7 @@ locals {
     }
     model-refused = {
       of          = local.own, metric = "RefusedModels", statistic = "Sum", minutes = 1, threshold = 0
-      description = "What the alias names is refused by the function; the version before it goes on."
+      description = "The function refused the model that the alias names; the version before it keeps serving."
     }
   }
 

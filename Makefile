@@ -62,7 +62,7 @@ lint: setup ## Check format, code, types and Terraform
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff check --quiet --preview --select PLW1514 . # files are UTF-8, whatever the locale
-	@$(PYTHON) -m infra check-terraform & terraform=$$!; .venv/bin/mypy && wait $$terraform # one core each
+	@$(PYTHON) -m infra check-terraform & terraform=$$!; .venv/bin/mypy && wait $$terraform
 
 format: setup ## Put code and Terraform into shape
 	@.venv/bin/ruff format .

@@ -7,6 +7,7 @@ import os
 import platform
 import socket
 import subprocess
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -80,6 +81,7 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+@cache
 def _packages() -> tuple[str, ...]:
     installed = {
         f"{distribution.name.lower()}=={distribution.version}"

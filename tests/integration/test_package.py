@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from infra import bill_of_materials, package, stack
 from infra.common.console import UserError
@@ -174,6 +173,8 @@ def test_its_bill_lists_all_that_is_pinned_for_it_and_no_more(built: package.Pac
 
 
 def test_its_bill_is_as_cyclonedx_has_it_and_names_the_zip(built: package.Package) -> None:
+    from cyclonedx.validation.json import JsonStrictValidator  # takes two seconds to import
+
     written = built.bill.read_text()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(written) is None
     (digest,) = json.loads(written)["metadata"]["component"]["hashes"]

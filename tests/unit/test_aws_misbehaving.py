@@ -264,7 +264,7 @@ def test_a_redirect_is_told_and_not_followed(server: Server, naps: Naps, status:
             )
         )
         error = refused(lambda: s3(server, naps).get("models", "k"))
-        assert "the bucket lies in ap-south-1" in str(error)
+        assert "the bucket is in ap-south-1" in str(error)
         assert not elsewhere.connections
     assert len(server.asked) == 1
 

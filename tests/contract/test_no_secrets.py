@@ -238,7 +238,7 @@ SCENES: dict[str, tuple[Callable[[Scene], None], str]] = {
     "has the container's keys": (the_container_answers(200), "batch scored"),
     "has keys that are too old": (
         the_container_answers(200, {"Expiration": "2001-01-01T00:00:00Z"}),
-        "expired already",
+        "already expired",
     ),
     "has keys that are none": (
         the_container_answers(200, {"Expiration": "soon"}),
@@ -246,12 +246,12 @@ SCENES: dict[str, tuple[Callable[[Scene], None], str]] = {
     ),
     "has keys in two lines": (
         the_container_answers(200, {"Token": "canary\n"}),
-        "fit into a header",
+        "not valid in a header",
     ),
     "is refused the container's keys": (the_container_answers(403), "answered 403"),
     "has a token with a line break": (
         is_told({"AWS_SESSION_TOKEN": "canary\n"}),
-        "has a line break",
+        "contains whitespace",
     ),
     "has half a pair of keys": (
         is_told({"AWS_SECRET_ACCESS_KEY": ""}),
@@ -259,7 +259,7 @@ SCENES: dict[str, tuple[Callable[[Scene], None], str]] = {
     ),
     "has an endpoint with a password": (
         is_told({"AWS_ENDPOINT_URL": "http://rides:canary@127.0.0.1:9"}),
-        "without a query, a user and a password",
+        "without a query, a user or a password",
     ),
     "has a proxy with a password that is away": (
         is_told({"http_proxy": "http://rides:canary@127.0.0.1:9", **NO_EXCEPTION}),

@@ -271,7 +271,7 @@ def test_a_prediction_of_another_registry_is_said(
     unknown = msgspec.structs.replace(foreign, version="99")
     with pytest.raises(UserError, match="no version 99"):
         trace.trace(client, unknown)
-    with pytest.raises(UserError, match="this is no prediction"):
+    with pytest.raises(UserError, match="this is not a prediction"):
         trace.decode('{"model": "ride-duration"}')
 
 
@@ -350,7 +350,7 @@ def test_standard_input_that_is_no_text_is_said(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(
         "sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"model": "\xff"}'), encoding="utf-8")
     )
-    with pytest.raises(UserError, match="this is no prediction"):
+    with pytest.raises(UserError, match="this is not a prediction"):
         trace.given("-", trace.Where(), 20.0)
 
 

@@ -113,12 +113,12 @@ SUMMARY = Summary(
             {"clean": False, "minutes": 1},
             "some rides did not have the expected outcome: .* names them",
         ),
-        ({"kills": 0}, "there were no kills: run"),
-        ({"kills": 0, "timeouts": 0}, "there were no kills, timeouts: run"),
+        ({"kills": 0}, "chaos caused no kills: run"),
+        ({"kills": 0, "timeouts": 0}, "chaos caused no kills, timeouts: run"),
         ({"kills": 0, "minutes": 9.9}, None),
-        ({"faults": {"s3: SlowDown": 0}}, "there were no s3: SlowDown: run"),
-        ({"moves": {"swaps": 0}}, "there were no swaps: run"),
-        ({"models": {"ride-duration 1": 9}}, "there were no predictions of a second model: run"),
+        ({"faults": {"s3: SlowDown": 0}}, "chaos caused no s3: SlowDown: run"),
+        ({"moves": {"swaps": 0}}, "chaos caused no swaps: run"),
+        ({"models": {"ride-duration 1": 9}}, "chaos caused no predictions of a second model: run"),
     ],
 )
 def test_a_run_that_lost_rides_or_in_which_nothing_went_wrong_fails(

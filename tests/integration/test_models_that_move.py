@@ -92,7 +92,7 @@ def test_nothing_is_lost_while_models_move(deployment: Deployment, tmp_path: Pat
     store.publish("2", 3.0)
     deployment.await_log("version 2 serves as champion")
     store.publish("3", 4.0, change=lies)
-    deployment.await_log("version 2 goes on")
+    deployment.await_log("still serving version 2")
     store.point("champion", "1")
     deployment.await_log("version 1 serves as champion", times=2)
     assert sending.poll() is None, "the rides were all sent before the models had moved"

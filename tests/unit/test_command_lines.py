@@ -145,7 +145,7 @@ def test_an_address_of_trips_that_is_none(tmp_path: Path) -> None:
 
 
 def test_what_is_no_prediction_to_trace() -> None:
-    assert "this is no prediction" in sentence("training", "trace", "{}")
+    assert "this is not a prediction" in sentence("training", "trace", "{}")
     assert "name it with --stream" in sentence("training", "trace", "shardId-000000000000:1")
 
 

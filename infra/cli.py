@@ -71,7 +71,7 @@ def up(port: PortOption = None) -> None:
 
 @app.command()
 def down() -> None:
-    """Take down what stands."""
+    """Destroy the running stack."""
     lifecycle.down()
 
 
@@ -103,7 +103,7 @@ def prune_versions(
 ) -> None:
     """Delete the function's old versions, but those that an alias points to.
 
-    Who runs it may lambda:ListVersionsByFunction, lambda:ListAliases and lambda:DeleteFunction.
+    Requires lambda:ListVersionsByFunction, lambda:ListAliases and lambda:DeleteFunction.
 
     Example: python -m infra prune-versions --keep 3 --dry-run
     """

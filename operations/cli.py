@@ -74,7 +74,7 @@ def watch(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the lines as JSON.")] = False,
 ) -> None:
-    """Watch what goes in and what comes out, as it does: a live page, or lines.
+    """Watch rides, predictions and rejects live: a page on a terminal, or lines.
 
     It reads both streams from now on, as one more consumer of each: two of the five reads a second
     that a shard allows, four while it is behind.
@@ -110,7 +110,8 @@ def redrive(
         typer.Option("--reason", help="Rejects of this reason alone; may be repeated."),
     ] = None,
     since: Annotated[
-        str | None, typer.Option(help="Set aside since then: 2023-01-14T08:31:00Z, 90m, 2h or 3d.")
+        str | None,
+        typer.Option(help="Only what was set aside since: 2023-01-14T08:31:00Z, 90m, 2h or 3d."),
     ] = None,
     record_age: Annotated[
         int,
@@ -130,10 +131,10 @@ def redrive(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Send what was set aside to the events stream again, once, however often this is run.
+    """Send rejected or failed records to the events stream again. Repeating it is safe.
 
-    Only records whose answer could not be written down are sent again by the next run: those of the
-    one call that a killed run was at, and those whose answer the network lost.
+    Only records of the call that was in flight when a run was killed, and records whose response
+    was lost, may be sent twice.
 
     Example: python -m operations redrive --from rejects --reason model_output --since 2h
     """

@@ -10,9 +10,7 @@ from infra.common import console
 app = console.new_app(
     "Sends taxi rides to the events stream, watches them, and accounts for what became of each."
 )
-profile = console.new_app(
-    "Says how made-up rides are drawn, and how close they are to ridden ones."
-)
+profile = console.new_app("Fits profiles of rides, and compares synthetic rides with real trips.")
 app.add_typer(profile, name="profile")
 
 EventsStream = Annotated[
@@ -95,7 +93,7 @@ def send(
     ] = None,
     speed_up: Annotated[
         float | None,
-        typer.Option(min=1e-3, help="Replay the file by its pickup times, so many times as fast."),
+        typer.Option(min=1e-3, help="Replay the file by its pickup times, sped up by this factor."),
     ] = None,
     profile_file: Annotated[
         Path | None,
@@ -161,7 +159,9 @@ def verify(
     ] = None,
     deadline: Annotated[
         float,
-        typer.Option(min=1, help="Seconds without an outcome before what is missing is lost."),
+        typer.Option(
+            min=1, help="Seconds without a new outcome after which missing rides count as lost."
+        ),
     ] = 120.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the account as JSON.")] = False,
 ) -> None:
@@ -180,9 +180,12 @@ def verify(
 @app.command()
 def simulate(
     histories: Annotated[
-        int, typer.Option(min=1, max=10**9, envvar="HISTORIES", help="How many, a seed each.")
+        int,
+        typer.Option(
+            min=1, max=10**9, envvar="HISTORIES", help="Number of histories, one seed each."
+        ),
     ] = 1_000,
-    seed: Annotated[int, typer.Option(min=0, envvar="SEED", help="The first one's seed.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, envvar="SEED", help="Seed of the first history.")] = 1,
     processes: Annotated[
         int | None,
         typer.Option(min=1, max=256, help="By default one per core."),
@@ -240,7 +243,7 @@ def show_profile(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same rides.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
-    """Hold made-up rides against a month, beside what sets that month apart from its neighbour.
+    """Compare synthetic rides with a month, with the month's neighbour as a yardstick.
 
     Example: python -m stream_sim profile show green_tripdata_2023-01.parquet
     green_tripdata_2023-02.parquet

@@ -1,4 +1,4 @@
-# What those around the function may do, each for its own part: attach one to whoever plays it.
+# IAM policies of those who work with the function: attach one to whoever plays it.
 locals {
   roles_around = {
     producer  = { does = "Sends ride events.", document = data.aws_iam_policy_document.producer.json }

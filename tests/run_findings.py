@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from stream_sim.send.ledger import Run
+from stream_sim.ledger import Run
 from stream_sim.verify.account import Account, Accuracy, Counts, Findings, Latency, Survived
 from stream_sim.verify.timeline import Floats, Timeline
 

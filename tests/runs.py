@@ -9,8 +9,8 @@ from ride_scoring.domain.events import Prediction, Ride, RideDuration
 from ride_scoring.errors import RejectReason
 from ride_scoring.identity import Role
 from ride_scoring.streams.records import Reject
-from stream_sim.send import ledger
-from stream_sim.send.ledger import Entry, Intended, Ledger, Run, Taken, TakenRecord
+from stream_sim import ledger
+from stream_sim.ledger import Entry, Intended, Ledger, Run, Taken, TakenRecord
 
 RUN = "0123abcd"
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)

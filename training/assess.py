@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 import numpy as np
@@ -11,6 +10,7 @@ from mlflow import MlflowClient
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from ride_scoring.domain.features import ATTRIBUTES
 from training.datasets import Validation
 from training.evaluation.evaluation import Evaluation, evaluate
 from training.evaluation.figures import figures
@@ -19,10 +19,6 @@ from training.evaluation.metrics import Minutes
 from training.models.kind import Fitted, feature_matrix
 from training.registry import artifacts
 from trips.columns import Trips
-
-_FROM_BOTH: Final = frozenset({"detour"})
-_DISTANCE: Final = frozenset({"trip_distance"}) | _FROM_BOTH
-_PICKUP_TIME: Final = frozenset({"hour", "minute_of_day", "weekday"})
 
 
 @dataclass(frozen=True)
@@ -79,11 +75,11 @@ def metrics_of(evaluation: Evaluation) -> dict[str, float]:
 
 
 def _groups(names: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    """Features grouped by ride attribute; one derived from two attributes is in both groups."""
-    apart = _DISTANCE | _PICKUP_TIME
+    """Features by the ride's attribute that they are made from. One made from two is in both
+    groups; one of an attribute that has no name is a group of its own."""
     groups = {
-        "zones": [name for name in names if name not in apart or name in _FROM_BOTH],
-        "distance": [name for name in names if name in _DISTANCE],
-        "pickup time": [name for name in names if name in _PICKUP_TIME],
+        attribute: [name for name in names if name in made]
+        for attribute, made in ATTRIBUTES.items()
     }
-    return {group: members for group, members in groups.items() if members}
+    of_itself = {name: [name] for name in names if not any(name in g for g in groups.values())}
+    return {group: members for group, members in (groups | of_itself).items() if members}

@@ -75,7 +75,7 @@ def fetch_data(
 def report_data(
     sources: SourcesArgument, course: CourseOption = False, as_json: JsonOption = False
 ) -> None:
-    """Say what is in the data, and what each rule drops of them.
+    """Summarise the data, and what each rule drops.
 
     Example: python -m training data report 2023-01
     """
@@ -403,8 +403,8 @@ def trace(
         console.out.print(tracing.table(traced))
     if not traced.reproduced:
         console.fail(
-            f"version {traced.version} says {traced.scored_again_minutes} minutes for this ride "
-            f"now, and not {traced.prediction.prediction.ride_duration}",
+            f"version {traced.version} now predicts {traced.scored_again_minutes} minutes for this "
+            f"ride; the prediction was {traced.prediction.prediction.ride_duration}",
             1,
         )
 
@@ -424,7 +424,9 @@ def run(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Do it all: data, validate, train, evaluate, promote, publish; the newest month unless named.
+    """Run the whole cycle on a month, by default the newest.
+
+    Data, validation, training, evaluation, promotion, publishing.
 
     Example: python -m training run 2023-02
     """

@@ -183,7 +183,7 @@ def schedule(
         CronSchedule(cron=cron)
     except ValidationError as error:
         raise UserError(
-            f"--cron {cron!r} names no times: write five fields as cron does, such as '0 6 5 * *'"
+            f"--cron {cron!r} is no cron expression: write five fields, such as '0 6 5 * *'"
         ) from error
     with _server() as address:
         runner = _Runner(name=f"{name} {cron}", limit=1)

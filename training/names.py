@@ -25,5 +25,5 @@ def not_followed(name: str, alias: str) -> str | None:
         return None
     return (
         f"the deployment in this environment follows {' and '.join(aliases)} of {followed}, and "
-        f"this is {alias} of {name}: its function does not look at it"
+        f"this is {alias} of {name}: its function will not pick this up"
     )

@@ -82,7 +82,7 @@ def _has_zones(records: TripRecords) -> NDArray[np.bool_]:
     return kept
 
 
-def _is_of_this_city(records: TripRecords) -> NDArray[np.bool_]:
+def _has_distance_in_range(records: TripRecords) -> NDArray[np.bool_]:
     return _in_range(records.distance_miles, 0, MAX_DISTANCE_MILES)
 
 
@@ -93,8 +93,8 @@ def _in_range(
     return in_range
 
 
-def _has_duration(records: TripRecords) -> NDArray[np.bool_]:
-    minutes = records.duration_minutes
+def has_usual_duration(minutes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of n durations are kept, shape (n,)."""
     return (minutes >= MIN_MINUTES) & (minutes <= MAX_MINUTES)
 
 
@@ -104,7 +104,7 @@ _COMPLETE: Final = Rule(
 _DURATION: Final = Rule(
     f"duration outside of {MIN_MINUTES:g} to {MAX_MINUTES:g} minutes",
     f"The trip took {MIN_MINUTES:g} to {MAX_MINUTES:g} minutes.",
-    _has_duration,
+    lambda records: has_usual_duration(records.duration_minutes),
 )
 
 FUNCTION_RULES: Final = (
@@ -122,7 +122,7 @@ FUNCTION_RULES: Final = (
     Rule(
         f"distance outside of 0 to {MAX_DISTANCE_MILES:g} miles",
         f"The distance is 0 to {MAX_DISTANCE_MILES:g} miles.",
-        _is_of_this_city,
+        _has_distance_in_range,
     ),
     _DURATION,
 )

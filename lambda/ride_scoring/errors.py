@@ -47,7 +47,7 @@ class TransientError(RideScoringError):
 
 
 class ModelUnavailable(TransientError):
-    """No model can be had right now: none is published, or the store is away."""
+    """No model can be had right now: none is published, or the store is unreachable."""
 
 
 class StoreUnavailable(TransientError):
@@ -59,8 +59,8 @@ class AwsError(TransientError):
 
     `code` is AWS's own error code (NoSuchKey, AccessDenied, …) where AWS answered, otherwise the
     name of what happened on the way to it (ConnectTimeoutError, …). The message names operation,
-    code and endpoint, never a payload or a credential. One that is `hopeless` was answered with a
-    refusal that the same call, seconds later, would be answered with too.
+    code and endpoint, never a payload or a credential. `hopeless`: the same call would be
+    refused again seconds later.
     """
 
     def __init__(self, message: str, code: str, *, hopeless: bool = False) -> None:

@@ -19,7 +19,9 @@ from ride_scoring.streams.records import KinesisRecord, OutputRecord, Reject
 from ride_scoring.streams.sink import Put
 from ride_scoring.streams.unpack import arrivals, reject, reject_whole
 
-UNTRIED: Final = "the model fails on events of this record, and too slowly to try each of them"
+UNTRIED: Final = (
+    "the model fails on this record, and time ran out before its events could be tried one by one"
+)
 """Detail of events rejected without being scored one by one, as time had run out."""
 
 
@@ -103,7 +105,7 @@ class Scorer:
         batch = Batch(records, model, self._now(), lambda: seconds_left() < self._writing_seconds)
         first_undone, failure = batch.undone_from, None
         if first_undone < len(records):
-            failure = "the function's time ran out while it looked for what the model fails on"
+            failure = "the function ran out of time while it searched for what the model fails on"
         # Rejects go first: writing them again is idempotent, whereas predictions would repeat.
         unread = [item for item in batch.unread if item[0] < first_undone]
         first_undone, failure = self._set_aside(unread, first_undone, failure)

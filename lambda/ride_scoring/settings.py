@@ -70,7 +70,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         _require_readable(name, value)
     settings = msgspec.convert(values, Settings, strict=False)
     if not settings.model_bucket and not settings.model_location:
-        raise SettingsError("set MODEL_BUCKET or MODEL_LOCATION: Terraform sets the first")
+        raise SettingsError("set MODEL_BUCKET, as Terraform does, or MODEL_LOCATION")
     if settings.shadow_alias and not settings.model_bucket:
         raise SettingsError(
             "SHADOW_ALIAS requires MODEL_BUCKET: shadow models are loaded from the store"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ride_scoring import predictions
 from ride_scoring.decode import decode
-from ride_scoring.domain.events import Ride
+from ride_scoring.domain.events import MAX_DISTANCE_MILES, Ride, require_scorable
 from ride_scoring.errors import CannotScore
 from ride_scoring.predictions import ScorableEvent, ServedModel
 from ride_scoring.streams import put_records
@@ -108,8 +108,13 @@ def _prediction(event: OutputRecord) -> OutputRecord:
 
 
 def _reject_bytes(event: OutputRecord) -> int:
-    cause = CannotScore("out_of_range", "trip_distance is 1000.0: it is 0 to 200")
-    return len(msgspec.json.encode(reject(_arrival(event), cause, _AT))) + 1
+    sent = decode(event.data)
+    too_far = msgspec.structs.replace(sent.ride, trip_distance=MAX_DISTANCE_MILES + 1)
+    try:
+        require_scorable(msgspec.structs.replace(sent, ride=too_far))
+    except CannotScore as cause:
+        return len(msgspec.json.encode(reject(_arrival(event), cause, _AT))) + 1
+    raise AssertionError("a ride that is too far is scored")
 
 
 def _arrival(event: OutputRecord) -> Arrival:

@@ -19,7 +19,7 @@ from ride_scoring.streams.records import Reject
 if TYPE_CHECKING:
     from ride_scoring.identity import Role
 
-COURSE_SECONDS: Final = 300
+TREND_SECONDS: Final = 300
 _LATENCY_SLOT_SECONDS: Final = 5
 _PLACES_SLOT_SECONDS: Final = 60
 _READ_AFTER_SECONDS: Final = 2
@@ -35,11 +35,11 @@ class Board:
 
     def __init__(self, began: datetime) -> None:
         self._began = began.timestamp()
-        self._in = Ring(COURSE_SECONDS + _READ_AFTER_SECONDS, 1)
-        self._out = Ring(COURSE_SECONDS + _READ_AFTER_SECONDS, 1)
-        slots = COURSE_SECONDS // _LATENCY_SLOT_SECONDS + 1
+        self._in = Ring(TREND_SECONDS + _READ_AFTER_SECONDS, 1)
+        self._out = Ring(TREND_SECONDS + _READ_AFTER_SECONDS, 1)
+        slots = TREND_SECONDS // _LATENCY_SLOT_SECONDS + 1
         self._latency = Ring(slots, _LATENCY_SLOT_SECONDS, (CLASSES,))
-        slots = COURSE_SECONDS // _PLACES_SLOT_SECONDS
+        slots = TREND_SECONDS // _PLACES_SLOT_SECONDS
         self._pairs = Ring(slots, _PLACES_SLOT_SECONDS, (LAST_ZONE + 1, LAST_ZONE + 1))
         self._taken_in = self._predicted = self._repeated = self._failed = self._answered = 0
         self._rejects: dict[str, int] = {}
@@ -90,7 +90,7 @@ class Board:
     def figures(self, now: datetime, over_seconds: int) -> Figures:
         """Current figures, with rates and latencies over at most the last `over_seconds`."""
         end = now.timestamp() - _READ_AFTER_SECONDS
-        over = max(1, min(over_seconds, COURSE_SECONDS, int(end - self._began)))
+        over = max(1, min(over_seconds, TREND_SECONDS, int(end - self._began)))
         latencies = self._latency.last(now.timestamp(), -(-over // _LATENCY_SLOT_SECONDS) + 1)
         return Figures(
             at=now,
@@ -109,10 +109,10 @@ class Board:
     def trend(self, now: datetime) -> Trend:
         """Time series of the last five minutes."""
         end = now.timestamp() - _READ_AFTER_SECONDS
-        slots = COURSE_SECONDS // _LATENCY_SLOT_SECONDS
+        slots = TREND_SECONDS // _LATENCY_SLOT_SECONDS
         return Trend(
-            self._in.last(end, COURSE_SECONDS).tolist(),
-            self._out.last(end, COURSE_SECONDS).tolist(),
+            self._in.last(end, TREND_SECONDS).tolist(),
+            self._out.last(end, TREND_SECONDS).tolist(),
             [_percentiles(slot) for slot in self._latency.last(now.timestamp(), slots)],
         )
 

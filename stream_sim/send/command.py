@@ -18,9 +18,10 @@ from rich.progress import Progress
 from infra.common import console
 from infra.common.console import UserError
 from infra.common.paths import OUT
+from stream_sim import ledger
 from stream_sim.kinesis import streams
-from stream_sim.send import ledger, part, parts, plan
-from stream_sim.send.ledger import Run
+from stream_sim.ledger import Run
+from stream_sim.send import part, parts, plan
 from stream_sim.send.options import Job, Request, encoded
 from stream_sim.send.part import Said
 from stream_sim.send.plan import SendPlan

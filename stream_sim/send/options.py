@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from stream_sim.send.ledger import Run
+from stream_sim.ledger import Run
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,8 +15,8 @@ from botocore.config import Config
 
 from infra.common import console
 from stream_sim.kinesis.puts import Puts
+from stream_sim.ledger import Ledger
 from stream_sim.send import plan
-from stream_sim.send.ledger import Ledger
 from stream_sim.send.options import Job, decoded_job
 from stream_sim.send.pace import Pace
 from stream_sim.send.plan import SendPlan

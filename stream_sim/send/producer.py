@@ -11,7 +11,7 @@ from infra.common.console import UserError
 from ride_scoring.streams.put_records import MAX_BYTES_A_CALL, MAX_RECORDS_A_CALL
 from stream_sim.kinesis.outgoing import OutgoingRecord, packed, weight
 from stream_sim.kinesis.puts import Puts
-from stream_sim.send.ledger import (
+from stream_sim.ledger import (
     Entry,
     Intended,
     Ledger,

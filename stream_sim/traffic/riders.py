@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from ride_scoring.domain.events import Ride
+from stream_sim import ledger
 from stream_sim.kinesis.outgoing import OutgoingRecord, SentRide, packed
-from stream_sim.send import ledger
 from stream_sim.traffic import faults, payloads
 from stream_sim.traffic.arrivals import Times
 from stream_sim.traffic.faults import Rates

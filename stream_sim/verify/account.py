@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from stream_sim.send.ledger import Run
+from stream_sim.ledger import Run
 from stream_sim.verify.timeline import LatencyClass, Moments
 
 

@@ -1,16 +1,11 @@
 """A model's accuracy as served, from predicted and true minutes. Pure."""
 
-from typing import Final
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_sim.verify.account import Accuracy
-
-# The range the MLOps Zoomcamp trains on, and the project's own models.
-_LEAST_MINUTES: Final = 1.0
-_MOST_MINUTES: Final = 60.0
+from trips.rules import has_usual_duration
 
 
 class Errors(msgspec.Struct):
@@ -26,7 +21,7 @@ class Errors(msgspec.Struct):
         self, predicted: NDArray[np.float64], true: NDArray[np.float64]
     ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
         """Add minutes, shapes (n,). Returns which rides count, shape (n,), and their errors."""
-        counts = (true >= _LEAST_MINUTES) & (true <= _MOST_MINUTES)
+        counts = has_usual_duration(true)  # as in training
         errors = (predicted - true)[counts]
         self.rides += len(errors)
         self.left_out += len(true) - len(errors)

@@ -15,8 +15,8 @@ from rich.table import Table
 from infra.common import console
 from infra.common.console import UserError
 from infra.common.paths import OUT
-from stream_sim.send import ledger
-from stream_sim.send.ledger import Run, Taken
+from stream_sim import ledger
+from stream_sim.ledger import Run, Taken
 from stream_sim.verify import explained
 from stream_sim.verify.account import Account, Findings
 from stream_sim.verify.journal import Journal

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_sim.send import ledger
-from stream_sim.send.ledger import Run
+from stream_sim import ledger
+from stream_sim.ledger import Run
 from stream_sim.verify.account import Account, Accuracy, Counts, Latency, Survived
 from stream_sim.verify.reconciliation import Reconciliation
 from stream_sim.verify.rides import (

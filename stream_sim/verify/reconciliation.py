@@ -14,8 +14,8 @@ import numpy as np
 
 from ride_scoring.domain import Prediction
 from ride_scoring.streams.records import Reject
+from stream_sim import ledger
 from stream_sim.kinesis.dead_letters import FailedRecord, unpacked
-from stream_sim.send import ledger
 from stream_sim.verify.accuracy import Errors
 from stream_sim.verify.rides import (
     ANSWERED_AS_ANOTHER,

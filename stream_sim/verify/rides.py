@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from infra.common.console import UserError
 from ride_scoring.errors import RejectReason
-from stream_sim.send.ledger import Entry, Intended, PutRecord, Taken, TakenRecord, Unanswered
+from stream_sim.ledger import Entry, Intended, PutRecord, Taken, TakenRecord, Unanswered
 
 REASONS: Final[tuple[RejectReason, ...]] = get_args(RejectReason)
 _REASON_CODES: Final = {reason: code for code, reason in enumerate(REASONS, start=1)}

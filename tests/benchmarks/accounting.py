@@ -13,8 +13,8 @@ from typing import Final
 
 import msgspec
 
-from stream_sim.send import ledger
-from stream_sim.send.ledger import Entry, Intended, Taken, TakenRecord
+from stream_sim import ledger
+from stream_sim.ledger import Entry, Intended, Taken, TakenRecord
 from stream_sim.verify import explained, journal
 from stream_sim.verify.reconciliation import Reconciliation, Seen
 from stream_sim.verify.rides import Rides, event_code

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from infra.common.paths import ROOT
-from stream_sim.send.ledger import Run
+from stream_sim.ledger import Run
 from stream_sim.send.options import Job, Request, encoded
 from stream_sim.send.part import Said
 from tests.benchmarks import cores, published

@@ -24,9 +24,10 @@ from infra.common.console import UserError
 from infra.common.paths import ROOT
 from ride_scoring.decode import decode
 from ride_scoring.streams import kpl
-from stream_sim.send import command, ledger, parts
+from stream_sim import ledger
+from stream_sim.ledger import Intended, Run, Taken, Unanswered
+from stream_sim.send import command, parts
 from stream_sim.send.command import Request, Summary
-from stream_sim.send.ledger import Intended, Run, Taken, Unanswered
 from stream_sim.send.options import Job
 from stream_sim.send.part import Said
 from stream_sim.traffic import payloads

@@ -118,7 +118,7 @@ def test_a_model_lives(tmp_path: Path) -> None:
     assert (traced["version"], traced["reproduced"]) == ("1", True)
     assert "synthetic:4000:1" in said("trace", prediction)
     other = prediction.replace('"ride_duration":', '"ride_duration":1')
-    assert "minutes for this ride now, and not" in refused("trace", other)
+    assert "minutes for this ride; the prediction was" in refused("trace", other)
 
 
 def of_version(number: str) -> str:

@@ -21,9 +21,9 @@ from ride_scoring.domain.events import Prediction
 from ride_scoring.streams import kpl
 from ride_scoring.streams.records import Reject
 from ride_scoring.streams.rejects import RejectStore
+from stream_sim import ledger
 from stream_sim.kinesis.dead_letters import FailedRecord
 from stream_sim.kinesis.marks import Mark
-from stream_sim.send import ledger
 from stream_sim.simulation.mapping import documents
 from stream_sim.simulation.world.stream import StoredRecord
 from stream_sim.verify.journal import FILE_NAME, Head, Journal, JournalPage

@@ -14,7 +14,7 @@ from localstack_client.session import Session
 from infra import package, stack
 from infra.common.paths import LOCALSTACK, OUT, ROOT
 from infra.stack import Endpoint
-from stream_sim.send import ledger
+from stream_sim import ledger
 from tests.checkout import sources_of, strange_checkout
 from tests.factories import SHARED_DATA
 from tests.shell import Shell, readme_commands

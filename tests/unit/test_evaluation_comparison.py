@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from ride_scoring.domain import features
+from ride_scoring.domain.slices import DISTANCE
 from training.evaluation import slices
 from training.evaluation.bootstrap import Mask
 from training.evaluation.comparison import Verdict, compare
@@ -116,7 +117,7 @@ def test_an_evaluation_tells_a_slice_that_is_weak() -> None:
     predicted = _predicted(ridden, 2.0, 1)
     predicted[ridden.distance_miles >= 5] += 6
     found = evaluate(ridden, predicted, _seen(ridden), DATA, 1)
-    bands = {part.value: part for part in found.along(slices.DISTANCE)}
+    bands = {part.value: part for part in found.along(DISTANCE)}
     assert bands["5 to 10 miles"].metrics.bias_minutes == pytest.approx(6, abs=0.3)
     assert bands["1 to 2 miles"].metrics.rmse_minutes == pytest.approx(2, abs=0.3)
     far = bands["5 to 10 miles"].rmse_interval

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from ride_scoring.domain.slices import BOROUGH, DISTANCE, HOUR, PAIR
 from training.evaluation import bootstrap, slices
 from training.evaluation.interval import around
 from training.evaluation.metrics import Minutes, measure
@@ -155,7 +156,7 @@ def test_a_pair_of_models_is_told_apart_where_each_alone_is_not() -> None:
     assert 0 < found.interval.low < found.minutes < found.interval.high
 
 
-@pytest.mark.parametrize("dimension", [slices.BOROUGH, slices.HOUR, slices.DISTANCE, slices.PAIR])
+@pytest.mark.parametrize("dimension", [BOROUGH, HOUR, DISTANCE, PAIR])
 def test_every_ride_is_in_exactly_one_slice_of_a_dimension(dimension: str) -> None:
     ridden = _trips()
     ridden.distance_miles[:3] = [0.0, 1.0, 180.0]

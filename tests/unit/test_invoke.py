@@ -102,5 +102,5 @@ def test_a_setting_that_is_missing_is_one_sentence(event: Path) -> None:
     done = invoke(event, **ACCOUNT)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "error: the function failed: set MODEL_BUCKET or MODEL_LOCATION: Terraform sets the first"
+        "error: the function failed: set MODEL_BUCKET, as Terraform does, or MODEL_LOCATION"
     ]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from infra.common.console import UserError
-from stream_sim.send import ledger
-from stream_sim.send.ledger import (
+from stream_sim import ledger
+from stream_sim.ledger import (
     Entry,
     Intended,
     Ledger,

@@ -18,10 +18,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 
 from infra.common.console import UserError
 from ride_scoring.streams import kpl
+from stream_sim import ledger
 from stream_sim.kinesis.outgoing import OutgoingRecord, SentRide
 from stream_sim.kinesis.puts import Puts
-from stream_sim.send import ledger
-from stream_sim.send.ledger import Intended, Ledger, PutRecord, Run, Taken, TakenRecord, Unanswered
+from stream_sim.ledger import Intended, Ledger, PutRecord, Run, Taken, TakenRecord, Unanswered
 from stream_sim.send.pace import Pace
 from stream_sim.send.producer import Producer, calls
 

@@ -18,7 +18,7 @@ from ride_scoring.errors import CannotScore, RejectReason
 from ride_scoring.streams import kpl, unpack
 from ride_scoring.streams.records import KinesisRecord
 from stream_sim.kinesis.outgoing import OutgoingRecord, packed
-from stream_sim.send.ledger import Run, ride_id
+from stream_sim.ledger import Run, ride_id
 from stream_sim.traffic import faults, payloads
 from stream_sim.traffic.arrivals import Times
 from stream_sim.traffic.riders import Riders

@@ -199,7 +199,7 @@ def test_what_there_was_no_time_to_try_is_tried_again_from_there() -> None:
     result = function.score(records(*batch), lambda: 3.0)
     assert len(result.rejects) == 1
     assert result.not_done_from == "2"
-    assert "time ran out" in str(result.failure)
+    assert "ran out of time" in str(result.failure)
 
 
 def test_the_events_of_an_aggregated_record_are_done_or_undone_together() -> None:

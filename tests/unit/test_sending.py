@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from infra.common.console import UserError
+from stream_sim.ledger import Run
 from stream_sim.send import plan
-from stream_sim.send.ledger import Run
 from stream_sim.send.options import Job, Request, decoded_job, encoded
 from stream_sim.send.plan import SendPlan
 from tests import trip_files

@@ -46,7 +46,7 @@ def test_a_location_pins_a_model_whatever_the_run() -> None:
 @pytest.mark.parametrize(
     ("environment", "complaint"),
     [
-        ({}, "set MODEL_BUCKET or MODEL_LOCATION"),
+        ({}, "set MODEL_BUCKET, as Terraform does, or MODEL_LOCATION"),
         ({"MODEL_LOCATION": "/model"}, "set REJECTS_BUCKET"),
         ({"MODEL_LOCATION": "/model", "SHADOW_ALIAS": "s"}, "SHADOW_ALIAS requires MODEL_BUCKET"),
         ({**STORE, "MODEL_REFRESH_SECONDS": "soon"}, "MODEL_REFRESH_SECONDS='soon' cannot be read"),

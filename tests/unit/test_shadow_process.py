@@ -21,7 +21,7 @@ from tests.waiting import eventually
 
 STARTING = "it is still starting"
 BUSY = "it is still busy with an earlier batch"
-ENDED = "its process ended, or cannot be had"
+ENDED = "its process exited or could not be started"
 BEGINS = """
 import os, sys, time, msgspec
 from pathlib import Path
@@ -113,7 +113,7 @@ def test_one_that_ended_is_started_anew_but_not_at_each_batch(
         ended = f"{ENDED} (EOFError): for {pause:,} s there is none"
         assert score(shadow).failure == ended
         clock.seconds += pause - 1
-        assert score(shadow).failure == "it ended, and it is too early for another"
+        assert score(shadow).failure == "its process exited; its restart is delayed"
         assert len(started(tmp_path)) == count
         clock.seconds += 1
 
@@ -259,7 +259,7 @@ def test_one_that_never_returns_is_ended_and_others_come_less_and_less_often(
         assert eventually(partial(says, shadow, ended))
         assert not any(map(runs, started(tmp_path)))
         clock.seconds += pause - 1
-        assert score(shadow).failure == "it ended, and it is too early for another"
+        assert score(shadow).failure == "its process exited; its restart is delayed"
         assert len(started(tmp_path)) <= count  # one that is ended early may not have said so
         clock.seconds += 1
 

@@ -11,9 +11,9 @@ from infra.common.console import UserError
 from ride_scoring.domain.events import Prediction
 from ride_scoring.errors import RejectReason
 from ride_scoring.streams import kpl
+from stream_sim import ledger
 from stream_sim.kinesis.dead_letters import FailedRecord
-from stream_sim.send import ledger
-from stream_sim.send.ledger import Entry, Intended, PutRecord, Taken, TakenRecord, Unanswered
+from stream_sim.ledger import Entry, Intended, PutRecord, Taken, TakenRecord, Unanswered
 from stream_sim.verify import explained, reconciliation
 from stream_sim.verify.account import Account, Survived
 from stream_sim.verify.reconciliation import Reconciliation, seen

@@ -11,7 +11,7 @@ from typing import Final
 import jinja2
 import msgspec
 
-from training.evaluation import slices
+from ride_scoring.domain import slices
 from training.evaluation.bootstrap import MIN_RIDES
 from training.evaluation.comparison import Verdict
 from training.evaluation.evaluation import Data, Evaluation, SliceMetrics

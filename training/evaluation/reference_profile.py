@@ -10,24 +10,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ride_scoring.domain.features import CATEGORIES
+
 Values = NDArray[np.float64]
 
-CATEGORIES: Final = frozenset(
-    {
-        "PULocationID",
-        "DOLocationID",
-        "PU_DO",
-        "PU_DO_either_way",
-        "same_zone",
-        "PU_borough",
-        "DO_borough",
-        "PU_DO_borough",
-        "PU_borough_DO",
-        "hour",
-        "weekday",
-    }
-)
-"""Features whose numbers are categories: means and deciles would be meaningless."""
 _DECILES: Final = np.linspace(0, 1, 11)
 _FEWEST_QUANTITIES: Final = 11
 """Quantities with fewer distinct values have no deciles: each value is counted."""
@@ -105,7 +91,7 @@ def population_stability(part: Part, values: Values) -> float:
     Raises `ValueError` if there are no values.
     """
     if not len(values):
-        raise ValueError("no values have no distribution: at least one is needed")
+        raise ValueError("at least one value is needed: at least one is needed")
     expected = np.maximum(_expected(part), _LEAST_SHARE)
     actual = np.maximum(_shares(part, values), _LEAST_SHARE)
     return float(np.sum((actual - expected) * np.log(actual / expected)))

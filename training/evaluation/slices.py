@@ -6,22 +6,14 @@ A mean over all rides hides boroughs, hours or distances on which a model fails.
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ride_scoring.domain.features import pair_number
+from ride_scoring.domain.slices import BOROUGH, DISTANCE, DISTANCE_EDGES_MILES, HOUR, PAIR
 from ride_scoring.domain.zones import BOROUGHS, borough_numbers
 from trips.columns import Trips
-
-BOROUGH: Final = "pickup borough"
-HOUR: Final = "pickup hour"
-DISTANCE: Final = "distance"
-PAIR: Final = "pair of zones"
-
-_EDGES: Final = (0.0, 1.0, 2.0, 5.0, 10.0, np.inf)
-"""Miles: a walk, a few blocks, a neighbourhood or two, across a borough, out of it."""
-_PAIR_BASE: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -52,7 +44,7 @@ def seen_pairs(learned: NDArray[np.int64], trips: Trips) -> NDArray[np.bool_]:
 
 def pairs(trips: Trips) -> NDArray[np.int64]:
     """The ordered zone pairs of n trips as numbers, like the catalogue's PU_DO; shape (n,)."""
-    return trips.pickup_zone * _PAIR_BASE + trips.dropoff_zone
+    return pair_number(trips.pickup_zone, trips.dropoff_zone)
 
 
 def _boroughs(trips: Trips) -> Iterator[Slice]:
@@ -72,7 +64,7 @@ def _distances(trips: Trips) -> Iterator[Slice]:
     miles = trips.distance_miles
     # TLC writes 0 if the meter recorded nothing: such rides may have any distance.
     yield Slice(DISTANCE, "not recorded", miles == 0)
-    for low, high in itertools.pairwise(_EDGES):
+    for low, high in itertools.pairwise(DISTANCE_EDGES_MILES):
         name = f"{low:g} to {high:g} miles" if np.isfinite(high) else f"{low:g} miles or more"
         yield Slice(DISTANCE, name, (miles >= low) & (miles < high) & (miles > 0))
 

@@ -43,7 +43,7 @@ KIND_PARAMETER: Final = "model"
 _GOLDEN_ROWS: Final = 20
 _EXAMPLE_ROWS: Final = 5
 _RULES: Final = {"function": FUNCTION_RULES, "course": COURSE_RULES}
-_UNSEEN: Final = "The rides that it was measured on are none that it was trained on."
+_UNSEEN: Final = "None of the rides it was measured on was used to train it."
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def register(client: MlflowClient, name: str, making: Making) -> ModelVersion:
     with mlflow.start_run() as run:
         run_id = run.info.run_id
         _log_parameters(making)
-        _log_carried(client, run_id, making)
+        _log_artifacts(client, run_id, making)
         assess.log(client, run_id, making.assessment)
         info = _log_model(making)
     _require_model(client, name)
@@ -131,7 +131,7 @@ def _dataset(report: DataReport) -> MetaDataset:
     return MetaDataset(source, name=report.source, digest=report.sha256[:32])  # type: ignore[abstract]
 
 
-def _log_carried(client: MlflowClient, run_id: str, making: Making) -> None:
+def _log_artifacts(client: MlflowClient, run_id: str, making: Making) -> None:
     """Logs the artifacts that code, not people, reads later."""
     names, trips, fitted = making.features, making.datasets.train, making.fitted
     matrix = feature_matrix(names, trips)

@@ -211,4 +211,4 @@ def _registry_answers() -> Iterator[None]:
         yield
     except MlflowException as error:
         said = without_password(str(error.message))
-        raise UserError(f"the registry does not answer as it should: {said}") from error
+        raise UserError(f"the registry gave an unexpected response: {said}") from error

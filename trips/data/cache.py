@@ -65,7 +65,7 @@ def admit(part: Path, path: Path, url: str, etag: str) -> Sidecar:
         rows = count_rows(part)
     except Damaged as error:
         part.unlink()
-        raise Damaged(f"what {url} gave {error}: fetch it again, or ask who keeps it") from error
+        raise Damaged(f"what {url} gave {error}: fetch it again, or tell its publisher") from error
     fetched_at = dt.datetime.now(tz=dt.UTC)
     sidecar = Sidecar(url, etag, part.stat().st_size, rows, digest(part), fetched_at)
     # Sidecar first: without its file it fails the check, and the part still exists.

@@ -13,12 +13,11 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp
 
 from infra.common.console import UserError
+from ride_scoring.domain.features import pair_number
 from trips.columns import Trips
 from trips.profile.week import hour_of_week
 
 MOST_TIMES: Final = 2.0
-_PAIR_BASE: Final = 1_000
-"""Larger than any zone, so that each pair gets a unique number."""
 
 _Column = Callable[[Trips], NDArray[np.generic]]
 _QUANTITIES: Final[Mapping[str, _Column]] = {
@@ -30,7 +29,7 @@ _QUANTITIES: Final[Mapping[str, _Column]] = {
 _PLACES: Final[Mapping[str, _Column]] = {
     "pickup zone (JS)": lambda trips: trips.pickup_zone,
     "dropoff zone (JS)": lambda trips: trips.dropoff_zone,
-    "pair of zones (JS)": lambda trips: trips.pickup_zone * _PAIR_BASE + trips.dropoff_zone,
+    "pair of zones (JS)": lambda trips: pair_number(trips.pickup_zone, trips.dropoff_zone),
 }
 """Compared by the Jensen-Shannon distance, base 2."""
 

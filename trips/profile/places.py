@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from ride_scoring.domain import zones
 from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE
+from ride_scoring.domain.features import BLOCKS_MILES
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 ZONES: Final = LAST_ZONE - FIRST_ZONE + 1
 BOROUGHS: Final = len(zones.BOROUGHS)
-_BLOCKS_MILES: Final = 0.5
-"""Driven within the two zones; keeps ride-to-straight-line ratios of near zones bounded."""
 _EDGES_MILES: Final = np.array([0.75, 1.25, 1.75, 2.5, 3.5, 5.0, 7.0, 10.0, 15.0])
 REACHES: Final = len(_EDGES_MILES) + 3
 """Classes of pairs: same zone, a zone without a location, then by miles between the zones."""
@@ -41,5 +40,5 @@ def _reach() -> IntArray:
 
 REACH: Final[IntArray] = _reach()
 """The class of each pair of zones, shape (ZONES, ZONES)."""
-SCALE_MILES: Final[FloatArray] = np.where(REACH == 1, 1.0, _CROW + _BLOCKS_MILES)
+SCALE_MILES: Final[FloatArray] = np.where(REACH == 1, 1.0, _CROW + BLOCKS_MILES)
 """Unit for the miles of a pair's rides, shape (ZONES, ZONES); 1 without a location."""

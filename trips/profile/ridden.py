@@ -2,7 +2,6 @@
 
 import functools
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +13,11 @@ from trips.profile.places import BOROUGH_OF, BOROUGHS, REACH, REACHES, ZONES
 from trips.profile.statistics import LEAST_RIDES, IntArray
 from trips.profile.week import hour_of_week
 
-_SHORTEST_MINUTES: Final = 1.0
-_LONGEST_MINUTES: Final = 60.0
-"""As in the MLOps Zoomcamp: outside this range the meter was off, or was left on."""
-
 
 def usual(trips: Trips) -> Trips:
     """The trips that the function can score and that took a minute to an hour: profiles are
     fitted and compared on these."""
-    minutes = trips.duration_minutes
-    usual = (minutes >= _SHORTEST_MINUTES) & (minutes <= _LONGEST_MINUTES)
-    return trips.where(usual & rules.scorable(trips))
+    return trips.where(rules.has_usual_duration(trips.duration_minutes) & rules.scorable(trips))
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,7 @@ def _codes(body: bytes, expected: int) -> list[str | None]:
 
 
 class Aws(NamedTuple):
-    """What the function speaks to."""
+    """The AWS clients of the function."""
 
     s3: S3
     kinesis: Kinesis

@@ -22,9 +22,18 @@ FloatArray = NDArray[np.float64]
 
 _PAIR_BASE: Final = 1000
 """Larger than any zone, so that PU * base + DO is a different number for each pair."""
-_BLOCKS_MILES: Final = 0.5
-"""Added to the crow-fly distance, so that the detour between close zone centres stays small."""
+BLOCKS_MILES: Final = 0.5
+"""Driven within the two zones: added to the crow-fly distance, so that the detour between close
+zone centres stays small."""
 _HOUR_MINUTES: Final = 60
+
+
+def pair_number[Number: (np.float64, np.int64)](
+    start: NDArray[Number], end: NDArray[Number]
+) -> NDArray[Number]:
+    """A number for each ordered pair of zones or boroughs; shapes (n,)."""
+    numbers: NDArray[Number] = start * _PAIR_BASE + end
+    return numbers
 
 
 @dataclass(frozen=True)
@@ -71,16 +80,16 @@ class Rides:
 CATALOGUE: Final[Mapping[str, Callable[[Rides], FloatArray]]] = {
     "PULocationID": lambda rides: rides.pickup_zone,
     "DOLocationID": lambda rides: rides.dropoff_zone,
-    "PU_DO": lambda rides: _ordered(rides.pickup_zone, rides.dropoff_zone),
-    "PU_DO_either_way": lambda rides: _ordered(
+    "PU_DO": lambda rides: pair_number(rides.pickup_zone, rides.dropoff_zone),
+    "PU_DO_either_way": lambda rides: pair_number(
         np.minimum(rides.pickup_zone, rides.dropoff_zone),
         np.maximum(rides.pickup_zone, rides.dropoff_zone),
     ),
     "same_zone": lambda rides: (rides.pickup_zone == rides.dropoff_zone).astype(np.float64),
     "PU_borough": lambda rides: rides.pickup_borough,
     "DO_borough": lambda rides: rides.dropoff_borough,
-    "PU_DO_borough": lambda rides: _ordered(rides.pickup_zone, rides.dropoff_borough),
-    "PU_borough_DO": lambda rides: _ordered(rides.pickup_borough, rides.dropoff_zone),
+    "PU_DO_borough": lambda rides: pair_number(rides.pickup_zone, rides.dropoff_borough),
+    "PU_borough_DO": lambda rides: pair_number(rides.pickup_borough, rides.dropoff_zone),
     "PU_miles_east": lambda rides: zones.miles_east(rides.pickup_zone),
     "PU_miles_north": lambda rides: zones.miles_north(rides.pickup_zone),
     "DO_miles_east": lambda rides: zones.miles_east(rides.dropoff_zone),
@@ -88,7 +97,7 @@ CATALOGUE: Final[Mapping[str, Callable[[Rides], FloatArray]]] = {
     "crow_miles": lambda rides: rides.crow_miles,
     "trip_distance": lambda rides: rides.trip_distance,
     "detour": lambda rides: (
-        rides.trip_distance / (np.maximum(rides.crow_miles, 0.0) + _BLOCKS_MILES)
+        rides.trip_distance / (np.maximum(rides.crow_miles, 0.0) + BLOCKS_MILES)
     ),
     "hour": lambda rides: np.array([at.hour for at in rides.pickup], dtype=np.float64),
     "minute_of_day": lambda rides: np.array(
@@ -111,6 +120,20 @@ FRACTIONAL: Final = frozenset(
     }
 )
 """Features with decimals, which a signature of whole numbers would cut off."""
+_OF_ZONES: Final = frozenset(
+    {
+        *("PULocationID", "DOLocationID", "PU_DO", "PU_DO_either_way", "same_zone"),
+        *("PU_borough", "DO_borough", "PU_DO_borough", "PU_borough_DO"),
+    }
+)
+CATEGORIES: Final = _OF_ZONES | {"hour", "weekday"}
+"""Features whose numbers are categories: their means and deciles are meaningless."""
+ATTRIBUTES: Final[Mapping[str, frozenset[str]]] = {
+    "zones": (_OF_ZONES | FRACTIONAL) - {"trip_distance"},
+    "distance": frozenset({"trip_distance", "detour"}),
+    "pickup time": frozenset({"hour", "minute_of_day", "weekday"}),
+}
+"""A ride's attribute ▸ the features made from it, some from more than one."""
 
 
 def require_known(names: Sequence[str]) -> None:
@@ -138,10 +161,6 @@ def course_dicts(rides: Sequence[Ride]) -> list[dict[str, object]]:
         {"PU_DO": f"{ride.pickup_zone}_{ride.dropoff_zone}", "trip_distance": ride.trip_distance}
         for ride in rides
     ]
-
-
-def _ordered(start: FloatArray, end: FloatArray) -> FloatArray:
-    return start * _PAIR_BASE + end
 
 
 @functools.cache

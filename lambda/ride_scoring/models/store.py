@@ -113,7 +113,7 @@ class ModelStore:
         actual = hashlib.sha256(body).hexdigest()
         if actual != sha256:
             raise ModelRefused(
-                f"s3://{self._bucket}/{key} has the SHA-256 {actual}, where {sha256} was published"
+                f"s3://{self._bucket}/{key} has the SHA-256 {actual}; published was {sha256}"
             )
         return body
 

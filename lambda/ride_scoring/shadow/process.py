@@ -92,11 +92,11 @@ class ShadowProcess:
         deadline = time.monotonic() + seconds
         try:
             if (worker := self._started()) is None:
-                return ShadowResult(0, "it ended, and it is too early for another")
+                return ShadowResult(0, "its process exited; its restart is delayed")
             return self._ask(worker, scored, scored_at, seconds_left, deadline)
         except (OSError, EOFError, msgspec.DecodeError) as error:
             kind = type(error).__name__
-            return self._let_go(f"its process ended, or cannot be had ({kind})")
+            return self._let_go(f"its process exited or could not be started ({kind})")
         except Exception as error:  # noqa: BLE001 - the champion's predictions are in, and stay so
             return ShadowResult(0, f"it failed with {type(error).__name__}")
 

@@ -42,7 +42,9 @@ class Shadow:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the shadow's own affair
             return ShadowResult(0, f"it failed with {type(error).__name__}")
         if put.done < len(scored):
-            return ShadowResult(put.done, "some of its predictions are no numbers, or were refused")
+            return ShadowResult(
+                put.done, "some of its predictions are not finite, or the stream refused them"
+            )
         return ShadowResult(put.done)
 
 

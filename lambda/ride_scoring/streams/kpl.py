@@ -110,7 +110,7 @@ def user_records(data: bytes) -> list[UserRecord]:
     except UnicodeDecodeError:
         raise DamagedAggregate("a key is not UTF-8") from None
     except IndexError:
-        raise DamagedAggregate("a record points outside the tables of keys") from None
+        raise DamagedAggregate("a record's key index is out of range") from None
 
 
 def pack(records: Sequence[tuple[str, bytes]], explicit_hash_key: str) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from stream_sim.send.ledger import Run
+from stream_sim.ledger import Run
 from stream_sim.traffic import faults
 from stream_sim.verify.account import Account
 

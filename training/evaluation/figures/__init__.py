@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from training.evaluation import slices
+from ride_scoring.domain import slices
 from training.evaluation.evaluation import Evaluation
 from training.evaluation.figures.canvas import png
 from training.evaluation.figures.intervals import (

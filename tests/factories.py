@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ride_scoring.aws import StoredObject
 from ride_scoring.domain.events import Ride
 from ride_scoring.errors import AwsError, StoreUnavailable
-from ride_scoring.predictions import ServedModel
+from ride_scoring.models.served import ServedModel
 from ride_scoring.streams.records import KinesisRecord, OutputRecord, Reject
 from ride_scoring.streams.sink import Put
 

@@ -48,7 +48,7 @@ def _scored(fitted: Fitted, trips: Trips, seed: int) -> tuple[Minutes, Importanc
     if fitted.features is None:
         return fitted.minutes(trips), None
     matrix = feature_matrix(fitted.features, trips)
-    groups, actual = _groups(fitted.features), trips.duration_minutes
+    groups, actual = attribute_groups(fitted.features), trips.duration_minutes
     worth = importance(fitted.served, matrix, fitted.features, actual, groups, seed)
     return fitted.served(matrix), worth
 
@@ -74,7 +74,7 @@ def metrics_of(evaluation: Evaluation) -> dict[str, float]:
     return found
 
 
-def _groups(names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+def attribute_groups(names: Sequence[str]) -> Mapping[str, Sequence[str]]:
     """Features by the ride's attribute that they are made from. One made from two is in both
     groups; one of an attribute that has no name is a group of its own."""
     groups = {

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ride_scoring.domain import Prediction
-from ride_scoring.predictions import ServedModel
+from ride_scoring.models.served import ServedModel
 from ride_scoring.scoring import Batch
 from ride_scoring.streams.records import KinesisRecord
 

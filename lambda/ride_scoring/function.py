@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ride_scoring import direct
-from ride_scoring.predictions import ScorableEvent
+from ride_scoring.models.served import ScorableEvent
 from ride_scoring.scoring import Models, Scorer
 from ride_scoring.shadow.scorer import ShadowResult
 from ride_scoring.streams.records import KinesisRecord

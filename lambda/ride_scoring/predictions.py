@@ -3,16 +3,14 @@
 import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from ride_scoring import domain
 from ride_scoring.errors import CannotScore
-from ride_scoring.identity import ModelIdentity
-from ride_scoring.streams.records import Arrival, OutputRecord
+from ride_scoring.models.served import ScorableEvent, ServedModel
+from ride_scoring.streams.records import OutputRecord
 
 MAX_RECORD_BYTES: Final = 1024 * 1024 - 1024
 """Data and partition key of one record of a stream, unless the stream was made for larger ones,
@@ -21,35 +19,6 @@ https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html"""
 
 _encode = msgspec.json.Encoder().encode
 _utc = datetime.fromtimestamp
-
-
-class Predictor(Protocol):
-    """The part of `models.model.LoadedModel` that is used here."""
-
-    def predict(
-        self, inputs: Sequence[domain.Input], arrived_at: Sequence[float]
-    ) -> NDArray[np.float64]: ...
-
-
-class ServedModel(ModelIdentity, frozen=True):
-    """A loaded model, with the identifiers that its predictions carry."""
-
-    predictor: Predictor
-
-    def predict(self, scorable: Sequence["ScorableEvent"]) -> list[float]:
-        """One number for each event. A model can raise anything."""
-        predicted = self.predictor.predict(
-            domain.inputs([item.event for item in scorable]),
-            [item.arrival.arrived_at for item in scorable],
-        )
-        return list(predicted.tolist())
-
-
-class ScorableEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event's bytes and the event decoded from them."""
-
-    arrival: Arrival
-    event: domain.Event
 
 
 def predicted(

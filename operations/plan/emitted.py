@@ -16,7 +16,7 @@ import msgspec
 
 from ride_scoring.domain.events import Ride, RideEvent
 from ride_scoring.errors import RejectReason
-from ride_scoring.predictions import ScorableEvent
+from ride_scoring.models.served import ScorableEvent
 from ride_scoring.scoring import BatchResult
 from ride_scoring.shadow.scorer import ShadowResult
 from ride_scoring.streams.records import Arrival, KinesisRecord, Reject

@@ -18,7 +18,7 @@ from ride_scoring import predictions
 from ride_scoring.decode import decode
 from ride_scoring.domain.events import MAX_DISTANCE_MILES, Ride, require_scorable
 from ride_scoring.errors import CannotScore
-from ride_scoring.predictions import ScorableEvent, ServedModel
+from ride_scoring.models.served import ScorableEvent, ServedModel
 from ride_scoring.streams import put_records
 from ride_scoring.streams.records import Arrival, OutputRecord
 from ride_scoring.streams.unpack import reject

@@ -25,7 +25,7 @@ import numpy as np
 from ride_scoring import decode, handler, predictions
 from ride_scoring.domain import features
 from ride_scoring.domain.events import Prediction, RideEvent
-from ride_scoring.predictions import ScorableEvent
+from ride_scoring.models.served import ScorableEvent
 from ride_scoring.streams import kinesis_event, put_records, unpack
 from ride_scoring.streams.records import Arrival, KinesisRecord
 from tests.benchmarks import stub

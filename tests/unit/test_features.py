@@ -10,6 +10,7 @@ from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE, Ride, RideEvent
 from ride_scoring.domain.zones import BOROUGHS
 from ride_scoring.errors import ModelRefused
 from tests.factories import ARRIVED_AT, shared
+from training.assess import attribute_groups
 from training.models.kind import feature_matrix
 from trips import data
 from trips.columns import Trips
@@ -134,3 +135,19 @@ def test_the_course_gets_its_dicts() -> None:
     assert features.course_dicts([Ride(130, 205, 3.66)]) == [
         {"PU_DO": "130_205", "trip_distance": 3.66}
     ]
+
+
+def test_each_feature_is_made_from_a_named_attribute() -> None:
+    made = set().union(*features.ATTRIBUTES.values())
+    assert made <= set(features.CATALOGUE)
+    assert made > features.CATEGORIES
+    assert not features.CATEGORIES & features.FRACTIONAL
+
+
+def test_a_feature_of_an_attribute_without_a_name_is_a_group_of_its_own() -> None:
+    assert attribute_groups(["PU_DO", "detour", "passenger_count", "hour"]) == {
+        "zones": ["PU_DO", "detour"],
+        "distance": ["detour"],
+        "pickup time": ["hour"],
+        "passenger_count": ["passenger_count"],
+    }

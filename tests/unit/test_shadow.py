@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ride_scoring.decode import decode
 from ride_scoring.domain.events import Ride
 from ride_scoring.errors import ModelUnavailable
-from ride_scoring.predictions import ScorableEvent, ServedModel
+from ride_scoring.models.served import ScorableEvent, ServedModel
 from ride_scoring.scoring import Models
 from ride_scoring.shadow.scorer import Shadow, ShadowResult
 from ride_scoring.streams.unpack import arrivals

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ride_scoring.predictions import ScorableEvent
+from ride_scoring.models.served import ScorableEvent
 from ride_scoring.shadow.process import ShadowProcess
 from ride_scoring.shadow.scorer import ShadowResult
 from tests.factories import NOW

@@ -10,8 +10,8 @@ from ride_scoring.identity import Role
 from ride_scoring.models import mlmodel, model
 from ride_scoring.models.files import ModelFiles
 from ride_scoring.models.model import Way
+from ride_scoring.models.served import ServedModel
 from ride_scoring.models.store import ModelStore, decode_pointer
-from ride_scoring.predictions import ServedModel
 
 logger = logging.getLogger(__name__)
 

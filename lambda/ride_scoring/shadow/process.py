@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from ride_scoring.predictions import ScorableEvent
+from ride_scoring.models.served import ScorableEvent
 from ride_scoring.shadow.scorer import ShadowResult
 
 SHADOW_SECONDS: Final = 2.0

@@ -8,7 +8,7 @@ import msgspec
 
 from ride_scoring import predictions
 from ride_scoring.errors import CannotScore, RideScoringError
-from ride_scoring.predictions import ScorableEvent, ServedModel
+from ride_scoring.models.served import ScorableEvent, ServedModel
 from ride_scoring.scoring import Models, Predictions
 from ride_scoring.streams.records import OutputRecord
 

@@ -16,8 +16,7 @@ from ride_scoring.aws import StoredObject
 from ride_scoring.domain.events import Ride
 from ride_scoring.errors import AwsError, StoreUnavailable
 from ride_scoring.models.served import ServedModel
-from ride_scoring.streams.records import KinesisRecord, OutputRecord, Reject
-from ride_scoring.streams.sink import Put
+from ride_scoring.streams.records import KinesisRecord, OutputRecord, Put, Reject
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NOW = datetime(2023, 1, 14, 13, 31, 5, tzinfo=UTC)

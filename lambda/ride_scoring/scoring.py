@@ -15,8 +15,7 @@ from ride_scoring import predictions
 from ride_scoring.decode import decode
 from ride_scoring.errors import CannotScore, ModelRefused, StoreUnavailable, TransientError
 from ride_scoring.models.served import ScorableEvent, ServedModel
-from ride_scoring.streams.records import KinesisRecord, OutputRecord, Reject
-from ride_scoring.streams.sink import Put
+from ride_scoring.streams.records import KinesisRecord, OutputRecord, Put, Reject
 from ride_scoring.streams.unpack import arrivals, reject, reject_whole
 
 UNTRIED: Final = (

@@ -19,8 +19,7 @@ from ride_scoring.errors import RejectReason
 from ride_scoring.models.served import ScorableEvent
 from ride_scoring.scoring import BatchResult
 from ride_scoring.shadow.scorer import ShadowResult
-from ride_scoring.streams.records import Arrival, KinesisRecord, Reject
-from ride_scoring.streams.sink import Put
+from ride_scoring.streams.records import Arrival, KinesisRecord, Put, Reject
 from ride_scoring.telemetry import Telemetry
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from ride_scoring.errors import AwsError
 from ride_scoring.ports import CALL_SECONDS
 from ride_scoring.streams import kpl, put_records
-from ride_scoring.streams.records import OutputRecord
-from ride_scoring.streams.sink import PredictionSink, Put
+from ride_scoring.streams.records import OutputRecord, Put
+from ride_scoring.streams.sink import PredictionSink
 
 RESERVED_SECONDS = 2.0
 BUSY = "ProvisionedThroughputExceededException"

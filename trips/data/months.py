@@ -3,7 +3,7 @@
 import datetime as dt
 import os
 import re
-from typing import Final, Literal, Self, get_args
+from typing import Final, Literal, Self
 
 import msgspec
 
@@ -13,7 +13,6 @@ BASE_URL: Final = "https://d37ci6vzurychx.cloudfront.net/trip-data"
 """Location of TLC's files: https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page"""
 
 Taxi = Literal["green", "yellow"]
-TAXIS: Final[tuple[Taxi, ...]] = get_args(Taxi)
 _FIRST: Final[dict[Taxi, tuple[int, int]]] = {"green": (2013, 8), "yellow": (2009, 1)}
 """The first month that TLC publishes for each kind of taxi."""
 _FIRST_YEAR_WITH_ZONES: Final = 2011

@@ -56,3 +56,14 @@ class OutputRecord(msgspec.Struct, frozen=True, gc=False):
     partition_key: str
     explicit_hash_key: str | None = None
     holds: int = 1
+
+
+class Put(msgspec.Struct, frozen=True):
+    """The result of writing records: how many, counted from the first, were written (`done`);
+    how many were retried; how many refusals were throttling; and why the rest were not written.
+    """
+
+    done: int
+    retried: int = 0
+    throttled: int = 0
+    failure: str | None = None

@@ -5,13 +5,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import msgspec
-
 from ride_scoring.backoff import full_jitter, system_random
 from ride_scoring.errors import AwsError
 from ride_scoring.ports import CALL_SECONDS, Streams
 from ride_scoring.streams import put_records
-from ride_scoring.streams.records import OutputRecord
+from ride_scoring.streams.records import OutputRecord, Put
 
 _LEAST_SECONDS: Final = 0.5
 """With less time left than this, no further call is started."""
@@ -28,17 +26,6 @@ _THROTTLES: Final = frozenset(
 )
 
 logger = logging.getLogger(__name__)
-
-
-class Put(msgspec.Struct, frozen=True):
-    """The result of writing records: how many, counted from the first, were written (`done`);
-    how many were retried; how many refusals were throttling; and why the rest were not written.
-    """
-
-    done: int
-    retried: int = 0
-    throttled: int = 0
-    failure: str | None = None
 
 
 class PredictionSink:

@@ -63,7 +63,7 @@ def _steps(*functions: list[Split]) -> Section:
         "Where a record's microseconds go, batches of 1,000",
         ("step", "linear", "linear, kpl", "gradient boosting"),
         rows,
-        "Medians of CPU time; what the steps do not account for is the difference to the whole.",
+        "Medians of CPU time; what the steps do not account for is the difference from the whole.",
         {f"step_us_{name.replace(' ', '_')}": round(us, 3) for name, us in columns[0].items()},
     )
 
@@ -81,7 +81,7 @@ def _floor(splits: list[Split]) -> Section:
         "The floor: what C code alone takes for the same bytes",
         ("step", "µs a record"),
         [*((name, f"{us:.2f}") for name, us in floor.items()), ("whole", f"{total:.2f}")],
-        "One call of a C function for each record or request, as the function has to make it.",
+        "One call to a C function per record or request, as the function has to make it.",
         {"floor_us": round(total, 3)},
     )
 

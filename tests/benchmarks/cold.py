@@ -60,9 +60,9 @@ def measure(stub: Stub, site: Site, events: Mapping[int, Path]) -> list[Section]
         ("function", "endpoint", "CPU ms", "naive / ours", "peak memory, MB"),
         [*_rows("no TLS", plain, linear), *_rows("TLS", tls, linear)],
         f"Ours runs from {site.name}, the naive one from the development environment, both on the "
-        "same interpreter and from compiled byte code, the model in the stub's S3. Medians and "
-        f"ranges of {ROUNDS} rounds in which each takes its turn; peak memory is VmHWM in 10^6 "
-        "bytes. MLflow stores scikit-learn's models in skops unless it is told otherwise.",
+        "same interpreter and from compiled bytecode, with the model in the stub's S3. Medians and "
+        f"ranges of {ROUNDS} interleaved rounds; peak memory is VmHWM in 10^6 bytes. MLflow stores "
+        "scikit-learn models in skops by default.",
         {
             **_figures("cold", plain[NAIVE.name], plain[linear.name]),
             **_figures("cold_tls", tls[NAIVE.name], tls[linear.name]),

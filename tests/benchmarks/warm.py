@@ -93,8 +93,8 @@ def _throughput(seconds: Seconds) -> Section:
         _COLUMNS,
         [_row(load.function, load.batch, seconds[load], said.get(load, "")) for load in _LOADS],
         "User and system time of the function's process; it and the server have a core each. "
-        f"Medians and ranges of {ROUNDS} rounds in which each takes its turn. A ratio is to the "
-        "naive one in batches of the same size, or to scikit-learn; it is paired.",
+        f"Medians and ranges of {ROUNDS} interleaved rounds. Ratios are paired, and relative to "
+        "the naive function at the same batch size, or to scikit-learn.",
         figures,
     )
 
@@ -177,6 +177,6 @@ def measure_moto(moto: Moto, events: Mapping[int, Path]) -> Section:
         "Warm: wall time a record, against moto",
         _COLUMNS,
         rows,
-        f"moto runs on a core of its own. Medians and ranges of {_MOTO_ROUNDS} rounds.",
+        f"moto runs on its own core. Medians and ranges of {_MOTO_ROUNDS} rounds.",
         figures,
     )

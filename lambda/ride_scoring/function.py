@@ -23,9 +23,9 @@ class Source(Protocol):
         """Raises `PermanentError` for an event that comes from somewhere else."""
         ...
 
-    def answered(
-        self, event: Mapping[str, Any], answer: Mapping[str, Any], /
-    ) -> Mapping[str, Any]: ...
+    def answer(self, event: Mapping[str, Any], not_done_from: str | None, /) -> Mapping[str, Any]:
+        """`not_done_from` is the `sequence_number` of the record to retry from, if any."""
+        ...
 
 
 class FollowedModels(Models, Protocol):
@@ -85,4 +85,4 @@ class Function(NamedTuple):
             if self.shadow is not None:
                 shadow = self.shadow.score(result.scored, result.scored_at, seconds_left)
         self.telemetry.batch(records, result, shadow, milliseconds, context)
-        return self.source.answered(event, result.answer())
+        return self.source.answer(event, result.not_done_from)

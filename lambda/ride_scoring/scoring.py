@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereport
 import bisect
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final, Protocol, TypedDict
+from typing import Final, Protocol
 
 import msgspec
 
@@ -42,14 +42,6 @@ class Rejects(Protocol):
     def put(self, rejects: Sequence[Reject]) -> None: ...
 
 
-class BatchItemFailure(TypedDict):
-    itemIdentifier: str
-
-
-class Answer(TypedDict):
-    batchItemFailures: list[BatchItemFailure]
-
-
 class BatchResult(msgspec.Struct, frozen=True):
     """The result of a batch. `not_done_from` is the sequence number to retry from, if any.
 
@@ -64,11 +56,6 @@ class BatchResult(msgspec.Struct, frozen=True):
     model_version: str | None = None
     put: Put = Put(0)
     failure: str | None = None
-
-    def answer(self) -> Answer:
-        if self.not_done_from is None:
-            return {"batchItemFailures": []}
-        return {"batchItemFailures": [{"itemIdentifier": self.not_done_from}]}
 
 
 class Scorer:

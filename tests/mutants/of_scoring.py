@@ -52,8 +52,8 @@ MUTANTS: Final = (
     Mutant(
         "the answer is that all is done, whatever became of the batch",
         "function.py",
-        "self.source.answered(event, result.answer())",
-        'self.source.answered(event, {"batchItemFailures": []})',
+        "self.source.answer(event, result.not_done_from)",
+        "self.source.answer(event, None)",
         ("not the first undone", "lost"),
     ),
     Mutant(

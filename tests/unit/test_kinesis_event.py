@@ -137,3 +137,20 @@ def test_whatever_comes_no_two_events_of_a_batch_share_an_id(
     assert [record.sequence_number for record in records] == [
         event_id.partition(":")[2] for event_id, _ in given_records
     ]
+
+
+@pytest.mark.parametrize(
+    ("event", "state"),
+    [
+        ({}, {}),
+        ({"window": {}}, {"state": {}}),
+        ({"window": {}, "state": {"a": 1}}, {"state": {"a": 1}}),
+    ],
+)
+def test_the_answer_names_the_record_to_retry_from(
+    event: dict[str, Any], state: dict[str, Any]
+) -> None:
+    done = kinesis_event.answer(event, None)
+    assert done == {"batchItemFailures": []} | state
+    undone = kinesis_event.answer(event, "7")
+    assert undone == {"batchItemFailures": [{"itemIdentifier": "7"}]} | state

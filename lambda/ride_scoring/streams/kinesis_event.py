@@ -67,12 +67,16 @@ def distinct_ids(records: Sequence[tuple[str, str, str]]) -> list[str]:
     return distinct
 
 
-def answered(event: Mapping[str, Any], answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The answer as the event wants it: a mapping with tumbling windows takes one without a state
-    for a failure, and gets back the one that it sent.
-    https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
+def answer(event: Mapping[str, Any], not_done_from: str | None) -> Mapping[str, Any]:
+    """The response of ReportBatchItemFailures: Lambda retries from that sequence number on.
+
+    A mapping with tumbling windows treats a response without `state` as a failure, so its state is
+    echoed: https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
     """
-    return {**answer, "state": event.get("state") or {}} if "window" in event else answer
+    failures = [] if not_done_from is None else [{"itemIdentifier": not_done_from}]
+    if "window" in event:
+        return {"batchItemFailures": failures, "state": event.get("state") or {}}
+    return {"batchItemFailures": failures}
 
 
 def _unique(records: list[KinesisRecord]) -> list[KinesisRecord]:

@@ -255,7 +255,7 @@ def test_a_month_that_is_not_published_is_said_in_one_sentence(
 
 
 def test_a_schedule_of_no_times_is_refused(flow: ModuleType) -> None:
-    with pytest.raises(UserError, match="--cron 'sometimes' names no times"):
+    with pytest.raises(UserError, match="--cron 'sometimes' is no cron expression"):
         flow.schedule("sometimes", NAME, DEFAULT_KIND, "champion", None, 0)
 
 

@@ -464,7 +464,7 @@ def test_a_damaged_mark_is_named_and_nothing_is_sent(
         (("--rejects-bucket", "nowhere"), "the bucket nowhere does not exist: `terraform apply`"),
         (("--rejects-bucket", "a b"), "'a b' is not a valid bucket name"),
         (("--reason", "shcema"), "'shcema' is no reason: is it schema?"),
-        (("--since", "noon"), "'noon' is no time"),
+        (("--since", "noon"), "'noon' is not a time"),
     ],
 )
 def test_what_cannot_be_redriven_is_one_sentence(options: tuple[str, ...], complaint: str) -> None:
@@ -515,7 +515,7 @@ def test_without_one_of_the_rights_nothing_is_marked_and_it_is_said(
     somebody_who_may(aws, [right for right in RIGHTS if right != lacking], monkeypatch)
     with credentials_checked(moto_endpoint):
         done = shell("--from", "rejects")
-    service = "the bucket rejects may not be used" if lacking[0] > "s3" else "AWS refused"
+    service = "the bucket rejects is not accessible" if lacking[0] > "s3" else "AWS refused"
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"error: {service}")
     assert keys(aws, "redriven/rejects/") == []

@@ -2,12 +2,13 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from localstack_client.session import Session
 
-from infra.common.paths import ROOT
+from infra.common.paths import ROOT, TERRAFORM
 from infra.stack import Endpoint
 from ride_scoring import aws
 from tests.checkout import sources_of, strange_checkout
@@ -46,6 +47,7 @@ def test_a_deployment_is_operated_by_the_page(
     account: Endpoint, newcomer: dict[str, str], tmp_path: Path
 ) -> None:
     root = strange_checkout(tmp_path)  # for `verify`, the newest run in `out` is this test's
+    shutil.copy(TERRAFORM / ".terraform.lock.hcl", root / TERRAFORM.name)  # the provider is there
     with Shell({**account.environment(newcomer), **sources_of(root)}, root) as shell:
         shell.run("export STAGE=dev")
         for command in commands_in(PAGE, "Deploy"):

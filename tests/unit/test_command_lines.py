@@ -85,7 +85,7 @@ def test_trips_that_are_half_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("month", "complaint"),
     [
-        ("2023-13", "2023-13 is no month"),
+        ("2023-13", "2023-13 is not a month"),
         ("2999-01", "2999-01 is in the future"),
         ("green/2013-07", "is before TLC's first month"),
     ],
@@ -118,7 +118,7 @@ def test_what_the_registry_does_not_know(tmp_path: Path) -> None:
 
 def test_what_promotion_alone_may_do() -> None:
     said = sentence("training", "train", "synthetic:300:0", "--alias", "champion")
-    assert "champion serves, and is moved by `python -m training promote` alone" in said
+    assert "champion serves, and only `python -m training promote` moves it" in said
 
 
 def test_a_place_that_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:

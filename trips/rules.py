@@ -10,11 +10,8 @@ from numpy.typing import NDArray
 
 from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES, PICKUP_YEARS
 from trips.columns import Trips
+from trips.durations import MAX_MINUTES, MIN_MINUTES, has_usual_duration
 from trips.trip_records import TripRecords
-
-MIN_MINUTES: Final = 1.0
-MAX_MINUTES: Final = 60.0
-"""Shorter and longer trips are dropped, as in the MLOps Zoomcamp; both bounds are inclusive."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +88,6 @@ def _in_range(
 ) -> NDArray[np.bool_]:
     in_range: NDArray[np.bool_] = (values >= low) & (values <= high)
     return in_range
-
-
-def has_usual_duration(minutes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which of n durations are kept, shape (n,)."""
-    return (minutes >= MIN_MINUTES) & (minutes <= MAX_MINUTES)
 
 
 _COMPLETE: Final = Rule(

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_sim.verify.account import Accuracy
-from trips.rules import has_usual_duration
+from trips.durations import has_usual_duration
 
 
 class Errors(msgspec.Struct):

@@ -7,10 +7,9 @@ from tests.mutants.mutant import Mutant
 MUTANTS: Final = (
     Mutant(
         "the event that is undone is reported, and so is one before it",
-        "scoring.py",
-        'return {"batchItemFailures": [{"itemIdentifier": self.not_done_from}]}',
-        'return {"batchItemFailures": [{"itemIdentifier": self.not_done_from},'
-        ' {"itemIdentifier": str(int(self.not_done_from) - 1)}]}',
+        "streams/kinesis_event.py",
+        'else [{"itemIdentifier": not_done_from}]',
+        'else [{"itemIdentifier": not_done_from}, {"itemIdentifier": str(int(not_done_from) - 1)}]',
         ("not the first undone",),
     ),
     Mutant(

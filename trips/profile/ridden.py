@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ride_scoring.domain.events import FIRST_ZONE
 from trips import rules
 from trips.columns import Trips
+from trips.durations import has_usual_duration
 from trips.profile.places import BOROUGH_OF, BOROUGHS, REACH, REACHES, ZONES
 from trips.profile.statistics import LEAST_RIDES, IntArray
 from trips.profile.week import hour_of_week
@@ -17,7 +18,7 @@ from trips.profile.week import hour_of_week
 def usual(trips: Trips) -> Trips:
     """The trips that the function can score and that took a minute to an hour: profiles are
     fitted and compared on these."""
-    return trips.where(rules.has_usual_duration(trips.duration_minutes) & rules.scorable(trips))
+    return trips.where(has_usual_duration(trips.duration_minutes) & rules.scorable(trips))
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ def main() -> NoReturn:
 
 
 def _run() -> None:
-    # Handle Ctrl-C during these imports too.
-    from infra.cli import app as whole  # noqa: PLC0415 - as above
-    from operations.cli import app as operations  # noqa: PLC0415 - as above
-    from stream_sim.cli import app as simulator  # noqa: PLC0415 - as above
-    from training.cli import app as training  # noqa: PLC0415 - as above
+    # Within the function, so that Ctrl-C during these imports is handled too.
+    from infra.cli import app as whole  # noqa: PLC0415
+    from operations.cli import app as operations  # noqa: PLC0415
+    from stream_sim.cli import app as simulator  # noqa: PLC0415
+    from training.cli import app as training  # noqa: PLC0415
 
     joined({"Rides": simulator, "Models": training, "Operations": operations, "The whole": whole})()
 

@@ -8,7 +8,7 @@ import msgspec
 from infra.common.console import UserError
 
 
-def parse[T](text: str, kinds: Mapping[str, type[T]], option: str) -> T:
+def parse[T: msgspec.Struct](text: str, kinds: Mapping[str, type[T]], option: str) -> T:
     """Parses `name:key=value,key=value` into one of the structs in `kinds`; missing keys get
     defaults. Raises `UserError`, which suggests the closest known name."""
     name, _, rest = text.partition(":")
@@ -18,9 +18,10 @@ def parse[T](text: str, kinds: Mapping[str, type[T]], option: str) -> T:
     values: dict[str, str] = {}
     for pair in filter(None, rest.split(",")):
         key, equals, value = pair.partition("=")
-        if key not in kind.__struct_fields__:  # type: ignore[attr-defined]
-            fields = kind.__struct_fields__  # type: ignore[attr-defined]
-            raise UserError(f"{option} {name} has no {key!r}: {nearest(key, fields)}")
+        if key not in kind.__struct_fields__:
+            raise UserError(
+                f"{option} {name} has no {key!r}: {nearest(key, kind.__struct_fields__)}"
+            )
         if not equals or key in values:
             raise UserError(f"{option} {text}: write {name}:{key}=VALUE, once")
         values[key] = value

@@ -157,8 +157,9 @@ class RuntimeProcess:
 
 
 class _Log:
-    """A file that a process writes to and we read on from: what was written before an answer is
-    there when the answer is, which a pipe that a thread empties does not promise.
+    """A file that a process writes its log to, read piece by piece.
+
+    Unlike a pipe that a thread empties, it is complete once the response has arrived.
     """
 
     def __init__(self) -> None:

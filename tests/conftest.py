@@ -42,9 +42,11 @@ _DEMOS = ("test_run_it", "test_demo_killed.py")
 
 @pytest.fixture(scope="session")
 def newcomer() -> dict[str, str]:
-    """The environment of a person who has just cloned: no endpoint, no AWS settings."""
+    """The environment of a person who has just cloned: no endpoint, no AWS settings. Terraform and
+    OpenMP are told to take less of the cores that the tests share.
+    """
     kept = without_aws(os.environ)
-    ours = {"GOGC": "400"}  # Terraform takes a quarter less CPU
+    ours = {"GOGC": "400"}
     return ours | {name: value for name, value in kept.items() if name not in _NOT_A_NEWCOMERS}
 
 

@@ -251,7 +251,7 @@ SCENES: dict[str, tuple[Callable[[Scene], None], str]] = {
     "is refused the container's keys": (the_container_answers(403), "answered 403"),
     "has a token with a line break": (
         is_told({"AWS_SESSION_TOKEN": "canary\n"}),
-        "contains whitespace",
+        "printable ASCII without spaces",
     ),
     "has half a pair of keys": (
         is_told({"AWS_SECRET_ACCESS_KEY": ""}),

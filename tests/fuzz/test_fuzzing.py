@@ -18,7 +18,7 @@ from tests.fuzz.runs import Outcome, fuzz, outcome
 from tests.fuzz.targets import TARGETS
 from tests.mutants.mutant import Mutant
 
-INPUTS = dict.fromkeys(TARGETS, 10_000) | {"skops": 1_500}  # of which few are read in a second
+INPUTS = dict.fromkeys(TARGETS, 20_000) | {"skops": 3_000}  # of which few are read in a second
 needs_atheris = pytest.mark.skipif(
     not runs.is_installed(),
     reason="atheris has a wheel for Linux on x86-64 alone",

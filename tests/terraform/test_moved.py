@@ -32,9 +32,13 @@ def test_what_stood_before_is_moved_and_nothing_is_destroyed(tmp_path: Path) -> 
         ) as deployment,
     ):
         deployment.apply()
+        stood = set(deployment.resources())
         assert len(moves()) == (TERRAFORM / "moved.tf").read_text().count("moved {")
         for now, was in moves().items():
             state = f"-state={deployment.terraform.state}"
             code, said = deployment.terraform.run("state", "mv", state, now, was)
             assert code == 0, said
         assert unexplained(deployment.plan(), MOTO_FORGETS) == []
+        deployment.apply()
+        assert set(deployment.resources()) == stood
+        deployment.destroy()

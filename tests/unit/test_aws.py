@@ -255,7 +255,7 @@ def test_the_most_particular_endpoint_variable_wins(
         (KEYS | {"AWS_ENDPOINT_URL": "http://h:port"}, "AWS_ENDPOINT_URL is not a URL"),
         (KEYS | {"AWS_ENDPOINT_URL": "https://u:hidden@h"}, "without a query"),
         (KEYS | {"AWS_SECRET_ACCESS_KEY": ""}, "lacks AWS_SECRET_ACCESS_KEY"),
-        (KEYS | {"AWS_SESSION_TOKEN": "hidden\nX-Evil: 1"}, "contains whitespace"),
+        (KEYS | {"AWS_SESSION_TOKEN": "hidden\nX-Evil: 1"}, "printable ASCII without spaces"),
         (KEYS | {"AWS_CA_BUNDLE": "/no/such.pem"}, "/no/such.pem"),
         (KEYS | {"HTTPS_PROXY": "https://u:hidden@proxy"}, "HTTPS_PROXY"),
         ({"AWS_REGION": "eu-west-1"}, "profiles and credential files are not read"),

@@ -74,7 +74,7 @@ def test_the_report_says_first_what_went_wrong() -> None:
     assert "Of 18,400 rides, 12 are lost, 3 failed, 3 had an unexpected outcome." in text
     assert "5f3c09ab-0-4011" in text
     assert "5f3c09ab-0-8: rejected as schema, though it had to be predicted" in text
-    assert "Uncertain: 25 rides." in text
+    assert "In doubt: 25 rides." in text
     assert "✗ 3 not" in text
 
 

@@ -91,7 +91,7 @@ def population_stability(part: Part, values: Values) -> float:
     Raises `ValueError` if there are no values.
     """
     if not len(values):
-        raise ValueError("at least one value is needed: at least one is needed")
+        raise ValueError("at least one value is needed")
     expected = np.maximum(_expected(part), _LEAST_SHARE)
     actual = np.maximum(_shares(part, values), _LEAST_SHARE)
     return float(np.sum((actual - expected) * np.log(actual / expected)))

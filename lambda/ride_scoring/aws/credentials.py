@@ -232,7 +232,10 @@ def _from(environment: Mapping[str, str]) -> Credentials:
         )
     access_key, token = environment["AWS_ACCESS_KEY_ID"], environment.get("AWS_SESSION_TOKEN")
     if not _fits_header(access_key + (token or "")):
-        raise SettingsError("AWS_ACCESS_KEY_ID or AWS_SESSION_TOKEN contains whitespace")
+        raise SettingsError(
+            "AWS_ACCESS_KEY_ID or AWS_SESSION_TOKEN is not valid in a header: it must be printable "
+            "ASCII without spaces"
+        )
     return Credentials(access_key, secret_key, token or None)
 
 

@@ -44,7 +44,7 @@ def notes(account: Account) -> Iterator[str]:
         yield "Failed rides are kept, and python -m operations redrive sends them again."
     if account.unanswered:
         yield (
-            f"Uncertain: {_rides(account.unanswered)}. Their PutRecords got no response, "
+            f"In doubt: {_rides(account.unanswered)}. Their PutRecords got no response, "
             "and they have no outcome, so they count neither as sent nor as lost."
         )
 

@@ -6,7 +6,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,19}$", var.name))
-    error_message = "name has 2 to 20 characters, lower case letters, digits and hyphens, a letter first: bucket names are made from it."
+    error_message = "name must be 2 to 20 lowercase letters, digits and hyphens, starting with a letter: bucket names are made from it."
   }
 }
 
@@ -24,7 +24,7 @@ variable "kms_key_arn" {
 
   validation {
     condition     = var.kms_key_arn == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn))
-    error_message = "kms_key_arn is a key's ARN, arn:aws:kms:region:account:key/id: an alias would make the role's rights depend on where it points."
+    error_message = "kms_key_arn must be a key's ARN, arn:aws:kms:region:account:key/id: an alias would make the role's rights depend on where it points."
   }
 }
 
@@ -36,7 +36,7 @@ variable "former_kms_key_arns" {
 
   validation {
     condition     = alltrue([for arn in var.former_kms_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", arn))])
-    error_message = "former_kms_key_arns are keys' ARNs, arn:aws:kms:region:account:key/id."
+    error_message = "former_kms_key_arns must be keys' ARNs, arn:aws:kms:region:account:key/id."
   }
 }
 
@@ -125,7 +125,7 @@ variable "architecture" {
 
   validation { # here, as the default package's name is made of it
     condition     = contains(["x86_64", "arm64"], var.architecture)
-    error_message = "architecture is x86_64 or arm64."
+    error_message = "architecture must be x86_64 or arm64."
   }
 }
 
@@ -200,7 +200,7 @@ variable "model_name" {
 
   validation { # here, as it becomes part of the publisher's rights
     condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", var.model_name))
-    error_message = "model_name has up to 100 letters, digits, dots, underscores and hyphens: rights are given on what is below it."
+    error_message = "model_name must be at most 100 letters, digits, dots, underscores and hyphens: permissions are granted on the prefix of that name."
   }
 }
 
@@ -212,7 +212,7 @@ variable "model_alias" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", var.model_alias))
-    error_message = "model_alias has up to 100 letters, digits, dots, underscores and hyphens: it is part of keys in the store."
+    error_message = "model_alias must be at most 100 letters, digits, dots, underscores and hyphens: it is part of keys in the store."
   }
 }
 
@@ -224,7 +224,7 @@ variable "model_refresh_seconds" {
 
   validation {
     condition     = var.model_refresh_seconds >= 0 && var.model_refresh_seconds <= 86400
-    error_message = "model_refresh_seconds is 0 to 86400."
+    error_message = "model_refresh_seconds must be from 0 to 86400."
   }
 }
 
@@ -236,7 +236,7 @@ variable "shadow_alias" {
 
   validation {
     condition     = var.shadow_alias == "" || can(regex("^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", var.shadow_alias))
-    error_message = "shadow_alias has up to 100 letters, digits, dots, underscores and hyphens: it is part of keys in the store."
+    error_message = "shadow_alias must be at most 100 letters, digits, dots, underscores and hyphens: it is part of keys in the store."
   }
 
   validation {
@@ -253,7 +253,7 @@ variable "shadow_stream" {
 
   validation {
     condition     = !var.shadow_stream || var.shadow_alias != ""
-    error_message = "shadow_stream is of use with a shadow_alias alone: set that too, or neither."
+    error_message = "shadow_stream requires shadow_alias: set both, or neither."
   }
 }
 
@@ -265,7 +265,7 @@ variable "output_aggregation" {
 
   validation {
     condition     = contains(["none", "kpl"], var.output_aggregation)
-    error_message = "output_aggregation is none or kpl."
+    error_message = "output_aggregation must be none or kpl."
   }
 }
 
@@ -327,7 +327,7 @@ variable "record_age_seconds" {
 
   validation {
     condition     = var.record_age_seconds < var.retention_hours * 3600
-    error_message = "record_age_seconds is shorter than retention_hours, or records expire in the stream before they are set aside."
+    error_message = "record_age_seconds must be shorter than retention_hours, or records expire in the stream before they are set aside."
   }
 }
 
@@ -369,6 +369,6 @@ variable "alarm_thresholds" {
 
   validation { # a map, as an object would drop a name that is misspelt
     condition     = length(setsubtract(keys(var.alarm_thresholds), ["iterator_age_seconds", "error_share", "reject_share", "silent_minutes"])) == 0
-    error_message = "alarm_thresholds has iterator_age_seconds, error_share, reject_share and silent_minutes, and no other."
+    error_message = "alarm_thresholds takes only iterator_age_seconds, error_share, reject_share and silent_minutes."
   }
 }

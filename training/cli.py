@@ -1,7 +1,7 @@
 """The training side's command line: options in, sentences, tables and JSON out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import boto3
 import typer
@@ -11,6 +11,9 @@ from infra.common.paths import OUT
 from infra.common.steps import Steps
 from training.models import DEFAULT_KIND
 from training.names import CHALLENGER, CHAMPION, MODEL, not_followed, serving_alias
+
+if TYPE_CHECKING:
+    from trips.rules import RuleSet
 
 app = console.new_app("Takes a model of ride durations from trip records to champion, and back.")
 data_app = console.new_app("Downloads trip records, and reports on them.")
@@ -82,7 +85,7 @@ def report_data(
     from trips import data
     from trips.data.report import table
 
-    reports = data.reports_on(sources, course=course)
+    reports = data.reports_on(sources, _rules(course=course))
     if as_json:
         console.print_json(reports)
     else:
@@ -118,8 +121,8 @@ def train(
         raise console.UserError(
             f"{alias} serves, and only `python -m training promote` moves it: name another --alias"
         )
-    rules: datasets.Rules = "course" if course else "function"
-    found = datasets.read(sources or [datasets.SYNTHETIC], validate or (), rules)
+    trained_on = sources or [datasets.SYNTHETIC]
+    found = datasets.read(trained_on, validate or (), _rules(course=course))
     from training import search  # after the input is known to be good: these are slow
     from training.models.catalogue import kind_of
     from training.train import train as fit
@@ -158,7 +161,7 @@ def search(
     from training import datasets
 
     console.require_writable(out)
-    found = datasets.read(train, validate, "course" if course else "function")
+    found = datasets.read(train, validate, _rules(course=course))
     from training.models.catalogue import kind_of
     from training.search import Budget
     from training.search import search as look
@@ -196,7 +199,7 @@ def compare(
     from training import datasets
 
     console.require_writable(page)
-    found = datasets.read(train, validate, "course" if course else "function")
+    found = datasets.read(train, validate, _rules(course=course))
     from training.compare import compare as fit_all
     from training.compare import table
 
@@ -487,3 +490,7 @@ def show_mlflow(
 def _say_where_nobody_looks(name: str, alias: str) -> None:
     if said := not_followed(name, alias):
         console.err.print(f"[yellow]{said}[/yellow]")
+
+
+def _rules(*, course: bool) -> "RuleSet":
+    return "course" if course else "function"

@@ -17,7 +17,6 @@ from mlflow.entities.model_registry import ModelVersion
 from infra.common.console import UserError
 from infra.common.steps import Steps
 from training import datasets, names, tracking
-from training.datasets import Rules
 from training.evaluate import EvaluatedVersion, evaluate
 from training.models.catalogue import kind_of
 from training.promote import Promotion, promote
@@ -30,6 +29,7 @@ from trips import data
 from trips.data.months import Month
 from trips.data.report import DataReport
 from trips.data.source import open_source
+from trips.rules import RuleSet
 
 _PUBLISHED_AFTER_MONTHS = 2
 """TLC publishes a month's trips about two months after its end."""
@@ -46,7 +46,7 @@ class CyclePlan(msgspec.Struct, frozen=True):
     kind: str
     hyperparameters: dict[str, Any]
     model_bucket: str | None
-    rules: Rules = "function"
+    rules: RuleSet = "function"
     seed: int = 0
     margin_minutes: float = 0.0
     champion: str = names.CHAMPION
@@ -126,9 +126,9 @@ def fetch_data(source: str) -> str:
     return open_source(source).sha256
 
 
-def validate_data(source: str, rules: Rules) -> DataReport:
+def validate_data(source: str, rules: RuleSet) -> DataReport:
     """Raises `UserError` if too few trips remain after the rules."""
-    (report,) = data.read([source], course=rules == "course").reports
+    (report,) = data.read([source], rules).reports
     return report
 
 

@@ -6,7 +6,7 @@ evaluated on later trips than those it was trained on.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -16,17 +16,17 @@ from trips import data
 from trips.columns import Trips
 from trips.data.report import DataReport
 from trips.data.source import require_sensible
+from trips.rules import RuleSet
 
 HELD_OUT_SHARE: Final = 0.2
 SYNTHETIC: Final = "synthetic:40000:0"
 """The default training data."""
-Rules = Literal["function", "course"]
 
 
 class Lineage(msgspec.Struct, frozen=True):
     """Training and validation data of a model. `validate` is empty if a holdout was used."""
 
-    rules: Rules
+    rules: RuleSet
     train: tuple[DataReport, ...]
     validate: tuple[DataReport, ...]
 
@@ -53,7 +53,7 @@ class Validation:
 
     trips: Trips
     reports: tuple[DataReport, ...]
-    rules: Rules
+    rules: RuleSet
     held_out_of: tuple[str, ...] | None = None
 
     @property
@@ -78,11 +78,11 @@ def names_of(reports: Sequence[DataReport]) -> str:
     return ", ".join(report.source for report in reports)
 
 
-def read(train: Sequence[str], validate: Sequence[str], rules: Rules) -> Datasets:
+def read(train: Sequence[str], validate: Sequence[str], rules: RuleSet) -> Datasets:
     """Raises `UserError` if data are missing, damaged, or too few after the rules."""
     for source in (*train, *validate):
         require_sensible(source)
-    learned = data.read(train, course=rules == "course")
+    learned = data.read(train, rules)
     if validate:
         validation = read_validation(validate, rules)
         lineage = Lineage(rules, learned.reports, validation.reports)
@@ -100,8 +100,8 @@ def read(train: Sequence[str], validate: Sequence[str], rules: Rules) -> Dataset
     return Datasets(learned.trips.where(slice(split)), held_out, lineage)
 
 
-def read_validation(validate: Sequence[str], rules: Rules) -> Validation:
-    found = data.read(validate, course=rules == "course")
+def read_validation(validate: Sequence[str], rules: RuleSet) -> Validation:
+    found = data.read(validate, rules)
     return Validation(found.trips, found.reports, rules)
 
 

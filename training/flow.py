@@ -35,11 +35,11 @@ from infra.common.console import UserError
 from infra.common.paths import OUT
 from training import cycle, local_server, tracking
 from training.cycle import Cycle, CyclePlan
-from training.datasets import Rules
 from training.models.catalogue import kind_of
 from training.provenance import provenance
 from training.train import TrainedModel
 from trips.data.download import Unreachable
+from trips.rules import RuleSet
 
 _PAUSES_SECONDS: Final = (10.0, 60.0, 300.0)
 _KEPT: Final = dt.timedelta(days=1)
@@ -84,7 +84,7 @@ def fetch_data(source: str) -> str:
 
 
 @task(**_ANEW)
-def validate_data(source: str, rules: Rules) -> _Plain:
+def validate_data(source: str, rules: RuleSet) -> _Plain:
     return _plain(cycle.validate_data(source, rules))
 
 

@@ -1,8 +1,8 @@
 """Rules for which records to train on; yields a mask and a count for each rule."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 import numpy as np
@@ -99,7 +99,7 @@ _DURATION: Final = Rule(
     lambda records: has_usual_duration(records.duration_minutes),
 )
 
-FUNCTION_RULES: Final = (
+_FUNCTION: Final = (
     _COMPLETE,
     Rule(
         f"pickup outside of the years {PICKUP_YEARS[0]} to {PICKUP_YEARS[-1]}",
@@ -118,7 +118,11 @@ FUNCTION_RULES: Final = (
     ),
     _DURATION,
 )
-"""Rides that the function can score, within the course's durations. It rejects all others, so they
-are not trained on."""
-COURSE_RULES: Final = (_COMPLETE, _DURATION)
-"""What the MLOps Zoomcamp trains on: zones and distances are taken as recorded."""
+RuleSet = Literal["function", "course"]
+RULES: Final[Mapping[RuleSet, tuple[Rule, ...]]] = {
+    "function": _FUNCTION,
+    "course": (_COMPLETE, _DURATION),
+}
+"""`function` keeps rides that the function can score, within the course's durations: it rejects all
+others, so they are not trained on. `course` keeps what the MLOps Zoomcamp trains on: zones and
+distances are taken as recorded."""

@@ -6,10 +6,11 @@ Its mapping would run the function in Docker, inside PutRecords, and is left out
 """
 
 import json
+import threading
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import pytest
@@ -21,9 +22,13 @@ from moto.kinesis.utils import decompose_shard_iterator
 from moto.kms.responses import KmsResponse
 from moto.logs.responses import LogsResponse
 from moto.server import ThreadedMotoServer
+from werkzeug.wrappers import Response
 
 from infra import emulator
 from infra.common import ports
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ACCOUNT: Final = "123456789012"
 REGION: Final = emulator.TEST_ACCOUNT["AWS_REGION"]
@@ -119,11 +124,14 @@ def moto_account() -> Iterator[MotoAccount]:
         _teach(patch)
         server = ThreadedMotoServer(ip_address=ports.HOST, port=0, verbose=False)
         server.start()
-        host, port = server.get_host_and_port()
+        assert server._server is not None
+        server._server.app = _answering_retries(server._server.app)
+        endpoint = "http://{}:{}".format(*server.get_host_and_port())
         try:
-            yield MotoAccount(f"http://{host}:{port}")
+            _post(f"{endpoint}/moto-api/reset")  # moto's state is its process's
+            yield MotoAccount(endpoint)
         finally:
-            _post(f"http://{host}:{port}/moto-api/reset")  # moto's state is its process's
+            _post(f"{endpoint}/moto-api/reset")
             server.stop()
 
 
@@ -175,6 +183,33 @@ def _teach(patch: pytest.MonkeyPatch) -> None:
         return decided(IAMPolicyStatement(plain), _NAMES.get(action, action), *others, **named)
 
     patch.setattr(IAMPolicyStatement, "is_action_permitted", is_action_permitted)
+
+
+def _answering_retries(application: "WSGIApplication") -> "WSGIApplication":
+    """What was asked before under the same invocation ID gets the response that it got then.
+
+    A client whose connection is reset, which happens when the machine is busy, retries. Without
+    this a resource that its first attempt created would be refused: it already exists.
+    """
+    lock = threading.Lock()
+    attempts: dict[str, threading.Lock] = {}
+    responses: dict[str, Response] = {}
+
+    def answer(environ: "WSGIEnvironment", respond: "StartResponse") -> Iterable[bytes]:
+        invocation = environ.get("HTTP_AMZ_SDK_INVOCATION_ID")
+        if invocation is None or environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            return application(environ, respond)
+        with lock:
+            attempt = attempts.setdefault(invocation, threading.Lock())
+        with attempt:  # a retry waits for the attempt before it
+            response = responses.get(invocation)
+            if response is None:
+                response = Response.from_app(application, environ, buffered=True)
+                if response.status_code < 500:  # what failed is tried again
+                    responses[invocation] = response
+        return response(environ, respond)
+
+    return answer
 
 
 def _conditions_met(statement: Mapping[str, Any]) -> bool:

@@ -53,6 +53,7 @@ RIGHTS: Final = (
     ("UseFormerKeys", "kms:Decrypt", 0),
 )  # fmt: skip
 """Each right of the function's role: a statement's name, an action, which of its resources."""
+_ANYTHING: Final = statements({"Effect": "Allow", "Action": "*", "Resource": "*"})
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,23 @@ def _former_key(resources: Mapping[str, Any]) -> str:
         if statement["Sid"] == "UseFormerKeys"
     ]
     return str(statement["Resource"])
+
+
+def test_a_request_that_is_retried_gets_the_first_response(account: MotoAccount) -> None:
+    iam = account.client("iam")
+    created = [iam.create_policy(PolicyName=name, PolicyDocument=_ANYTHING) for name in ("a", "b")]
+    assert created[0]["Policy"]["Arn"] != created[1]["Policy"]["Arn"]
+
+    def same_request(request: Any, **_: object) -> None:
+        request.headers["amz-sdk-invocation-id"] = "the same"
+
+    iam.meta.events.register("before-send.iam.CreatePolicy", same_request)
+    first, again = (
+        iam.create_policy(PolicyName="c", PolicyDocument=_ANYTHING)["Policy"] for _ in range(2)
+    )
+    assert first["PolicyId"] == again["PolicyId"]
+    for policy in (*(answer["Policy"] for answer in created), first):
+        iam.delete_policy(PolicyArn=policy["Arn"])
 
 
 def test_what_is_set_aside_stays_in_the_account(role: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from tests.terraform.planning import PACKAGE, empty_account, initialised, plan, 
 pytestmark = pytest.mark.thorough
 
 MISTAKES: Final[dict[str, tuple[dict[str, Any], tuple[str, ...]]]] = {
-    "name": ({"name": "Ride"}, ("name has 2 to 20 characters, lower case letters",)),
+    "name": ({"name": "Ride"}, ("name must be 2 to 20 lowercase letters",)),
     "settings": (
         {
             "batch_size": 0,
@@ -23,9 +23,9 @@ MISTAKES: Final[dict[str, tuple[dict[str, Any], tuple[str, ...]]]] = {
             "image_uri": "example.com/ride-scoring:latest",
         },
         (
-            "batch_size is a whole number from 1 to 10000",
-            "batch_window_seconds is a whole number from 0 to 300",
-            "image_uri names an image by its digest",
+            "batch_size must be a whole number from 1 to 10000",
+            "batch_window_seconds must be a whole number from 0 to 300",
+            "image_uri must name an image by its digest",
         ),
     ),
     "package": (

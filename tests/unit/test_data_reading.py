@@ -47,7 +47,7 @@ def test_a_real_month_is_reported(tmp_path: Path) -> None:
 
 
 def test_the_course_keeps_its_own_trips_of_a_real_month() -> None:
-    data = read([str(shared("tlc/green_tripdata_2021-01.parquet"))], course=True)
+    data = read([str(shared("tlc/green_tripdata_2021-01.parquet"))], "course")
     assert len(data.trips) == 73_908
     assert data.trips.distance_miles.max() > 200
 

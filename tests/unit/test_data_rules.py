@@ -10,7 +10,7 @@ from ride_scoring.errors import CannotScore
 from tests import trip_files
 from tests.factories import event_json, shared
 from trips import trip_records
-from trips.rules import COURSE_RULES, FUNCTION_RULES, apply
+from trips.rules import RULES, apply
 from trips.trip_records import TripRecords
 
 AT = trip_files.JANUARY
@@ -72,7 +72,7 @@ CASES: list[tuple[dict[str, Any], str | None]] = [
 def test_a_record_is_counted_under_the_first_rule_that_drops_it(
     changes: dict[str, Any], reason: str | None
 ) -> None:
-    kept, counts = apply(FUNCTION_RULES, one(**changes))
+    kept, counts = apply(RULES["function"], one(**changes))
     assert kept.tolist() == [reason is None]
     assert {count.reason for count in counts if count.dropped} == ({reason} - {None})
 
@@ -81,7 +81,7 @@ def test_a_record_is_counted_under_the_first_rule_that_drops_it(
 def test_the_course_drops_what_is_missing_or_of_another_duration(
     changes: dict[str, Any], reason: str | None
 ) -> None:
-    kept, counts = apply(COURSE_RULES, one(**changes))
+    kept, counts = apply(RULES["course"], one(**changes))
     dropped = reason in {MISSING, DURATION} or changes.get("minutes") == 99
     assert kept.tolist() == [not dropped]
     assert [count.reason for count in counts] == [MISSING, DURATION]
@@ -96,7 +96,7 @@ def test_a_share_is_of_all_records_and_of_one_rule_alone() -> None:
         np.array([1.0, -1.0, -1.0, 1.0]),
         TYPES,
     )
-    kept, counts = apply(FUNCTION_RULES, records)
+    kept, counts = apply(RULES["function"], records)
     assert kept.tolist() == [True, False, False, False]
     assert [(count.dropped, count.share_kept) for count in counts[-2:]] == [(2, 0.5), (1, 0.5)]
 
@@ -127,7 +127,7 @@ def test_the_rules_keep_what_the_function_scores() -> None:
 
 def test_the_rules_keep_what_the_function_scores_of_a_real_month() -> None:
     records = trip_records.read(shared("tlc/green_tripdata_2023-01.parquet"))
-    kept = np.logical_and.reduce([rule.mask(records) for rule in FUNCTION_RULES[:-1]])
+    kept = np.logical_and.reduce([rule.mask(records) for rule in RULES["function"][:-1]])
     dropped = np.flatnonzero(~kept)
     assert len(dropped) == 36
     assert not any(scored_by_the_function(records, index) for index in dropped.tolist())

@@ -36,13 +36,11 @@ from training.provenance import Provenance
 from training.registry import artifacts, versions
 from trips import rules
 from trips.data.report import DataReport
-from trips.rules import COURSE_RULES, FUNCTION_RULES
 
 KIND_PARAMETER: Final = "model"
 """The run's parameter that names the kind of model."""
 _GOLDEN_ROWS: Final = 20
 _EXAMPLE_ROWS: Final = 5
-_RULES: Final = {"function": FUNCTION_RULES, "course": COURSE_RULES}
 _UNSEEN: Final = "None of the rides it was measured on was used to train it."
 
 
@@ -208,7 +206,7 @@ def _card_facts(version: ModelVersion, making: Making) -> CardFacts:
         git_commit=making.origin.git_commit,
         training=Data(lineage.train_name, " ".join(lineage.train_sha256)),
         training_rides=len(making.datasets.train),
-        rules=[rule.keeps for rule in _RULES[lineage.rules]],
+        rules=[rule.keeps for rule in rules.RULES[lineage.rules]],
         hyperparameters=msgspec.structs.asdict(making.hyperparameters),
         features=list(making.features),
         evaluation=making.assessment.evaluation,

@@ -12,7 +12,7 @@ from infra.common.console import UserError
 from trips.columns import Trips, concatenated
 from trips.data.report import DataReport, report_on
 from trips.data.source import canonical_name, open_source
-from trips.rules import COURSE_RULES, FUNCTION_RULES, apply
+from trips.rules import RULES, RuleSet, apply
 from trips.tlc import of_records
 
 FEWEST_TRIPS: Final = 200
@@ -39,14 +39,14 @@ class TrainingData:
 
 
 def read(
-    sources: Sequence[str], *, course: bool = False, folder: Path | None = None
+    sources: Sequence[str], rules: RuleSet = "function", *, folder: Path | None = None
 ) -> TrainingData:
-    """Reads the trips of all sources that the function's rules, or the course's, keep.
+    """Reads the trips of all sources that the rules keep.
 
     Downloads go to the folder, by default `cache.folder()`. Trips with the same pickup stay in the
     order of their sources. Raises `UserError`, also if fewer than `FEWEST_TRIPS` trips are left.
     """
-    read_ones = [_read_one(name, folder, course=course) for name in _distinct(sources)]
+    read_ones = [_read_one(name, folder, rules) for name in _distinct(sources)]
     reports = tuple(report for _, report in read_ones)
     _require_other_content(reports)
     data = TrainingData(_in_order([trips for trips, _ in read_ones]), reports)
@@ -55,9 +55,9 @@ def read(
     return data
 
 
-def reports_on(sources: Sequence[str], *, course: bool = False) -> tuple[DataReport, ...]:
+def reports_on(sources: Sequence[str], rules: RuleSet = "function") -> tuple[DataReport, ...]:
     """Reports on each source, however few trips the rules keep. Raises `UserError`."""
-    return tuple(_read_one(name, None, course=course)[1] for name in _distinct(sources))
+    return tuple(_read_one(name, None, rules)[1] for name in _distinct(sources))
 
 
 def _distinct(sources: Sequence[str]) -> list[str]:
@@ -82,9 +82,9 @@ def _require_other_content(reports: Sequence[DataReport]) -> None:
         names[report.sha256] = report.source
 
 
-def _read_one(name: str, folder: Path | None, *, course: bool) -> tuple[Trips, DataReport]:
+def _read_one(name: str, folder: Path | None, rules: RuleSet) -> tuple[Trips, DataReport]:
     source = open_source(name, folder)
-    kept, counts = apply(COURSE_RULES if course else FUNCTION_RULES, source.records)
+    kept, counts = apply(RULES[rules], source.records)
     return of_records(source.records, kept), report_on(source, kept, counts)
 
 

@@ -5,7 +5,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.name))
-    error_message = "name has 3 to 63 lower case letters, digits and hyphens, no hyphen at its ends: S3 takes no other, and a dot would break its certificate."
+    error_message = "name must have 3 to 63 lowercase letters, digits and hyphens, with no hyphen at either end: S3 allows no others, and a dot would not match its TLS certificate."
   }
 }
 
@@ -16,7 +16,7 @@ variable "kms_key_arn" {
 
   validation {
     condition     = var.kms_key_arn == null ? true : can(regex("^arn:[a-z-]+:kms:", var.kms_key_arn))
-    error_message = "kms_key_arn is the ARN of a KMS key."
+    error_message = "kms_key_arn must be the ARN of a KMS key."
   }
 }
 
@@ -28,7 +28,7 @@ variable "expire_days" {
 
   validation {
     condition     = alltrue([for days in values(var.expire_days) : days >= 1 && floor(days) == days])
-    error_message = "expire_days are whole numbers from 1 on."
+    error_message = "expire_days must be whole numbers of at least 1."
   }
 }
 
@@ -39,7 +39,7 @@ variable "noncurrent_days" {
 
   validation {
     condition     = var.noncurrent_days == null ? true : var.noncurrent_days >= 1 && floor(var.noncurrent_days) == var.noncurrent_days
-    error_message = "noncurrent_days is a whole number from 1 on, or null for ever."
+    error_message = "noncurrent_days must be a whole number of at least 1, or null to keep them for ever."
   }
 }
 
@@ -65,6 +65,6 @@ variable "tier_days" {
 
   validation {
     condition     = alltrue([for days in values(var.tier_days) : days >= 0 && floor(days) == days])
-    error_message = "tier_days are whole numbers from 0 on."
+    error_message = "tier_days must be whole numbers of at least 0."
   }
 }

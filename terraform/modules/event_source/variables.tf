@@ -5,7 +5,7 @@ variable "stream_arn" {
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:kinesis:", var.stream_arn))
-    error_message = "stream_arn is the ARN of a Kinesis stream."
+    error_message = "stream_arn must be the ARN of a Kinesis stream."
   }
 }
 
@@ -16,7 +16,7 @@ variable "consumer_arn" {
 
   validation {
     condition     = var.consumer_arn == null ? true : can(regex("^arn:[a-z-]+:kinesis:.*/consumer/", var.consumer_arn))
-    error_message = "consumer_arn is the ARN of a stream's consumer."
+    error_message = "consumer_arn must be the ARN of a stream's consumer."
   }
 }
 
@@ -27,7 +27,7 @@ variable "function_arn" {
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:lambda:", var.function_arn))
-    error_message = "function_arn is the ARN of a function, or of its alias."
+    error_message = "function_arn must be the ARN of a function, or of its alias."
   }
 }
 
@@ -46,7 +46,7 @@ variable "starting_position" {
 
   validation {
     condition     = contains(["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"], var.starting_position)
-    error_message = "starting_position is TRIM_HORIZON, LATEST or AT_TIMESTAMP."
+    error_message = "starting_position must be TRIM_HORIZON, LATEST or AT_TIMESTAMP."
   }
 }
 
@@ -57,12 +57,12 @@ variable "starting_position_timestamp" {
 
   validation {
     condition     = var.starting_position_timestamp == null ? true : can(timeadd(var.starting_position_timestamp, "0s"))
-    error_message = "starting_position_timestamp is a time as 2026-01-31T00:00:00Z."
+    error_message = "starting_position_timestamp must be a time in the form 2026-01-31T00:00:00Z."
   }
 
   validation {
     condition     = (var.starting_position_timestamp != null) == (var.starting_position == "AT_TIMESTAMP")
-    error_message = "starting_position_timestamp goes with a starting_position of AT_TIMESTAMP, and with no other."
+    error_message = "starting_position_timestamp requires starting_position to be AT_TIMESTAMP, and must be null otherwise."
   }
 }
 
@@ -74,7 +74,7 @@ variable "batch_size" {
 
   validation {
     condition     = var.batch_size >= 1 && var.batch_size <= 10000 && floor(var.batch_size) == var.batch_size
-    error_message = "batch_size is a whole number from 1 to 10000."
+    error_message = "batch_size must be a whole number from 1 to 10000."
   }
 }
 
@@ -86,7 +86,7 @@ variable "batch_window_seconds" {
 
   validation {
     condition     = var.batch_window_seconds >= 0 && var.batch_window_seconds <= 300 && floor(var.batch_window_seconds) == var.batch_window_seconds
-    error_message = "batch_window_seconds is a whole number from 0 to 300."
+    error_message = "batch_window_seconds must be a whole number from 0 to 300."
   }
 }
 
@@ -98,7 +98,7 @@ variable "parallelization_factor" {
 
   validation {
     condition     = var.parallelization_factor >= 1 && var.parallelization_factor <= 10 && floor(var.parallelization_factor) == var.parallelization_factor
-    error_message = "parallelization_factor is a whole number from 1 to 10."
+    error_message = "parallelization_factor must be a whole number from 1 to 10."
   }
 }
 
@@ -110,7 +110,7 @@ variable "tumbling_window_seconds" {
 
   validation {
     condition     = var.tumbling_window_seconds >= 0 && var.tumbling_window_seconds <= 900 && floor(var.tumbling_window_seconds) == var.tumbling_window_seconds
-    error_message = "tumbling_window_seconds is a whole number from 0 to 900."
+    error_message = "tumbling_window_seconds must be a whole number from 0 to 900."
   }
 }
 
@@ -129,7 +129,7 @@ variable "retry_attempts" {
 
   validation {
     condition     = var.retry_attempts >= 0 && var.retry_attempts <= 10000 && floor(var.retry_attempts) == var.retry_attempts
-    error_message = "retry_attempts is a whole number from 0 to 10000: without a bound, one record could hold its shard until it expires."
+    error_message = "retry_attempts must be a whole number from 0 to 10000: without a bound, one record could hold its shard until it expires."
   }
 }
 
@@ -141,7 +141,7 @@ variable "record_age_seconds" {
 
   validation {
     condition     = var.record_age_seconds >= 60 && var.record_age_seconds <= 604800 && floor(var.record_age_seconds) == var.record_age_seconds
-    error_message = "record_age_seconds is a whole number from 60 to 604800: Lambda takes no other."
+    error_message = "record_age_seconds must be a whole number from 60 to 604800, Lambda's limits."
   }
 }
 
@@ -153,7 +153,7 @@ variable "filter_patterns" {
 
   validation {
     condition     = length(var.filter_patterns) <= 10 && alltrue([for pattern in var.filter_patterns : can(keys(jsondecode(pattern))) && try(length(pattern) <= 4096, false)])
-    error_message = "filter_patterns are up to 10 JSON objects of up to 4,096 characters each; AWS takes 5 a mapping unless the account's quota was raised."
+    error_message = "filter_patterns must be at most 10 JSON objects of at most 4,096 characters each; AWS allows 5 per mapping unless the account's quota was raised."
   }
 }
 
@@ -164,7 +164,7 @@ variable "kms_key_arn" {
 
   validation {
     condition     = var.kms_key_arn == null ? true : can(regex("^arn:[a-z-]+:kms:", var.kms_key_arn))
-    error_message = "kms_key_arn is the ARN of a KMS key."
+    error_message = "kms_key_arn must be the ARN of a KMS key."
   }
 }
 
@@ -175,7 +175,7 @@ variable "failure_destination_arn" {
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:(s3|sqs|sns):", var.failure_destination_arn))
-    error_message = "failure_destination_arn is the ARN of a bucket, a queue or a topic."
+    error_message = "failure_destination_arn must be the ARN of a bucket, a queue or a topic."
   }
 }
 

@@ -5,7 +5,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-zA-Z0-9_.-]{1,128}$", var.name))
-    error_message = "name has 1 to 128 letters, digits, underscores, dots and hyphens: Kinesis takes no other."
+    error_message = "name must be 1 to 128 letters, digits, underscores, dots and hyphens: Kinesis allows no others."
   }
 }
 
@@ -16,7 +16,7 @@ variable "shards" {
 
   validation {
     condition     = var.shards == null ? true : var.shards >= 1 && floor(var.shards) == var.shards
-    error_message = "shards is a whole number from 1 on, or null for on-demand."
+    error_message = "shards must be a whole number of at least 1, or null for on-demand."
   }
 }
 
@@ -28,7 +28,7 @@ variable "retention_hours" {
 
   validation {
     condition     = var.retention_hours >= 24 && var.retention_hours <= 8760 && floor(var.retention_hours) == var.retention_hours
-    error_message = "retention_hours is a whole number from 24 to 8760, a year."
+    error_message = "retention_hours must be a whole number from 24 to 8760, a year."
   }
 }
 
@@ -39,7 +39,7 @@ variable "kms_key" {
 
   validation {
     condition     = var.kms_key == null ? true : var.kms_key == "alias/aws/kinesis" || can(regex("^arn:[a-z-]+:kms:", var.kms_key))
-    error_message = "kms_key is alias/aws/kinesis, the ARN of a KMS key, or null for no encryption."
+    error_message = "kms_key must be alias/aws/kinesis, the ARN of a KMS key, or null for no encryption."
   }
 }
 
@@ -54,7 +54,7 @@ variable "shard_metrics" {
       "IncomingBytes", "IncomingRecords", "OutgoingBytes", "OutgoingRecords",
       "WriteProvisionedThroughputExceeded", "ReadProvisionedThroughputExceeded", "IteratorAgeMilliseconds",
     ])) == 0
-    error_message = "shard_metrics are of IncomingBytes, IncomingRecords, OutgoingBytes, OutgoingRecords, WriteProvisionedThroughputExceeded, ReadProvisionedThroughputExceeded and IteratorAgeMilliseconds."
+    error_message = "shard_metrics must be among IncomingBytes, IncomingRecords, OutgoingBytes, OutgoingRecords, WriteProvisionedThroughputExceeded, ReadProvisionedThroughputExceeded and IteratorAgeMilliseconds."
   }
 }
 
@@ -66,7 +66,7 @@ variable "consumers" {
 
   validation {
     condition     = length(var.consumers) <= 20 && alltrue([for name in var.consumers : can(regex("^[a-zA-Z0-9_.-]{1,128}$", name))])
-    error_message = "consumers are up to 20 names of letters, digits, underscores, dots and hyphens: Kinesis registers no more."
+    error_message = "consumers must be at most 20 names of letters, digits, underscores, dots and hyphens: Kinesis registers no more."
   }
 }
 

@@ -5,7 +5,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-zA-Z0-9_-]{1,64}$", var.name))
-    error_message = "name has 1 to 64 letters, digits, underscores and hyphens: Lambda and IAM take no other."
+    error_message = "name must be 1 to 64 letters, digits, underscores and hyphens: Lambda and IAM allow no others."
   }
 }
 
@@ -52,7 +52,7 @@ variable "image_uri" {
 
   validation {
     condition     = var.image_uri == null ? true : can(regex("^[^@\\s]+@sha256:[0-9a-f]{64}$", var.image_uri))
-    error_message = "image_uri names an image by its digest, repository@sha256:… with 64 hexadecimal digits: what a tag names can change unseen."
+    error_message = "image_uri must name an image by its digest, repository@sha256:… with 64 hexadecimal digits: a tag can move to another image unnoticed."
   }
 }
 
@@ -64,7 +64,7 @@ variable "architecture" {
 
   validation {
     condition     = contains(["x86_64", "arm64"], var.architecture)
-    error_message = "architecture is x86_64 or arm64."
+    error_message = "architecture must be x86_64 or arm64."
   }
 }
 
@@ -76,7 +76,7 @@ variable "memory_mb" {
 
   validation {
     condition     = var.memory_mb >= 128 && var.memory_mb <= 10240 && floor(var.memory_mb) == var.memory_mb
-    error_message = "memory_mb is a whole number from 128 to 10240."
+    error_message = "memory_mb must be a whole number from 128 to 10240."
   }
 }
 
@@ -88,7 +88,7 @@ variable "timeout_seconds" {
 
   validation {
     condition     = var.timeout_seconds >= 10 && var.timeout_seconds <= 900 && floor(var.timeout_seconds) == var.timeout_seconds
-    error_message = "timeout_seconds is a whole number from 10 to 900: below that a model cannot be loaded."
+    error_message = "timeout_seconds must be a whole number from 10 to 900: below that a model cannot be loaded."
   }
 }
 
@@ -100,7 +100,7 @@ variable "ephemeral_storage_mb" {
 
   validation {
     condition     = var.ephemeral_storage_mb >= 512 && var.ephemeral_storage_mb <= 10240 && floor(var.ephemeral_storage_mb) == var.ephemeral_storage_mb
-    error_message = "ephemeral_storage_mb is a whole number from 512 to 10240."
+    error_message = "ephemeral_storage_mb must be a whole number from 512 to 10240."
   }
 }
 
@@ -111,7 +111,7 @@ variable "reserved_concurrency" {
 
   validation {
     condition     = var.reserved_concurrency == null ? true : var.reserved_concurrency >= 1 && floor(var.reserved_concurrency) == var.reserved_concurrency
-    error_message = "reserved_concurrency is a whole number from 1 on, or null: 0 would stop the function, which mapping_enabled = false does in order."
+    error_message = "reserved_concurrency must be a whole number of at least 1, or null: 0 would stop the function with batches in flight; to stop it, set mapping_enabled = false."
   }
 }
 
@@ -123,12 +123,12 @@ variable "provisioned_concurrency" {
 
   validation {
     condition     = var.provisioned_concurrency >= 0 && floor(var.provisioned_concurrency) == var.provisioned_concurrency
-    error_message = "provisioned_concurrency is a whole number from 0 on."
+    error_message = "provisioned_concurrency must be a whole number of at least 0."
   }
 
   validation {
     condition     = var.provisioned_concurrency <= try(coalesce(var.reserved_concurrency), var.provisioned_concurrency)
-    error_message = "provisioned_concurrency is at most reserved_concurrency: what is kept warm is part of it."
+    error_message = "provisioned_concurrency must be at most reserved_concurrency: provisioned instances count towards it."
   }
 }
 
@@ -160,7 +160,7 @@ variable "log_retention_days" {
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days is 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653: CloudWatch keeps logs for no other."
+    error_message = "log_retention_days must be 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653, the periods that CloudWatch offers."
   }
 }
 
@@ -171,7 +171,7 @@ variable "canary" {
 
   validation {
     condition     = var.canary == null ? true : can(regex("^[1-9][0-9]*$", var.canary.stable_version)) && try(var.canary.weight >= 0 && var.canary.weight <= 1, false)
-    error_message = "canary has a published version's number as stable_version, and a weight of 0 to 1."
+    error_message = "canary must have a published version's number as stable_version, and a weight of 0 to 1."
   }
 }
 
@@ -182,7 +182,7 @@ variable "kms_key_arn" {
 
   validation {
     condition     = var.kms_key_arn == null ? true : can(regex("^arn:[a-z-]+:kms:", var.kms_key_arn))
-    error_message = "kms_key_arn is the ARN of a KMS key."
+    error_message = "kms_key_arn must be the ARN of a KMS key."
   }
 }
 

@@ -5,7 +5,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-zA-Z0-9_-]{1,200}$", var.name))
-    error_message = "name has 1 to 200 letters, digits, underscores and hyphens."
+    error_message = "name must be 1 to 200 letters, digits, underscores and hyphens."
   }
 }
 
@@ -71,7 +71,7 @@ variable "alarm_emails" {
 
   validation {
     condition     = alltrue([for address in var.alarm_emails : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", address))])
-    error_message = "alarm_emails are addresses of the form name@domain."
+    error_message = "alarm_emails must be addresses of the form name@domain."
   }
 }
 
@@ -96,17 +96,17 @@ variable "thresholds" {
 
   validation {
     condition     = var.thresholds.iterator_age_seconds > 0
-    error_message = "thresholds.iterator_age_seconds is above 0."
+    error_message = "thresholds.iterator_age_seconds must be above 0."
   }
 
   validation {
     condition     = alltrue([for share in [var.thresholds.error_share, var.thresholds.reject_share] : share >= 0 && share < 1])
-    error_message = "thresholds.error_share and reject_share are shares, from 0 to below 1."
+    error_message = "thresholds.error_share and reject_share must be shares, from 0 to below 1."
   }
 
   validation {
     condition     = var.thresholds.silent_minutes >= 1 && var.thresholds.silent_minutes <= 1435 && floor(var.thresholds.silent_minutes) == var.thresholds.silent_minutes
-    error_message = "thresholds.silent_minutes is a whole number from 1 to 1435: CloudWatch looks back a day at most, and the newest minutes come late."
+    error_message = "thresholds.silent_minutes must be a whole number from 1 to 1435: CloudWatch looks back a day at most, and the newest minutes come late."
   }
 }
 
@@ -117,7 +117,7 @@ variable "kms_key_arn" {
 
   validation {
     condition     = var.kms_key_arn == null ? true : can(regex("^arn:[a-z-]+:kms:", var.kms_key_arn))
-    error_message = "kms_key_arn is the ARN of a KMS key."
+    error_message = "kms_key_arn must be the ARN of a KMS key."
   }
 }
 

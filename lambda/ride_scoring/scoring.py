@@ -71,7 +71,7 @@ class Scorer:
         sink: Predictions,
         rejects: Rejects,
         *,
-        writing_seconds: float = 8.0,
+        writing_seconds: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._models = models

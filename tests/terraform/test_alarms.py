@@ -72,7 +72,9 @@ class Traffic:
         """One batch of records with this data, scored by one version of the function."""
         sink = FakeSink(0) if away else FakeSink()
         batch = records(*data)
-        result = Scorer(FakeModels(), sink, FakeRejects()).score(batch, lambda: 60.0)
+        result = Scorer(FakeModels(), sink, FakeRejects(), writing_seconds=7.0).score(
+            batch, lambda: 60.0
+        )
         context: Any = SimpleNamespace(aws_request_id="id", function_version=version)
         self._capsys.readouterr()
         self._telemetry.batch(batch, result, None, 1.0, context)

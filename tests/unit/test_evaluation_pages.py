@@ -10,7 +10,6 @@ import pytest
 from matplotlib.figure import Figure
 
 from training.evaluation.card import CardFacts, card
-from training.evaluation.comparison import compare
 from training.evaluation.evaluation import Data, Evaluation, evaluate
 from training.evaluation.figures import figures, models_compared, png
 from training.evaluation.importance import Importance, Increase
@@ -157,16 +156,6 @@ def test_the_card_says_how_far_the_boroughs_are_apart(evaluation: Evaluation) ->
         if part.metrics.rides >= 100 and part.value in city
     ]
     assert f"the ratio is {max(rmse) / min(rmse):.2f}" in card(_facts(evaluation))
-
-
-def test_the_card_says_why_a_model_may_not_be_promoted(
-    ridden: Trips, predicted: Minutes, evaluation: Evaluation
-) -> None:
-    seen = np.ones(len(ridden), dtype=np.bool_)
-    refused = compare(ridden, ridden.duration_minutes, predicted, seen, 1)
-    text = card(_facts(evaluation, verdict=refused))
-    assert f"- {refused.reasons[0]}" in text
-    assert "It may not take" not in card(_facts(evaluation))
 
 
 def test_the_tables_of_the_card_hold_together_whatever_they_name(evaluation: Evaluation) -> None:

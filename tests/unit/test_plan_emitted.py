@@ -30,9 +30,8 @@ class Context:
 def blobs_of_a_batch(capsys: pytest.CaptureFixture[str]) -> list[Mapping[str, Any]]:
     """The metrics that the function itself prints for a batch with good and bad rides."""
     batch = records(event_json(), b"no json", event_json(PULocationID=999), b"\xff")
-    result = Scorer(FakeModels(), FakeSink(), FakeRejects(), now=lambda: NOW).score(
-        batch, lambda: 60.0
-    )
+    scorer = Scorer(FakeModels(), FakeSink(), FakeRejects(), writing_seconds=7.0, now=lambda: NOW)
+    result = scorer.score(batch, lambda: 60.0)
     telemetry = Telemetry("ride_scoring")
     telemetry.model_loaded("compiled", 12.0, swapped=False)
     telemetry.model_refused()

@@ -42,7 +42,9 @@ class Function:
     ) -> None:
         self.sink = FakeSink(capacity)
         self.rejects = FakeRejects(away=rejects_away)
-        self._scorer = Scorer(models or FakeModels(), self.sink, self.rejects, now=lambda: NOW)
+        self._scorer = Scorer(
+            models or FakeModels(), self.sink, self.rejects, writing_seconds=7.0, now=lambda: NOW
+        )
 
     def score(
         self, batch: list[KinesisRecord], seconds_left: Callable[[], float] = lambda: 60.0

@@ -13,7 +13,6 @@ import msgspec
 
 from ride_scoring.domain import slices
 from training.evaluation.bootstrap import MIN_RIDES
-from training.evaluation.comparison import Verdict
 from training.evaluation.evaluation import Data, Evaluation, SliceMetrics
 from training.evaluation.importance import Importance
 from training.evaluation.interval import Interval
@@ -39,8 +38,6 @@ class CardFacts(msgspec.Struct, frozen=True, kw_only=True):
     features: list[str]
     evaluation: Evaluation
     importance: Importance | None = None
-    verdict: Verdict | None = None
-    """Against the champion at the time; None if there was none."""
     checks: list[str] = []
     """Sentences: how the model was tested before registration."""
 

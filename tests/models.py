@@ -14,6 +14,7 @@ import yaml
 from sklearn.linear_model import LinearRegression
 
 from ride_scoring.models import compiled
+from ride_scoring.models.inputs import matrix_of
 from training.compiler import compile_model
 
 
@@ -68,7 +69,7 @@ def compiled_directory(minutes_a_mile: float) -> Mapping[str, bytes]:
     }
     sources = {path: hashlib.sha256(body).hexdigest() for path, body in files.items()}
     parity = compiled.Parity(inputs=1, largest_difference=0.0)
-    files[compiled.FILE] = compile_model(estimator, ["trip_distance"], sources, parity)
+    files[compiled.FILE] = compile_model(estimator, matrix_of(["trip_distance"]), sources, parity)
     return files
 
 

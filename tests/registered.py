@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from sklearn.base import BaseEstimator
 
 from infra.common.steps import Steps
+from ride_scoring.models.inputs import ModelInputs
 from training import datasets
 from training.compiler import ParityReport, compile_checked
 from training.models.boosted import BOOSTED, Hyperparameters
@@ -38,11 +39,11 @@ def registry(folder: Path) -> Iterator[pytest.MonkeyPatch]:
     known: dict[str, tuple[bytes, ParityReport]] = {}
 
     def compile_once(
-        estimator: BaseEstimator, names: Sequence[str], sources: Mapping[str, str]
+        estimator: BaseEstimator, takes: ModelInputs, sources: Mapping[str, str]
     ) -> tuple[bytes, ParityReport]:
         key = repr(sorted(sources.items()))
         if key not in known:
-            known[key] = compile_checked(estimator, names, sources)
+            known[key] = compile_checked(estimator, takes, sources)
         return known[key]
 
     if not (file := folder / "mlflow.db").exists():

@@ -24,6 +24,7 @@ from ride_scoring.domain import features
 from ride_scoring.domain.events import GoldenRow, Ride
 from ride_scoring.models import compiled as compiled_model
 from ride_scoring.models import mlmodel
+from ride_scoring.models.inputs import matrix_of
 from ride_scoring.models.store import (
     AliasPointer,
     Manifest,
@@ -118,7 +119,7 @@ def _publish(
     _save(estimator, _matrix(names, ridden), names, directory)
     if with_compiled:
         sources = {path: _digest(directory / path) for path in (mlmodel.FILE, "model.skops")}
-        content, _ = compile_checked(estimator, names, sources)
+        content, _ = compile_checked(estimator, matrix_of(names), sources)
         (directory / compiled_model.FILE).write_bytes(content)
     golden = ridden.where(slice(_GOLDEN_ROWS))
     minutes = estimator.predict(_matrix(names, golden)).tolist()

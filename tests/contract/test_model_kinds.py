@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from infra.common.console import UserError
 from infra.common.paths import ROOT
+from ride_scoring.models.inputs import matrix_of
 from tests import registered
 from tests.registered import NAME
 from training import cli, tracking
@@ -35,7 +36,7 @@ class _Penalty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def _fit(trips: Trips, hyperparameters: _Penalty, _: int) -> Fitted:
     names = ("trip_distance", "hour")
     ridge = Ridge(alpha=hyperparameters.alpha)
-    return Fitted(ridge.fit(feature_matrix(names, trips), trips.duration_minutes), names)
+    return Fitted(ridge.fit(feature_matrix(names, trips), trips.duration_minutes), matrix_of(names))
 
 
 RIDGE = ModelKind(

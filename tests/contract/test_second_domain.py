@@ -26,6 +26,7 @@ from infra.stack import local_architecture
 from localstack_processes.runtime_process import RuntimeProcess
 from ride_scoring import domain
 from ride_scoring.models import compiled, store
+from ride_scoring.models.inputs import matrix_of
 from tests.contract.conftest import moto_settings
 from tests.models import linear, mlmodel, skops_flavor
 from tests.second_domain import parcels
@@ -86,7 +87,9 @@ def publish(aws: boto3.Session, version: str, hours_a_kilogram: float, golden: f
     sources = {path: sha256(body) for path, body in files.items()}
     parity = compiled.Parity(inputs=1, largest_difference=0.0)
     # The compiler knows the features of rides alone; a graph does not depend on their names.
-    graph = onnx.load_from_string(compile_model(estimator, RIDE_FEATURES, sources, parity))
+    graph = onnx.load_from_string(
+        compile_model(estimator, matrix_of(RIDE_FEATURES), sources, parity)
+    )
     (named,) = (held for held in graph.metadata_props if held.key == "features")
     named.value = json.dumps(FEATURES)
     files[compiled.FILE] = graph.SerializeToString()

@@ -28,9 +28,11 @@ from sklearn.tree import DecisionTreeRegressor
 
 from ride_scoring.domain import features
 from ride_scoring.errors import ModelRefused
+from ride_scoring.fields import Field, rows
 from ride_scoring.models import compiled
 from ride_scoring.models.compiled import CompiledModel
 from ride_scoring.models.files import Directory
+from ride_scoring.models.inputs import ModelInputs, matrix_of
 from tests.factories import shared
 from training.compiler import NotCompilable, ParityReport, compile_checked, compile_model
 from training.compiler.graph import stamp
@@ -71,8 +73,11 @@ def encoded(regressor: Any) -> Pipeline:
     )
 
 
-def checked(estimator: Any, names: Sequence[str] | None = FEATURES) -> ParityReport:
-    return compile_checked(estimator, names, SOURCES)[1]
+COURSE = ModelInputs(features.COURSE_FIELDS, "dicts")
+
+
+def checked(estimator: Any, names: Sequence[str] = FEATURES) -> ParityReport:
+    return compile_checked(estimator, matrix_of(names), SOURCES)[1]
 
 
 def standing(ridden: Trips) -> Pipeline:
@@ -179,7 +184,7 @@ def test_a_frozen_estimator_is_what_it_holds_wherever_it_stands() -> None:
     frozen = Pipeline([("columns", FrozenEstimator(columns)), ("trees", FrozenEstimator(trees))])
 
     compiled_models = {
-        compile_model(model, FEATURES, SOURCES)
+        compile_model(model, matrix_of(FEATURES), SOURCES)
         for model in (plain, frozen, FrozenEstimator(FrozenEstimator(plain)))
     }
 
@@ -189,7 +194,7 @@ def test_a_frozen_estimator_is_what_it_holds_wherever_it_stands() -> None:
 
 def test_a_frozen_estimator_of_what_is_not_known_is_refused_by_its_name() -> None:
     with pytest.raises(NotCompilable, match="KNeighborsRegressor"):
-        compile_model(FrozenEstimator(fitted(KNeighborsRegressor())), FEATURES, SOURCES)
+        compile_model(FrozenEstimator(fitted(KNeighborsRegressor())), matrix_of(FEATURES), SOURCES)
 
 
 def test_the_courses_model_takes_a_matrix_when_compiled() -> None:
@@ -197,7 +202,7 @@ def test_the_courses_model_takes_a_matrix_when_compiled() -> None:
     model = make_pipeline(DictVectorizer(), LinearRegression())
     model.fit(features.course_dicts(rides), trips().duration_minutes)
 
-    content, report = compile_checked(model, None, SOURCES)
+    content, report = compile_checked(model, COURSE, SOURCES)
     opened = CompiledModel(content)
     names = opened.metadata.features
 
@@ -211,14 +216,31 @@ def test_the_courses_model_takes_a_matrix_when_compiled() -> None:
     )
 
 
-def test_dicts_with_more_in_them_than_the_function_gives_compile_all_the_same() -> None:
-    dicts = [
-        ride | {"DOLocationID": str(trip.dropoff_zone), "fare": 1.5}
-        for ride, trip in zip(features.course_dicts(trips().rides()), trips().rides(), strict=True)
-    ]
+ZONES_APART = (Field("PULocationID", is_text=True), Field("DOLocationID", is_text=True))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ZONES_APART,
+        (*ZONES_APART, *features.COURSE_FIELDS),
+        (Field("trip_distance"), Field("hour"), Field("PULocationID")),
+    ],
+)
+def test_a_model_of_dicts_is_compiled_on_what_it_was_fitted_on(fields: tuple[Field, ...]) -> None:
+    rides = trips().rides()
+    takes = ModelInputs(fields, "dicts")
+    dicts = rows(features.columns(fields, rides, [0.0] * len(rides)))
     model = make_pipeline(DictVectorizer(), Ridge()).fit(dicts, trips().duration_minutes)
 
-    assert checked(model, None).largest_difference_minutes < 1e-9
+    content, report = compile_checked(model, takes, SOURCES)
+    opened = CompiledModel(content)
+
+    assert opened.metadata.features == takes.names
+    assert report.largest_difference_minutes < 1e-9
+    minutes = opened.predict(features.matrix(takes.names, rides, [0.0] * len(rides)))
+    assert np.ptp(minutes) > 1
+    np.testing.assert_allclose(minutes, model.predict(dicts), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +255,7 @@ def test_other_models_of_dicts_are_refused(steps: list[Any], why: str) -> None:
     model = make_pipeline(*steps).fit(dicts, trips().duration_minutes)
 
     with pytest.raises(NotCompilable, match=why):
-        compile_model(model, None, SOURCES)
+        compile_model(model, COURSE, SOURCES)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +282,7 @@ def test_other_models_of_dicts_are_refused(steps: list[Any], why: str) -> None:
 )
 def test_what_is_not_known_is_refused_by_name(estimator: Any, why: str) -> None:
     with pytest.raises(NotCompilable, match=why):
-        compile_model(fitted(estimator), FEATURES, SOURCES)
+        compile_model(fitted(estimator), matrix_of(FEATURES), SOURCES)
 
 
 @pytest.mark.parametrize(
@@ -271,12 +293,12 @@ def test_a_model_of_more_than_one_number_a_ride_is_refused(estimator: Any, targe
     many = np.tile(trips().duration_minutes[:, None], (1, targets))
 
     with pytest.raises(NotCompilable, match="not one"):
-        compile_model(estimator.fit(matrix(), many), FEATURES, SOURCES)
+        compile_model(estimator.fit(matrix(), many), matrix_of(FEATURES), SOURCES)
 
 
 def test_a_model_that_was_never_fitted_is_refused() -> None:
     with pytest.raises(NotCompilable, match="not a fitted"):
-        compile_model(LinearRegression(), FEATURES, SOURCES)
+        compile_model(LinearRegression(), matrix_of(FEATURES), SOURCES)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +307,7 @@ def test_a_model_that_was_never_fitted_is_refused() -> None:
 )
 def test_a_model_of_other_features_is_refused(names: Sequence[str], why: str) -> None:
     with pytest.raises(NotCompilable, match=why):
-        compile_model(fitted(LinearRegression()), names, SOURCES)
+        compile_model(fitted(LinearRegression()), matrix_of(names), SOURCES)
 
 
 def test_the_same_model_compiles_to_the_same_bytes() -> None:
@@ -293,14 +315,14 @@ def test_the_same_model_compiles_to_the_same_bytes() -> None:
     stored = skops.io.dumps(model)
     read_back = skops.io.loads(stored, trusted=skops.io.get_untrusted_types(data=stored))
 
-    once = compile_model(model, FEATURES, SOURCES)
+    once = compile_model(model, matrix_of(FEATURES), SOURCES)
 
-    assert compile_model(model, FEATURES, dict(reversed(SOURCES.items()))) == once
-    assert compile_model(read_back, FEATURES, SOURCES) == once
+    assert compile_model(model, matrix_of(FEATURES), dict(reversed(SOURCES.items()))) == once
+    assert compile_model(read_back, matrix_of(FEATURES), SOURCES) == once
 
 
 def test_the_file_says_what_it_takes_and_what_it_was_made_of() -> None:
-    content, report = compile_checked(fitted(LinearRegression()), FEATURES, SOURCES)
+    content, report = compile_checked(fitted(LinearRegression()), matrix_of(FEATURES), SOURCES)
 
     metadata = CompiledModel(content).metadata
 
@@ -316,9 +338,9 @@ def test_the_function_refuses_a_file_that_was_not_checked(tmp_path: Path) -> Non
     sources = {"MLmodel": str(files.sha256("MLmodel"))}
     model = fitted(LinearRegression())
 
-    compiled.load(compile_checked(model, FEATURES, sources)[0], files)
+    compiled.load(compile_checked(model, matrix_of(FEATURES), sources)[0], files)
     with pytest.raises(ModelRefused, match="from its source"):
-        compiled.load(compile_model(model, FEATURES, sources), files)
+        compiled.load(compile_model(model, matrix_of(FEATURES), sources), files)
 
 
 def test_a_batch_is_sorted_by_what_the_trees_split_on_most_but_categories() -> None:
@@ -331,19 +353,19 @@ def test_a_batch_is_sorted_by_what_the_trees_split_on_most_but_categories() -> N
     )
     numeric = [FEATURES[column] for column, _ in splits.most_common() if column > 1]
 
-    metadata = CompiledModel(compile_model(model, FEATURES, SOURCES)).metadata
+    metadata = CompiledModel(compile_model(model, matrix_of(FEATURES), SOURCES)).metadata
     assert metadata.sorted_by == tuple(numeric[:2])
 
 
 def test_few_trees_and_no_trees_score_a_batch_as_it_comes() -> None:
     for estimator in (boosting(), LinearRegression()):
-        content = compile_model(fitted(estimator), FEATURES, SOURCES)
+        content = compile_model(fitted(estimator), matrix_of(FEATURES), SOURCES)
         assert CompiledModel(content).metadata.sorted_by is None
 
 
 def test_a_sorted_batch_gives_each_ride_what_it_gets_alone() -> None:
     names = boosted.FEATURES
-    model = CompiledModel(compile_model(standing(trips()), names, SOURCES))
+    model = CompiledModel(compile_model(standing(trips()), matrix_of(names), SOURCES))
     rides = feature_matrix(names, trips())[:200].copy()
     rides[::7, names.index("trip_distance")] = np.nan
     rides[::5, names.index("minute_of_day")] = np.nan
@@ -355,7 +377,9 @@ def test_a_sorted_batch_gives_each_ride_what_it_gets_alone() -> None:
 
 
 def test_the_function_refuses_a_file_sorted_by_a_feature_that_it_does_not_take() -> None:
-    proto = onnx.load_from_string(compile_model(fitted(LinearRegression()), FEATURES, SOURCES))
+    proto = onnx.load_from_string(
+        compile_model(fitted(LinearRegression()), matrix_of(FEATURES), SOURCES)
+    )
     facts = {entry.key: entry.value for entry in proto.metadata_props}
 
     with pytest.raises(ModelRefused, match="cannot be used"):
@@ -369,7 +393,7 @@ def test_a_model_of_real_rides_gives_the_next_months_rides_the_same_minutes() ->
     taken = feature_matrix(boosted.FEATURES, february)
     model = standing(january.where(january.duration_minutes > 0))
 
-    content, report = compile_checked(model, boosted.FEATURES, SOURCES)
+    content, report = compile_checked(model, matrix_of(boosted.FEATURES), SOURCES)
 
     assert report.largest_difference_minutes < 1e-9
     difference = CompiledModel(content).predict(taken) - model.predict(taken)

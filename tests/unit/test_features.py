@@ -9,6 +9,7 @@ from ride_scoring.domain import features
 from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE, Ride, RideEvent
 from ride_scoring.domain.zones import BOROUGHS
 from ride_scoring.errors import ModelRefused
+from ride_scoring.fields import Field
 from tests.factories import ARRIVED_AT, shared
 from training.assess import attribute_groups
 from training.models.kind import feature_matrix
@@ -109,7 +110,9 @@ def test_the_arrival_stands_in_for_a_pickup_time_that_is_missing() -> None:
 
 def test_a_feature_that_is_not_in_the_catalogue_is_refused() -> None:
     with pytest.raises(ModelRefused, match="passengers"):
-        features.require_known(["hour", "passengers"])
+        features.require_known([Field("hour"), Field("passengers")])
+    with pytest.raises(ModelRefused, match="takes hour as text"):
+        features.require_known([Field("hour", is_text=True)])
 
 
 def same_bits(ridden: Trips) -> bool:

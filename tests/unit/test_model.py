@@ -30,6 +30,7 @@ from ride_scoring.domain.events import Ride
 from ride_scoring.errors import ModelRefused
 from ride_scoring.models import compiled, model
 from ride_scoring.models.files import Directory
+from ride_scoring.models.inputs import matrix_of
 from ride_scoring.models.model import LoadedModel
 from ride_scoring.models.store import ModelStore, decode_pointer
 from tests.factories import MemoryS3, shared
@@ -77,7 +78,7 @@ def with_metadata(**changes: object) -> Mapping[str, bytes]:
 
 def test_a_compiled_model_is_the_first_choice(tmp_path: Path) -> None:
     loaded = load(write(compiled_directory(2.0), tmp_path))
-    assert (loaded.way, loaded.features) == ("compiled", ("trip_distance",))
+    assert (loaded.way, loaded.takes.names) == ("compiled", ("trip_distance",))
     assert loaded.predict([RIDE] * 3, [0.0] * 3).tolist() == [7.32] * 3
 
 
@@ -152,7 +153,7 @@ def test_a_compiled_model_brings_no_large_library_into_the_process(tmp_path: Pat
 
 def test_a_model_gets_the_features_that_its_signature_names(tmp_path: Path) -> None:
     loaded = load(save(tmp_path, linear(1.0, 2.0), ["trip_distance", "PULocationID"]))
-    assert (loaded.way, loaded.features) == ("sklearn", ("trip_distance", "PULocationID"))
+    assert (loaded.way, loaded.takes.names) == ("sklearn", ("trip_distance", "PULocationID"))
     assert loaded.predict([RIDE, RIDE], [0.0, 0.0]) == pytest.approx([3.66 + 2 * 130] * 2)
 
 
@@ -176,10 +177,12 @@ def test_a_feature_that_nobody_knows_is_refused_at_loading(tmp_path: Path) -> No
 
 
 def test_a_feature_that_is_wanted_as_text_is_refused_at_loading(tmp_path: Path) -> None:
-    directory = save(tmp_path, linear(1.0), ["PU_DO"])
+    directory = save(tmp_path, linear(1.0), ["hour"])
     text = (directory / "MLmodel").read_text().replace("double", "string")
     (directory / "MLmodel").write_text(text)
-    with pytest.raises(ModelRefused, match="wants PU_DO as something other than a number"):
+    with pytest.raises(
+        ModelRefused, match="takes hour as text: only PULocationID, DOLocationID, PU_DO"
+    ):
         load(directory)
 
 
@@ -324,7 +327,7 @@ def save_pyfunc(directory: Path) -> Path:
 def test_any_flavour_is_read_by_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true")
     loaded = load(save_pyfunc(tmp_path / "model"), allow_pickle=True)
-    assert (loaded.way, loaded.features) == ("pyfunc", ("trip_distance", "PULocationID"))
+    assert (loaded.way, loaded.takes.names) == ("pyfunc", ("trip_distance", "PULocationID"))
     assert loaded.predict([RIDE, RIDE], [0.0, 0.0]) == pytest.approx([7.32] * 2)
 
 
@@ -518,7 +521,7 @@ def test_each_way_gives_the_same(tmp_path: Path, kind: str) -> None:
     files = {"MLmodel": yaml.safe_dump(described).encode(), "model.skops": skops.io.dumps(trees)}
     sources = {path: hashlib.sha256(body).hexdigest() for path, body in files.items()}
     parity = compiled.Parity(1, 0.0)
-    files[compiled.FILE] = compile_model(trees, names, sources, parity)
+    files[compiled.FILE] = compile_model(trees, matrix_of(names), sources, parity)
     directory = write(files, tmp_path)
     rides = [Ride(int(zone), 1, miles) for zone, miles in matrix.tolist()]
     minutes = {}

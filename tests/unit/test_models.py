@@ -11,6 +11,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from ride_scoring.domain import features
+from ride_scoring.models.inputs import matrix_of
 from tests.factories import shared
 from training.compiler import compile_checked
 from training.models import boosted, encodings
@@ -109,7 +110,7 @@ def test_the_model_without_pickup_time_does_not_look_at_it() -> None:
 
 @pytest.mark.parametrize("model", KINDS.values(), ids=lambda model: model.name)
 def test_the_function_knows_every_feature(model: ModelKind[Any]) -> None:
-    features.require_known(fitted(model).features or ())
+    features.require_known(fitted(model).takes.fields)
 
 
 def test_a_ride_does_not_see_its_own_target() -> None:
@@ -170,7 +171,7 @@ def test_a_meter_that_writes_a_wrong_distance_makes_no_zone_fast() -> None:
 def test_the_boosted_pipeline_compiles_to_the_same_minutes() -> None:
     pipeline = small_pipeline(trips().duration_minutes)
 
-    report = compile_checked(pipeline, boosted.FEATURES, {"model.skops": "1" * 64})[1]
+    report = compile_checked(pipeline, matrix_of(boosted.FEATURES), {"model.skops": "1" * 64})[1]
 
     assert report.largest_difference_minutes < 1e-9
     assert report.rides > 50_000

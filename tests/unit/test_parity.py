@@ -16,6 +16,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import TargetEncoder
 
+from ride_scoring.models.inputs import matrix_of
 from training.compiler import NotCompilable, compile_model
 from training.compiler.parity import ParityReport, check
 from training.models.kind import feature_matrix
@@ -43,7 +44,7 @@ def damaged(
     estimator: Any, operator: str, damage: Callable[[dict[str, AttributeProto]], None]
 ) -> bytes:
     """The compiled file after `damage` to the attributes of its first such operator."""
-    graph = onnx.load_from_string(compile_model(estimator, FEATURES, SOURCES))
+    graph = onnx.load_from_string(compile_model(estimator, matrix_of(FEATURES), SOURCES))
     node = next(node for node in graph.graph.node if node.op_type == operator)
     damage({attribute.name: attribute for attribute in node.attribute})
     content: bytes = graph.SerializeToString()
@@ -73,7 +74,7 @@ def test_a_threshold_moved_by_one_double_is_found(direction: float, which: int) 
         put(attributes["nodes_splits"], thresholds)
 
     with pytest.raises(NotCompilable, match=r"differs by .* minutes on the ride .*trip_distance"):
-        check(damaged(model(), "TreeEnsemble", move), model(), FEATURES)
+        check(damaged(model(), "TreeEnsemble", move), model(), matrix_of(FEATURES))
 
 
 def test_thresholds_in_single_precision_are_found() -> None:
@@ -82,7 +83,7 @@ def test_thresholds_in_single_precision_are_found() -> None:
         put(attributes["nodes_splits"], thresholds.astype(np.float32).astype(np.float64))
 
     with pytest.raises(NotCompilable, match="differs by"):
-        check(damaged(model(), "TreeEnsemble", round_all), model(), FEATURES)
+        check(damaged(model(), "TreeEnsemble", round_all), model(), matrix_of(FEATURES))
 
 
 def test_missing_values_that_take_the_other_side_are_found() -> None:
@@ -92,7 +93,7 @@ def test_missing_values_that_take_the_other_side_are_found() -> None:
         sides[flipped] = 1 - sides[flipped]
 
     with pytest.raises(NotCompilable, match="of the missing values"):
-        check(damaged(model(), "TreeEnsemble", flip), model(), FEATURES)
+        check(damaged(model(), "TreeEnsemble", flip), model(), matrix_of(FEATURES))
 
 
 def test_a_category_that_means_something_else_is_found() -> None:
@@ -102,7 +103,7 @@ def test_a_category_that_means_something_else_is_found() -> None:
         put(attributes["values_tensor"], codes)
 
     with pytest.raises(NotCompilable, match="differs by"):
-        check(damaged(model(), "LabelEncoder", change), model(), FEATURES)
+        check(damaged(model(), "LabelEncoder", change), model(), matrix_of(FEATURES))
 
 
 def test_a_set_of_categories_that_lacks_one_is_found() -> None:
@@ -114,7 +115,7 @@ def test_a_set_of_categories_that_lacks_one_is_found() -> None:
         put(attributes["membership_values"], np.delete(members, several))
 
     with pytest.raises(NotCompilable, match="differs by"):
-        check(damaged(by_weekday, "TreeEnsemble", lose), by_weekday, FEATURES)
+        check(damaged(by_weekday, "TreeEnsemble", lose), by_weekday, matrix_of(FEATURES))
 
 
 def test_a_leaf_that_is_no_number_is_found() -> None:
@@ -124,20 +125,20 @@ def test_a_leaf_that_is_no_number_is_found() -> None:
         put(attributes["leaf_weights"], leaves)
 
     with pytest.raises(NotCompilable, match="differs by inf minutes"):
-        check(damaged(model(), "TreeEnsemble", spoil), model(), FEATURES)
+        check(damaged(model(), "TreeEnsemble", spoil), model(), matrix_of(FEATURES))
 
 
 def test_a_file_that_the_function_cannot_open_is_found() -> None:
-    content = compile_model(model(), FEATURES, SOURCES)
+    content = compile_model(model(), matrix_of(FEATURES), SOURCES)
 
     with pytest.raises(NotCompilable, match="the function refuses"):
-        check(content[: len(content) // 2], model(), FEATURES)
+        check(content[: len(content) // 2], model(), matrix_of(FEATURES))
 
 
 def test_what_the_source_takes_no_rides_with_is_said() -> None:
     linear = fitted(LinearRegression())
 
-    report = check(compile_model(linear, FEATURES, SOURCES), linear, FEATURES)
+    report = check(compile_model(linear, matrix_of(FEATURES), SOURCES), linear, matrix_of(FEATURES))
 
     assert "no trip_distance" in report.refused
     assert "missing values" not in report.groups
@@ -146,17 +147,17 @@ def test_what_the_source_takes_no_rides_with_is_said() -> None:
 def test_of_a_forest_of_many_splits_some_are_tried_and_the_report_says_how_many() -> None:
     forest = fitted(RandomForestRegressor(3, random_state=0))
 
-    report = check(compile_model(forest, FEATURES, SOURCES), forest, FEATURES)
+    report = check(compile_model(forest, matrix_of(FEATURES), SOURCES), forest, matrix_of(FEATURES))
 
     assert 3_000 < report.splits_tried < report.splits
 
 
 def test_the_report_is_the_same_each_time_and_counts_every_ride() -> None:
-    content = compile_model(model(), FEATURES, SOURCES)
+    content = compile_model(model(), matrix_of(FEATURES), SOURCES)
 
-    report = check(content, model(), FEATURES)
+    report = check(content, model(), matrix_of(FEATURES))
 
-    assert check(content, model(), FEATURES) == report
+    assert check(content, model(), matrix_of(FEATURES)) == report
     assert report.rides == sum(group.rides for group in report.groups.values())
     assert {"ridden", "every pair of zones", "edges", "thresholds", "categories"} <= set(
         report.groups

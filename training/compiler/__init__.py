@@ -4,13 +4,14 @@ Its metadata is what `models.compiled` expects: the features, the source files, 
 parity.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 from onnx import ModelProto
 from sklearn.base import BaseEstimator
 
 from ride_scoring.models.compiled import PARITY_TOLERANCE, Parity
+from ride_scoring.models.inputs import ModelInputs
 from training.compiler import graph
 from training.compiler.converters import Converted, convert
 from training.compiler.graph import NotCompilable
@@ -23,27 +24,26 @@ _UNCHECKED = Parity(inputs=0, largest_difference=PARITY_TOLERANCE)
 
 
 def compile_checked(
-    estimator: BaseEstimator, feature_names: Sequence[str] | None, sources: Mapping[str, str]
+    estimator: BaseEstimator, takes: ModelInputs, sources: Mapping[str, str]
 ) -> tuple[bytes, ParityReport]:
     """The file of a model, checked for parity over many rides. Raises `NotCompilable`.
 
-    `feature_names` are the signature's, or None for a model without one. `sources` maps the paths
-    of the files that the model was loaded from to their SHA-256.
+    `sources` maps the paths of the files that the model was loaded from to their SHA-256.
     """
-    converted = convert(estimator, feature_names)
+    converted = convert(estimator, takes)
     model = converted.graph.model(converted.minutes)
-    report = check(_file(model, converted, sources, _UNCHECKED), estimator, feature_names)
+    report = check(_file(model, converted, sources, _UNCHECKED), estimator, takes)
     return _file(model, converted, sources, report.parity), report
 
 
 def compile_model(
     estimator: BaseEstimator,
-    feature_names: Sequence[str] | None,
+    takes: ModelInputs,
     sources: Mapping[str, str],
     parity: Parity = _UNCHECKED,
 ) -> bytes:
     """The file of a model without a parity check; reproducible. Raises `NotCompilable`."""
-    converted = convert(estimator, feature_names)
+    converted = convert(estimator, takes)
     return _file(converted.graph.model(converted.minutes), converted, sources, parity)
 
 

@@ -15,16 +15,21 @@ from sklearn.utils.validation import check_is_fitted
 
 from ride_scoring.domain import features
 from ride_scoring.domain.events import Ride
+from ride_scoring.fields import Field
 from ride_scoring.models.compiled import INPUT
+from ride_scoring.models.inputs import ModelInputs
 from training.compiler.columns import Encoded, Scaled
 from training.compiler.graph import Graph, NotCompilable
 from training.compiler.regressors import LINEAR, Ensemble, number, one_target, plus, regressed
 from training.compiler.transformers import Matrix, name_of, steps_of, thawed, transformed
 
-DICT_FEATURES: Final = ("PU_DO", "trip_distance")
-"""Features of the compiled file of a model without a signature."""
-_PAIR: Final = re.compile(r"(0|[1-9]\d{0,2})_(0|[1-9]\d{0,2})")
-"""A zone pair as the function writes it for such a model."""
+_ZONE: Final = r"(0|[1-9]\d{0,2})"
+_ZONES: Final = {
+    "PULocationID": re.compile(_ZONE),
+    "DOLocationID": re.compile(_ZONE),
+    "PU_DO": re.compile(f"{_ZONE}_{_ZONE}"),
+}
+"""Zones and pairs of them as the function writes them as text."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +44,17 @@ class Converted:
     """Numbers that the model looks up, by feature index."""
 
 
-def convert(estimator: BaseEstimator, feature_names: Sequence[str] | None) -> Converted:
-    """Raises `NotCompilable`. Without names the estimator must be one of the MLOps Zoomcamp's."""
+def convert(estimator: BaseEstimator, takes: ModelInputs) -> Converted:
+    """Raises `NotCompilable`. One that takes dicts must be one of the MLOps Zoomcamp's."""
     try:
         check_is_fitted(estimator)
     except (NotFittedError, TypeError) as error:
         raise NotCompilable(f"{name_of(estimator)} is not a fitted estimator") from error
-    if feature_names is None:
-        return _model_of_dicts(estimator)
+    if takes.shape == "dicts":
+        return _model_of_dicts(estimator, takes.fields)
+    if takes.shape == "columns":
+        raise NotCompilable("it takes a data frame with text in it, or without a signature")
+    feature_names = takes.names
     _require_features(estimator, feature_names)
     graph = Graph(len(feature_names))
     taken = Matrix(INPUT, tuple(Scaled(index) for index in range(len(feature_names))))
@@ -78,39 +86,52 @@ def _steps(estimator: BaseEstimator) -> tuple[list[BaseEstimator], BaseEstimator
     return transformers, regressor
 
 
-# The MLOps Zoomcamp's models: one dict per ride, no signature.
+# The MLOps Zoomcamp's models: one dict per ride.
 
 
-def _model_of_dicts(estimator: BaseEstimator) -> Converted:
+def _model_of_dicts(estimator: BaseEstimator, fields: Sequence[Field]) -> Converted:
     steps, model = _steps(estimator)
     if [type(step) for step in steps] != [DictVectorizer] or type(model) not in LINEAR:
         raise NotCompilable(
-            "of the models without a signature, only a DictVectorizer with a linear model after it "
-            "is compiled"
+            "of the models that take dicts, only a DictVectorizer with a linear model after it is "
+            "compiled"
         )
     vectorizer = steps[0]
     if vectorizer.dtype is not np.float64:
         raise NotCompilable("a DictVectorizer is compiled only where its dtype is float64")
     names = vectorizer.feature_names_
     weights = dict(zip(names, one_target(model.coef_, len(names), model).tolist(), strict=True))
-    keys, values = _pair_weights(weights, "PU_DO" + vectorizer.separator)
-    graph = Graph(len(DICT_FEATURES))
-    pair = graph.lookup(graph.columns(INPUT, [0]), keys, values, 0.0)
-    weight = graph.constant(np.array([weights.get("trip_distance", 0.0)]))
-    distance = graph.add("Mul", graph.columns(INPUT, [1]), weight)
-    total = plus(graph, graph.add("Add", pair, distance), number(model.intercept_))
-    return Converted(graph, total, DICT_FEATURES, None, {0: keys})
+    graph = Graph(len(fields))
+    total: str | None = None
+    categories = {}
+    for index, field in enumerate(fields):
+        column = graph.columns(INPUT, [index])
+        if field.is_text:
+            keys, values = _text_weights(weights, field.name, vectorizer.separator)
+            categories[index] = keys
+            part = graph.lookup(column, keys, values, 0.0)
+        else:
+            part = graph.add("Mul", column, graph.constant(np.array([weights[field.name]])))
+        total = part if total is None else graph.add("Add", total, part)
+    if total is None:
+        raise NotCompilable("it was fitted on dicts with nothing in them")
+    names = tuple(field.name for field in fields)
+    return Converted(graph, plus(graph, total, number(model.intercept_)), names, None, categories)
 
 
-def _pair_weights(
-    weights: Mapping[str, float], prefix: str
+def _text_weights(
+    weights: Mapping[str, float], name: str, separator: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Zone pairs encoded as the catalogue's PU_DO, and their weights."""
+    """The texts of a field as the numbers that the catalogue has for them, and their weights."""
+    if name not in _ZONES:
+        raise NotCompilable(f"{name} as text is not compiled")
+    prefix = name + separator
     found = [
-        (int(pair[1]), int(pair[2]), weight)
-        for name, weight in weights.items()
-        if name.startswith(prefix) and (pair := _PAIR.fullmatch(name.removeprefix(prefix)))
-    ] or [(-1, 0, 0.0)]  # a lookup needs at least one key
-    rides = [Ride(pickup, dropoff, 0.0) for pickup, dropoff, _ in found]
-    keys = features.matrix(["PU_DO"], rides, [0.0] * len(rides))[:, 0].copy()
-    return keys, np.array([weight for _, _, weight in found])
+        ([int(zone) for zone in zones.groups()], weight)
+        for column, weight in weights.items()
+        if column.startswith(prefix)
+        and (zones := _ZONES[name].fullmatch(column.removeprefix(prefix)))
+    ] or [([-1, 0], 0.0)]  # a lookup needs at least one key
+    rides = [Ride(zones[0], zones[-1], 0.0) for zones, _ in found]
+    keys = features.matrix([name], rides, [0.0] * len(rides))[:, 0].copy()
+    return keys, np.array([weight for _, weight in found])

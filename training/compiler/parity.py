@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from ride_scoring.errors import ModelRefused
 from ride_scoring.models.compiled import PARITY_TOLERANCE, CompiledModel, Parity
+from ride_scoring.models.inputs import ModelInputs
 from training.compiler.converters import convert
 from training.compiler.graph import NotCompilable
 from training.compiler.parity_rides import Asked, asked
@@ -55,19 +56,17 @@ class ParityReport(msgspec.Struct, frozen=True):
         return Parity(self.rides, self.largest_difference_minutes)
 
 
-def check(
-    content: bytes, estimator: BaseEstimator, feature_names: Sequence[str] | None
-) -> ParityReport:
+def check(content: bytes, estimator: BaseEstimator, takes: ModelInputs) -> ParityReport:
     """Raises `NotCompilable` if any ride differs by `PARITY_TOLERANCE` or more."""
     compiled = _opened(content)
-    converted = convert(estimator, feature_names)
+    converted = convert(estimator, takes)
     groups: dict[str, Group] = {}
     refused: list[str] = []
     splits_tried = 0
     # One thread: on a busy machine, threads waiting for each other take five times as long.
     with threadpool_limits(limits=1):
-        for part in asked(converted, as_dicts=feature_names is None):
-            expected = _expected(estimator, part, feature_names)
+        for part in asked(converted, takes):
+            expected = _expected(estimator, part, takes.names)
             if expected is None:
                 refused.append(str(part.refusable))
                 continue
@@ -100,7 +99,7 @@ def _joined(before: Group | None, rides: int, difference: float) -> Group:
     return Group(before.rides + rides, max(before.largest_difference_minutes, difference))
 
 
-def _expected(estimator: BaseEstimator, part: Asked, names: Sequence[str] | None) -> Floats | None:
+def _expected(estimator: BaseEstimator, part: Asked, names: Sequence[str]) -> Floats | None:
     """The source's minutes, or None if it rejects these rides and may do so."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # overflows, which are provoked on purpose
@@ -115,13 +114,13 @@ def _expected(estimator: BaseEstimator, part: Asked, names: Sequence[str] | None
     return minutes.astype(np.float64)
 
 
-def _taken(estimator: BaseEstimator, part: Asked, names: Sequence[str] | None) -> object:
+def _taken(estimator: BaseEstimator, part: Asked, names: Sequence[str]) -> object:
     if part.dicts is not None:
         return part.dicts
     if hasattr(estimator, "feature_names_in_"):  # fitted on a data frame
         import pandas as pd  # noqa: PLC0415 - the project's own models are fitted on matrices
 
-        return pd.DataFrame(part.matrix, columns=list(names or ()))
+        return pd.DataFrame(part.matrix, columns=list(names))
     return part.matrix
 
 

@@ -14,6 +14,8 @@ import numpy as np
 
 from ride_scoring.domain import features
 from ride_scoring.domain.events import FIRST_ZONE, LAST_ZONE, MAX_DISTANCE_MILES, Ride
+from ride_scoring.fields import rows
+from ride_scoring.models.inputs import ModelInputs
 from training.compiler.columns import Floats, Step
 from training.compiler.converters import Converted
 from training.compiler.regressors import Ensemble
@@ -47,26 +49,29 @@ class Asked:
     splits: int = 0
 
 
-def asked(converted: Converted, *, as_dicts: bool) -> Iterator[Asked]:
+def asked(converted: Converted, takes: ModelInputs) -> Iterator[Asked]:
     """All rides to compare, group by group."""
     rng = np.random.default_rng(_SEED)
-    ridden = _of_rides("ridden", converted, synthetic(RIDDEN, _SEED).rides(), as_dicts=as_dicts)
+    ridden = _of_rides("ridden", converted, synthetic(RIDDEN, _SEED).rides(), takes)
     yield ridden
-    yield _of_rides("every pair of zones", converted, _all_pairs(rng), as_dicts=as_dicts)
-    yield _of_rides("edges", converted, _edges(), as_dicts=as_dicts)
+    yield _of_rides("every pair of zones", converted, _all_pairs(rng), takes)
+    yield _of_rides("edges", converted, _edges(), takes)
     if converted.ensemble is not None:
         yield from _at_splits(converted, converted.ensemble, ridden.matrix, rng)
     for index, keys in converted.categories.items():
-        if not as_dicts:
+        if takes.shape == "matrix":
             yield _beside_categories(ridden, index, keys)
-    for index, name in enumerate(converted.features):
-        if name == "trip_distance" or not as_dicts:  # a zone pair as text is always valid
-            yield from _odd_values(ridden, index, name)
+    for index, field in enumerate(takes.fields):
+        if not field.is_text:  # any text is valid
+            yield from _odd_values(ridden, index, field.name)
 
 
-def _of_rides(group: str, converted: Converted, rides: Sequence[Ride], *, as_dicts: bool) -> Asked:
-    matrix = features.matrix(converted.features, rides, [0.0] * len(rides))
-    return Asked(group, matrix, features.course_dicts(rides) if as_dicts else None)
+def _of_rides(group: str, converted: Converted, rides: Sequence[Ride], takes: ModelInputs) -> Asked:
+    arrived_at = [0.0] * len(rides)
+    matrix = features.matrix(converted.features, rides, arrived_at)
+    if takes.shape == "matrix":
+        return Asked(group, matrix)
+    return Asked(group, matrix, rows(features.columns(takes.fields, rides, arrived_at)))
 
 
 def _all_pairs(rng: np.random.Generator) -> list[Ride]:

@@ -15,6 +15,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from ride_scoring.models.inputs import matrix_of
 from training.models import encodings
 from training.models.kind import Fitted, ModelKind, feature_matrix
 from trips.columns import Trips
@@ -127,7 +128,7 @@ def _kind(name: str, title: str, names: tuple[str, ...]) -> ModelKind[Hyperparam
     def fit_on(trips: Trips, hyperparameters: Hyperparameters, seed: int) -> Fitted:
         matrix = feature_matrix(names, trips)
         pipeline = fit(matrix, trips.duration_minutes, names, hyperparameters, seed)
-        return Fitted(pipeline, names)
+        return Fitted(pipeline, matrix_of(names))
 
     return ModelKind(name, title, Hyperparameters, fit_on, _proposed)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from ride_scoring import domain
+from ride_scoring.models.inputs import ModelInputs
 from trips.columns import Trips
 
 if TYPE_CHECKING:
@@ -20,24 +21,26 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted estimator, and the features of its matrix; None if it takes one dict for each ride,
-    as the function gives a model without a signature."""
+    """A fitted estimator, and what it takes of each ride."""
 
     estimator: BaseEstimator
-    features: tuple[str, ...] | None
+    takes: ModelInputs
+
+    @property
+    def features(self) -> tuple[str, ...] | None:
+        """The features of its matrix; None if it takes another shape."""
+        return self.takes.names if self.takes.shape == "matrix" else None
 
     def taken(self, trips: Trips) -> object:
         """What the estimator takes for n trips, computed by the function's own code."""
-        if self.features is None:
-            return domain.dicts(trips.rides())
-        return feature_matrix(self.features, trips)
+        return self.takes.of(trips.rides(), [0.0] * len(trips))
 
     def minutes(self, trips: Trips) -> FloatArray:
         """Predictions for n trips, shape (n,), never negative, as the function serves them."""
         return self.served(self.taken(trips))
 
     def served(self, taken: object) -> FloatArray:
-        """The same for n rides in the estimator's own input format: a matrix or dicts."""
+        """The same for n rides in the shape that the estimator takes."""
         predicted: FloatArray = self.estimator.predict(taken)
         return np.maximum(predicted, 0.0)
 

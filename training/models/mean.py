@@ -4,6 +4,7 @@ from typing import Final
 
 from sklearn.dummy import DummyRegressor
 
+from ride_scoring.models.inputs import matrix_of
 from training.models.kind import Fitted, ModelKind, NoHyperparameters, feature_matrix
 from trips.columns import Trips
 
@@ -14,7 +15,7 @@ FEATURES: Final = ("trip_distance",)
 def _fit(trips: Trips, _: NoHyperparameters, __: int) -> Fitted:
     regressor = DummyRegressor(strategy="mean")
     matrix = feature_matrix(FEATURES, trips)
-    return Fitted(regressor.fit(matrix, trips.duration_minutes), FEATURES)
+    return Fitted(regressor.fit(matrix, trips.duration_minutes), matrix_of(FEATURES))
 
 
 MEAN: Final = ModelKind("mean", "mean", NoHyperparameters, _fit)

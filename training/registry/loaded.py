@@ -1,8 +1,9 @@
 """Loads a registered version as the function would serve it, with its lineage."""
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -58,8 +59,7 @@ def loaded(client: MlflowClient, version: ModelVersion) -> Iterator[LoadedVersio
             raise UserError(
                 f"{version.name} version {version.version} cannot be scored: {error}"
             ) from error
-        names = tuple(ride_model.features) if ride_model.features is not None else None
-        yield LoadedVersion(version, directory, Fitted(_Served(ride_model), names))
+        yield LoadedVersion(version, directory, Fitted(_Served(ride_model), ride_model.takes))
 
 
 class _Served:
@@ -68,5 +68,8 @@ class _Served:
     def __init__(self, ride_model: model.LoadedModel) -> None:
         self._model = ride_model
 
-    def predict(self, taken: Sized) -> NDArray[np.float64]:
-        return self._model.predict_taken(taken, len(taken))
+    def predict(self, taken: Any) -> NDArray[np.float64]:  # noqa: ANN401 - of the model's shape
+        columns = self._model.takes.shape == "columns"
+        return self._model.predict_taken(
+            taken, len(next(iter(taken.values()))) if columns else len(taken)
+        )

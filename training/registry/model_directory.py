@@ -22,7 +22,7 @@ from mlflow.exceptions import MlflowException
 from infra.common.console import UserError
 from ride_scoring import domain
 from ride_scoring.errors import ModelRefused
-from ride_scoring.models import compiled, mlmodel, sklearn_flavor
+from ride_scoring.models import compiled, fitted_on, mlmodel, sklearn_flavor
 from ride_scoring.models.files import Directory
 from training.compiler import NotCompilable, compile_checked
 from training.registry import artifacts
@@ -100,8 +100,6 @@ def _compile(path: Path) -> None:
     """Adds the compiled model and its parity report. Raises `NotCompilable`."""
     files = Directory(path)
     description = mlmodel.read(files)
-    names = description.feature_names
-    domain.require_known(names or ())
     if not description.is_plain_sklearn:
         raise NotCompilable("it has more to it than a scikit-learn estimator's predict")
     if description.single_columns:
@@ -115,9 +113,11 @@ def _compile(path: Path) -> None:
         )
     except ModelRefused as error:
         raise NotCompilable(str(error)) from error
+    takes = fitted_on.inputs_of(estimator, description)
+    domain.require_known(takes.fields)
     content, report = compile_checked(
         cast("BaseEstimator", estimator),
-        names,
+        takes,
         {source: str(files.sha256(source)) for source in sources},
     )
     (path / compiled.FILE).write_bytes(content)

@@ -25,7 +25,6 @@ from skops.io import dump, get_untrusted_types
 from ride_scoring.domain import GoldenRow
 from training import assess
 from training.assess import Assessment
-from training.compiler.converters import DICT_FEATURES
 from training.datasets import Datasets
 from training.evaluation.card import CardFacts, card
 from training.evaluation.evaluation import Data
@@ -60,7 +59,7 @@ class Making:
     @property
     def features(self) -> tuple[str, ...]:
         """What the model looks at, as numbers."""
-        return DICT_FEATURES if self.fitted.features is None else self.fitted.features
+        return self.fitted.takes.names
 
 
 def register(client: MlflowClient, name: str, making: Making) -> ModelVersion:

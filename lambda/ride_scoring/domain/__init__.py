@@ -16,11 +16,17 @@ from ride_scoring.domain.events import (
 )
 from ride_scoring.domain.events import Ride as Input
 from ride_scoring.domain.events import RideEvent as Event
-from ride_scoring.domain.features import FRACTIONAL, matrix, require_known
-from ride_scoring.domain.features import course_dicts as dicts
+from ride_scoring.domain.features import (
+    FIELDS_UNSEEN,
+    FRACTIONAL,
+    columns,
+    matrix,
+    require_known,
+)
 from ride_scoring.domain.names import MODEL_NAME, PINNED_MODEL_NAME, PREDICTIONS_STREAM_NAME
 
 __all__ = [
+    "FIELDS_UNSEEN",
     "FRACTIONAL",
     "MODEL_NAME",
     "PINNED_MODEL_NAME",
@@ -31,7 +37,7 @@ __all__ = [
     "GoldenRow",
     "Input",
     "Prediction",
-    "dicts",
+    "columns",
     "inputs",
     "matrix",
     "partition_key",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ride_scoring.domain import zones
 from ride_scoring.domain.events import Ride
 from ride_scoring.errors import ModelRefused
+from ride_scoring.fields import Field, rows
 
 FloatArray = NDArray[np.float64]
 
@@ -136,12 +137,29 @@ ATTRIBUTES: Final[Mapping[str, frozenset[str]]] = {
 """A ride's attribute ▸ the features made from it, some from more than one."""
 
 
-def require_known(names: Sequence[str]) -> None:
-    """Raises `ModelRefused` where a signature names a feature that is not in the catalogue."""
-    if unknown := [name for name in names if name not in CATALOGUE]:
+_TEXTS: Final[Mapping[str, Callable[[Ride], str]]] = {
+    "PULocationID": lambda ride: str(ride.pickup_zone),
+    "DOLocationID": lambda ride: str(ride.dropoff_zone),
+    "PU_DO": lambda ride: f"{ride.pickup_zone}_{ride.dropoff_zone}",
+}
+"""Features that can be given as text ▸ a ride's, in the MLOps Zoomcamp's form."""
+COURSE_FIELDS: Final = (Field("PU_DO", is_text=True), Field("trip_distance"))
+"""What the MLOps Zoomcamp's models take."""
+FIELDS_UNSEEN: Final = (*(Field(name, is_text=True) for name in _TEXTS), Field("trip_distance"))
+"""What a model is given in which no names can be found: all that the Zoomcamp's models take."""
+
+
+def require_known(fields: Sequence[Field]) -> None:
+    """Raises `ModelRefused` where a model takes what no ride has."""
+    if unknown := [field.name for field in fields if field.name not in CATALOGUE]:
         raise ModelRefused(
-            f"the model's signature names the features {', '.join(unknown)}, "
-            f"which are not among {', '.join(CATALOGUE)}"
+            f"the model takes the features {', '.join(unknown)}, which are not among "
+            f"{', '.join(CATALOGUE)}"
+        )
+    if numbers := [field.name for field in fields if field.is_text and field.name not in _TEXTS]:
+        raise ModelRefused(
+            f"the model takes {', '.join(numbers)} as text: only {', '.join(_TEXTS)} can be given "
+            "as text"
         )
 
 
@@ -155,12 +173,24 @@ def matrix(names: Sequence[str], rides: Sequence[Ride], arrived_at: Sequence[flo
     return np.column_stack([CATALOGUE[name](columns) for name in names])
 
 
+def columns(
+    fields: Sequence[Field], rides: Sequence[Ride], arrived_at: Sequence[float]
+) -> dict[str, list[object]]:
+    """The fields of n rides: a list of n numbers or texts for each name."""
+    numbers = Rides(rides, arrived_at)
+    return {
+        field.name: (
+            [_TEXTS[field.name](ride) for ride in rides]
+            if field.is_text
+            else CATALOGUE[field.name](numbers).tolist()
+        )
+        for field in fields
+    }
+
+
 def course_dicts(rides: Sequence[Ride]) -> list[dict[str, object]]:
-    """The input of the MLOps Zoomcamp's models, which have no signature: one dict for each ride."""
-    return [
-        {"PU_DO": f"{ride.pickup_zone}_{ride.dropoff_zone}", "trip_distance": ride.trip_distance}
-        for ride in rides
-    ]
+    """One dict for each ride, as the MLOps Zoomcamp's models take them."""
+    return rows(columns(COURSE_FIELDS, rides, [0.0] * len(rides)))
 
 
 @functools.cache

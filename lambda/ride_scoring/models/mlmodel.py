@@ -1,14 +1,20 @@
 """Reads an MLmodel file: the model's flavours, signature and run."""
 
 import re
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import yaml
 
 from ride_scoring.domain import FRACTIONAL
 from ride_scoring.errors import UNREADABLE, ModelRefused
+from ride_scoring.fields import Field
 from ride_scoring.models.files import ModelFiles
+from ride_scoring.models.inputs import ModelInputs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FILE: Final = "MLmodel"
 NUMERIC_TYPES: Final = {
@@ -17,8 +23,8 @@ NUMERIC_TYPES: Final = {
     "long": "int64",
     "integer": "int32",
 }
-"""MLflow's name of a column's type ▸ NumPy's. All features are numbers."""
-
+"""MLflow's name of a column's type ▸ NumPy's."""
+_TEXT: Final = "string"
 
 _WHOLE: Final = frozenset({"long", "integer"})
 _DEEPEST: Final = 32
@@ -52,8 +58,12 @@ class Description(msgspec.Struct, frozen=True):
     run_id: str | None
 
     @property
-    def feature_names(self) -> tuple[str, ...] | None:
-        return None if self.inputs is None else tuple(column.name for column in self.inputs)
+    def takes(self) -> ModelInputs | None:
+        """What the signature asks for; None without one."""
+        if self.inputs is None:
+            return None
+        fields = tuple(Field(column.name, column.type == _TEXT) for column in self.inputs)
+        return ModelInputs(fields, "columns" if any(f.is_text for f in fields) else "matrix")
 
     @property
     def single_columns(self) -> list[int]:
@@ -69,6 +79,11 @@ class Description(msgspec.Struct, frozen=True):
         return None
 
     @property
+    def loader(self) -> str | None:
+        """The module that pyfunc loads the model with."""
+        return self.flavors.get("python_function", {}).get("loader_module")
+
+    @property
     def is_plain_sklearn(self) -> bool:
         """Whether pyfunc would do no more than call the scikit-learn estimator's `predict`."""
         pyfunc = self.flavors.get("python_function", {})
@@ -76,7 +91,7 @@ class Description(msgspec.Struct, frozen=True):
             "sklearn" in self.flavors
             and self.code_path is None
             and not self.has_params
-            and pyfunc.get("loader_module", "mlflow.sklearn") == "mlflow.sklearn"
+            and self.loader in {None, "mlflow.sklearn"}
             and pyfunc.get("predict_fn", "predict") == "predict"
         )
 
@@ -123,10 +138,11 @@ def _inputs(signature: dict[str, Any]) -> tuple[Column, ...]:
         raise ModelRefused("the model's signature has no named columns as inputs") from error
     if not columns:
         raise ModelRefused("the model's signature has no named columns as inputs")
-    if others := [column.name for column in columns if column.type not in NUMERIC_TYPES]:
+    types = (*NUMERIC_TYPES, _TEXT)
+    if others := [column.name for column in columns if column.type not in types]:
         raise ModelRefused(
-            f"the model's signature wants {', '.join(others)} as something other than a number: "
-            f"features have the types {', '.join(NUMERIC_TYPES)}"
+            f"the model's signature wants {', '.join(others)} as neither a number nor text: "
+            f"features have the types {', '.join(types)}"
         )
     if cut := [item.name for item in columns if item.name in FRACTIONAL and item.type in _WHOLE]:
         raise ModelRefused(
@@ -134,6 +150,18 @@ def _inputs(signature: dict[str, Any]) -> tuple[Column, ...]:
             "signature of the type double"
         )
     return columns
+
+
+def frame(columns: Mapping[str, Sequence[object]], description: Description) -> "pd.DataFrame":
+    """Columns as a data frame, with the signature's types of numbers."""
+    import pandas as pd  # noqa: PLC0415 - most of the start-up, and not every model asks
+
+    types = {
+        column.name: NUMERIC_TYPES[column.type]
+        for column in description.inputs or ()
+        if column.type in NUMERIC_TYPES
+    }
+    return pd.DataFrame(columns).astype(types)
 
 
 def _require_inside(said: object, key: str = "") -> None:

@@ -17,6 +17,7 @@ from ride_scoring import domain
 from ride_scoring.errors import ModelRefused
 from ride_scoring.models import compiled
 from ride_scoring.models.files import ModelFiles
+from ride_scoring.models.inputs import ModelInputs, matrix_of
 
 Way = Literal["compiled", "sklearn", "pyfunc"]
 
@@ -24,29 +25,23 @@ logger = logging.getLogger(__name__)
 
 
 class LoadedModel:
-    """A model of one version. `features` is None for a model without a signature."""
+    """A model of one version, and what it takes of each event. Raises `ModelRefused` if it takes
+    what no event has."""
 
-    def __init__(
-        self, way: Way, feature_names: Sequence[str] | None, predict: Callable[[Any], object]
-    ) -> None:
-        if feature_names is not None:
-            domain.require_known(feature_names)
+    def __init__(self, way: Way, takes: ModelInputs, predict: Callable[[Any], object]) -> None:
+        domain.require_known(takes.fields)
         self.way: Way = way
-        self.features = feature_names
+        self.takes = takes
         self._predict = predict
 
     def predict(
         self, inputs: Sequence[domain.Input], arrived_at: Sequence[float]
     ) -> NDArray[np.float64]:
         """A number for each input, shape (n,). Raises `ModelRefused` for another shape."""
-        if self.features is None:
-            taken: object = domain.dicts(inputs)
-        else:
-            taken = domain.matrix(self.features, inputs, arrived_at)
-        return self.predict_taken(taken, len(inputs))
+        return self.predict_taken(self.takes.of(inputs, arrived_at), len(inputs))
 
     def predict_taken(self, taken: object, count: int) -> NDArray[np.float64]:
-        """The same for `count` inputs in the model's own shape: a matrix, or dicts."""
+        """The same for `count` inputs in the shape that the model takes."""
         numbers = np.asarray(self._predict(taken), dtype=np.float64)
         if numbers.shape not in {(count,), (count, 1)}:
             raise ModelRefused(f"the model gave {numbers.shape} numbers for {count} events")
@@ -63,18 +58,18 @@ def load(files: ModelFiles, *, allow_pickle: bool = False) -> LoadedModel:
 def _load(files: ModelFiles, *, allow_pickle: bool) -> LoadedModel:
     if _installed("onnxruntime") and (content := files.find(compiled.FILE)) is not None:
         compiled_model = compiled.load(content, files)
-        return LoadedModel("compiled", compiled_model.metadata.features, compiled_model.predict)
+        takes = matrix_of(compiled_model.metadata.features)
+        return LoadedModel("compiled", takes, compiled_model.predict)
     # Imported here: a compiled model needs none of them.
     from ride_scoring.models import mlmodel, pyfunc, sklearn_flavor  # noqa: PLC0415
 
     description = mlmodel.read(files)
-    names = description.feature_names
     if description.is_plain_sklearn and _installed("sklearn"):
-        predict = sklearn_flavor.load(files, description, allow_pickle=allow_pickle)
-        return LoadedModel("sklearn", names, predict)
+        fitted = sklearn_flavor.load(files, description, allow_pickle=allow_pickle)
+        return LoadedModel("sklearn", fitted.takes, fitted.predict)
     if _installed("mlflow"):
         pyfunc_model = pyfunc.load(files, description, allow_pickle=allow_pickle)
-        return LoadedModel("pyfunc", names, pyfunc_model.predict)
+        return LoadedModel("pyfunc", pyfunc_model.takes, pyfunc_model.predict)
     raise ModelRefused(
         f"the model has the flavours {', '.join(description.flavors)} and no {compiled.FILE}, "
         "which is all that this package reads: publish a model that compiles, or deploy the "

@@ -6,16 +6,22 @@ Such a model can contain code in many ways, so none is loaded unless that is all
 import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
+from ride_scoring import domain
 from ride_scoring.errors import ModelRefused
+from ride_scoring.models import fitted_on, mlmodel
 from ride_scoring.models.files import COPY_PREFIX, ModelFiles
-from ride_scoring.models.mlmodel import NUMERIC_TYPES, Column, Description
+from ride_scoring.models.inputs import ModelInputs
+from ride_scoring.models.mlmodel import Description
 from ride_scoring.models.sklearn_flavor import ALLOW_PICKLE_VARIABLE
+
+_PYTHON_MODEL: Final = "mlflow.pyfunc.model"
+"""The loader of models that are written in Python, which take whatever they like."""
 
 
 class PyfuncModel:
-    """Takes a matrix, or dicts, and returns numbers.
+    """Takes what `takes` says, and returns numbers.
 
     Keeps the model's files and code, as a model may read files and import modules when it predicts,
     not only when it is loaded.
@@ -24,24 +30,24 @@ class PyfuncModel:
     def __init__(
         self,
         predict: Callable[[Any], object],
-        columns: tuple[Column, ...] | None,
+        description: Description,
+        takes: ModelInputs,
         files: ModelFiles,
         code: "_Code",
     ) -> None:
         self._predict = predict
-        self._columns = columns
+        self._description = description
         self._code = code
+        self.takes = takes
         self.files = files
 
-    def predict(self, taken: Any) -> object:  # noqa: ANN401 - a matrix, or a list of dicts
+    def predict(self, taken: Any) -> object:  # noqa: ANN401 - its shape is that of `takes`
         self._code.put_in_place()
-        if self._columns is None:
+        if self.takes.shape == "dicts":
             return self._predict(taken)
-        import pandas as pd  # noqa: PLC0415 - MLflow has imported it
-
-        frame = pd.DataFrame(taken, columns=[column.name for column in self._columns])
-        types = {column.name: NUMERIC_TYPES[column.type] for column in self._columns}
-        return self._predict(frame.astype(types))
+        if self.takes.shape == "matrix":
+            taken = dict(zip(self.takes.names, taken.T, strict=True))
+        return self._predict(mlmodel.frame(taken, self._description))
 
 
 def load(files: ModelFiles, description: Description, *, allow_pickle: bool) -> PyfuncModel:
@@ -57,14 +63,28 @@ def load(files: ModelFiles, description: Description, *, allow_pickle: bool) -> 
     code = _Code()
     code.put_in_place()
     try:
-        predict: Callable[[Any], object] = mlflow.pyfunc.load_model(location).predict
-    except (OSError, MemoryError):
+        loaded = mlflow.pyfunc.load_model(location)
+        takes = _takes(loaded, description)
+    except (OSError, MemoryError, ModelRefused):
         raise
     except Exception as error:  # each flavour fails in its own way
         raise ModelRefused(
             f"MLflow cannot load the model: {type(error).__name__}: {error}"
         ) from error
-    return PyfuncModel(predict, description.inputs, files, code)
+    return PyfuncModel(loaded.predict, description, takes, files, code)
+
+
+def _takes(loaded: Any, description: Description) -> ModelInputs:  # noqa: ANN401 - MLflow's own
+    """What the signature asks for, or else what the parts of a model in Python were fitted on."""
+    if (signed := description.takes) is not None:
+        return signed
+    if description.loader != _PYTHON_MODEL:
+        return fitted_on.inputs_of(loaded.get_raw_model(), description)
+    parts = getattr(loaded.unwrap_python_model(), "__dict__", {}).values()
+    vectorizer = next((part for part in parts if fitted_on.takes_dicts(part)), None)
+    if vectorizer is None:
+        return ModelInputs(domain.FIELDS_UNSEEN, "dicts")
+    return fitted_on.inputs_of(vectorizer, description)
 
 
 class _Code:

@@ -11,14 +11,16 @@ import pickle
 import warnings
 import zipfile
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ride_scoring.errors import ModelRefused
+from ride_scoring.models import fitted_on, mlmodel
 from ride_scoring.models.files import ModelFiles
+from ride_scoring.models.inputs import ModelInputs
 from ride_scoring.models.mlmodel import Description
 
 ALLOW_PICKLE_VARIABLE: Final = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
@@ -46,11 +48,18 @@ class _Flavor(msgspec.Struct, frozen=True):
     skops_trusted_types: list[str] | None = None
 
 
-def load(
-    files: ModelFiles, description: Description, *, allow_pickle: bool
-) -> Callable[[Any], object]:
-    """The estimator's `predict`. Raises `ModelRefused`."""
-    return _predict(estimator(files, description, allow_pickle=allow_pickle), description)
+class Loaded(NamedTuple):
+    """An estimator's `predict`, and what it takes."""
+
+    takes: ModelInputs
+    predict: Callable[[Any], object]
+
+
+def load(files: ModelFiles, description: Description, *, allow_pickle: bool) -> Loaded:
+    """Raises `ModelRefused`."""
+    fitted = estimator(files, description, allow_pickle=allow_pickle)
+    takes = fitted_on.inputs_of(fitted, description)
+    return Loaded(takes, _predict(fitted, takes, description))
 
 
 def estimator(files: ModelFiles, description: Description, *, allow_pickle: bool) -> Estimator:
@@ -144,14 +153,19 @@ def _is_class_of_scikit_learn(name: str) -> bool:
     return isinstance(found, type) and found.__module__.startswith(_TRUSTED_ROOT)
 
 
-def _predict(fitted: Estimator, description: Description) -> Callable[[Any], object]:
-    """Takes a matrix, or dicts, and passes them on as pyfunc would."""
-    predict, names = fitted.predict, description.feature_names
-    if names is None:
+def _predict(
+    fitted: Estimator, takes: ModelInputs, description: Description
+) -> Callable[[Any], object]:
+    """Takes what `takes` gives, and passes it on as pyfunc would."""
+    predict = fitted.predict
+    if takes.shape == "dicts":
         return predict
+    if takes.shape == "columns":
+        return lambda columns: predict(mlmodel.frame(columns, description))
     if hasattr(fitted, "feature_names_in_"):  # fitted on a frame, it may ask for names
         import pandas as pd  # noqa: PLC0415 - most of the start-up, and not every model asks
 
+        names = list(takes.names)
         return lambda matrix: predict(pd.DataFrame(_rounded(matrix, description), columns=names))
     return lambda matrix: predict(_rounded(matrix, description))
 

@@ -15,9 +15,10 @@ from .events import (
 )
 from .events import Parcel as Input
 from .events import ParcelEvent as Event
-from .features import FRACTIONAL, dicts, matrix, require_known
+from .features import FIELDS_UNSEEN, FRACTIONAL, columns, matrix, require_known
 
 __all__ = [
+    "FIELDS_UNSEEN",
     "FRACTIONAL",
     "MODEL_NAME",
     "PINNED_MODEL_NAME",
@@ -28,7 +29,7 @@ __all__ = [
     "GoldenRow",
     "Input",
     "Prediction",
-    "dicts",
+    "columns",
     "inputs",
     "matrix",
     "partition_key",

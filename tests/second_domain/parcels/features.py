@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ride_scoring.errors import ModelRefused
+from ride_scoring.fields import Field
 
 from .events import DEPOTS, Parcel
 
@@ -16,14 +17,23 @@ CATALOGUE: Final[Mapping[str, Callable[[Parcel], float]]] = {
         DEPOTS.index(parcel.depot) - DEPOTS.index(parcel.destination)
     ),
 }
+_TEXTS: Final[Mapping[str, Callable[[Parcel], str]]] = {
+    "depot": lambda parcel: parcel.depot,
+    "destination": lambda parcel: parcel.destination,
+}
 
 
 FRACTIONAL: Final = frozenset({"weight_kg"})
 
 
-def require_known(names: Sequence[str]) -> None:
-    if unknown := set(names) - set(CATALOGUE):
-        raise ModelRefused(f"the model's signature names the features {sorted(unknown)}")
+FIELDS_UNSEEN: Final = (Field("depot", is_text=True), Field("weight_kg"))
+
+
+def require_known(fields: Sequence[Field]) -> None:
+    if unknown := [
+        one.name for one in fields if one.name not in (_TEXTS if one.is_text else CATALOGUE)
+    ]:
+        raise ModelRefused(f"the model takes the features {unknown}")
 
 
 def matrix(
@@ -35,5 +45,12 @@ def matrix(
     return np.array(rows, dtype=np.float64)
 
 
-def dicts(parcels: Sequence[Parcel]) -> list[dict[str, object]]:
-    return [{"depot": parcel.depot, "weight_kg": parcel.weight_kg} for parcel in parcels]
+def columns(
+    fields: Sequence[Field],
+    parcels: Sequence[Parcel],
+    arrived_at: Sequence[float],  # noqa: ARG001 - no feature of a parcel's has to do with time
+) -> dict[str, list[object]]:
+    return {
+        name: [(_TEXTS if is_text else CATALOGUE)[name](parcel) for parcel in parcels]
+        for name, is_text in fields
+    }

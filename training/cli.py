@@ -13,6 +13,7 @@ from training.models import DEFAULT_KIND
 from training.names import CHALLENGER, CHAMPION, MODEL, not_followed, serving_alias
 
 if TYPE_CHECKING:
+    from ride_scoring.domain.events import Ride
     from trips.rules import RuleSet
 
 app = console.new_app("Takes a model of ride durations from trip records to champion, and back.")
@@ -41,6 +42,13 @@ KindOption = Annotated[
     str, typer.Option("--model", help="Kind of model to fit, by its name in the catalogue.")
 ]
 AliasOption = Annotated[str, typer.Option(envvar="MODEL_ALIAS", help="Alias that serves.")]
+UnknownDataOption = Annotated[
+    bool,
+    typer.Option(
+        "--unknown-data",
+        help="Allow a version that does not say which data it was trained on.",
+    ),
+]
 WhichOption = Annotated[
     str, typer.Option("--alias", "--version", help="Alias or number of the version.")
 ]
@@ -217,6 +225,7 @@ def evaluate(
     validate: ValidateOption = None,
     seed: SeedOption = 0,
     name: NameOption = MODEL,
+    unknown_data: UnknownDataOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a registered version, on the data that it was validated on unless others are named.
@@ -227,7 +236,9 @@ def evaluate(
     from training.evaluate import evaluate as measure
     from training.evaluation.terminal import table
 
-    found = measure(tracking.client(), name, which, validate or (), seed)
+    found = measure(
+        *(tracking.client(), name, which, validate or (), seed), unknown_data=unknown_data
+    )
     if as_json:
         console.print_json(found)
     else:
@@ -249,6 +260,7 @@ def promote(
     ] = False,
     seed: SeedOption = 0,
     name: NameOption = MODEL,
+    unknown_data: UnknownDataOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make the challenger the champion where it is better, no slice is worse, and it can serve.
@@ -265,6 +277,7 @@ def promote(
         margin_minutes=margin,
         force=force,
         seed=seed,
+        unknown_data=unknown_data,
         steps=Steps(quiet=as_json),
     )
     if as_json:
@@ -281,18 +294,42 @@ def promote(
 @app.command()
 def publish(
     model_bucket: BucketOption,
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="Any MLflow model: models:/NAME/VERSION, models:/NAME@ALIAS, runs:/RUN/PATH, a "
+            "folder or an s3:// address. By default the version that the alias names."
+        ),
+    ] = None,
     name: NameOption = MODEL,
     alias: AliasOption = CHAMPION,
+    tried_on: Annotated[
+        list[str] | None,
+        typer.Option("--rides", help=f"Rides to try the model on, {_DATA}; synthetic by default."),
+    ] = None,
+    constant: Annotated[
+        bool, typer.Option("--constant", help="It is meant to predict one number for all rides.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy the version that an alias names to the model store, and move its pointer.
+    """Copy a version to the model store, and move an alias's pointer to it.
 
     Example: python -m training publish
     """
     from training import tracking
+    from training.registry import imported
     from training.store.publish import publish as copy
 
-    published = copy(tracking.client(), boto3.client("s3"), model_bucket, name, alias)
+    client = tracking.client()
+    rides = _rides(tried_on) if tried_on else None
+    registered = imported.version_of(client, model, name) if model else None
+    name = registered.name if registered else name
+    published = copy(
+        *(client, boto3.client("s3"), model_bucket, name, alias),
+        registered=registered,
+        rides=rides,
+        constant=constant,
+    )
     _say_where_nobody_looks(name, alias)
     if as_json:
         console.print_json(published)
@@ -490,6 +527,17 @@ def show_mlflow(
 def _say_where_nobody_looks(name: str, alias: str) -> None:
     if said := not_followed(name, alias):
         console.err.print(f"[yellow]{said}[/yellow]")
+
+
+def _rides(sources: list[str]) -> "list[Ride]":
+    """Up to a thousand rides, spread over the data."""
+    import numpy as np
+
+    from trips import data
+
+    trips = data.read(sources).trips
+    chosen = np.linspace(0, len(trips) - 1, min(len(trips), 1_000)).astype(np.int64)
+    return trips.where(chosen).rides()
 
 
 def _rules(*, course: bool) -> "RuleSet":

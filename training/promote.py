@@ -11,7 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from infra.common.console import UserError
 from infra.common.steps import Steps
-from training import datasets
+from training import answers, datasets
 from training.datasets import Validation
 from training.dry_run import dry_run
 from training.evaluation import metrics
@@ -35,6 +35,8 @@ class Promotion(msgspec.Struct, frozen=True):
     verdict: Verdict
     parity: str
     reasons: list[str]
+    unknown_data: bool = False
+    """Whether it was allowed that either was trained on the rides that they were compared on."""
 
 
 def promote(
@@ -47,13 +49,14 @@ def promote(
     margin_minutes: float,
     force: bool,
     seed: int,
+    unknown_data: bool = False,
     steps: Steps,
 ) -> Promotion:
     """Moves the alias if the challenger is better overall, worse on no slice, and fit to serve.
 
     `which` is the challenger's alias or number. Uses the challenger's validation data unless
-    `validate` names others. Raises `UserError` if the two cannot be compared, or if the alias has
-    moved since.
+    `validate` names others. Raises `UserError` if the two cannot be compared, if either may have
+    been trained on these and `unknown_data` does not allow that, or if the alias has moved since.
     """
     version = versions.chosen(client, name, which)
     champion = versions.find_alias(client, name, alias)
@@ -65,10 +68,12 @@ def promote(
     with ExitStack() as stack:
         with steps.step("load", f"version {version.version} compiled"):
             challenger = stack.enter_context(loaded(client, version))
-        validation = _validation(challenger, validate)
-        before, faults = _champion_minutes(client, champion, validation, force=force)
+        validation = _validation(challenger, validate, unknown_data=unknown_data)
+        before, faults = _champion_minutes(
+            client, champion, validation, force=force, unknown_data=unknown_data
+        )
         verdict = _verdict(challenger, before, validation, margin_minutes, seed, steps)
-        reasons = [*faults, *verdict.reasons, *_unfit(challenger, steps)]
+        reasons = [*faults, *verdict.reasons, *_unfit(client, challenger, steps)]
         parity = challenger.directory.parity
     promotion = Promotion(
         name=name,
@@ -81,6 +86,7 @@ def promote(
         verdict=verdict,
         parity=parity,
         reasons=reasons,
+        unknown_data=unknown_data,
     )
     if promotion.promoted:
         why: versions.Why = "forced" if promotion.forced else "promote"
@@ -89,25 +95,32 @@ def promote(
     return promotion
 
 
-def _validation(challenger: LoadedVersion, validate: Sequence[str]) -> Validation:
+def _validation(
+    challenger: LoadedVersion, validate: Sequence[str], *, unknown_data: bool
+) -> Validation:
     """Applies the function's rules, whatever the challenger's: it serves such rides."""
-    lineage = challenger.lineage
-    if validate or lineage.rules != "function":
-        names = validate or [report.source for report in lineage.validate]
+    lineage = None if validate else challenger.require_lineage()
+    if lineage is not None and lineage.rules == "function":
+        validation = datasets.validation_of(lineage)
+    else:
+        names = validate or [report.source for report in (lineage.validate if lineage else ())]
         if not names:
             raise UserError(
                 f"version {challenger.version.version} was trained by the course's rules, and held "
                 "out rides that the function rejects: name data with --validate"
             )
         validation = datasets.read_validation(names, "function")
-    else:
-        validation = datasets.validation_of(lineage)
-    challenger.require_unseen(validation)
+    challenger.require_unseen(validation, unknown_data=unknown_data)
     return validation
 
 
 def _champion_minutes(
-    client: MlflowClient, champion: ModelVersion | None, validation: Validation, *, force: bool
+    client: MlflowClient,
+    champion: ModelVersion | None,
+    validation: Validation,
+    *,
+    force: bool,
+    unknown_data: bool,
 ) -> tuple[metrics.Minutes, list[str]]:
     """The champion's minutes, shape (n,), or those of the best constant; and any problems."""
     minutes = validation.trips.duration_minutes
@@ -116,7 +129,7 @@ def _champion_minutes(
         return constant, []
     try:
         with loaded(client, champion) as serving:
-            serving.require_unseen(validation)
+            serving.require_unseen(validation, unknown_data=unknown_data)
             return serving.fitted.minutes(validation.trips), []
     except UserError as error:
         if force:
@@ -146,10 +159,15 @@ def _verdict(
     return verdict
 
 
-def _unfit(challenger: LoadedVersion, steps: Steps) -> list[str]:
+def _unfit(client: MlflowClient, challenger: LoadedVersion, steps: Steps) -> list[str]:
     """Why the function could not serve it."""
     with steps.step("dry run", "dry run of the function on the golden rows"):
-        fault = dry_run(challenger.directory.path, artifacts.golden_rows(challenger.version))
+        version, directory = challenger.version, challenger.directory.path
+        if artifacts.carries(client, version, artifacts.GOLDEN_ROWS):
+            rows = artifacts.golden_rows(version)
+        else:
+            rows = answers.golden_rows(directory, answers.drawn(), constant=True)
+        fault = dry_run(directory, rows)
     uncompiled = f"it is not compiled: {challenger.directory.parity}"
     return [
         *([] if challenger.directory.compiled else [uncompiled]),
@@ -167,10 +185,14 @@ def note(promotion: Promotion) -> str:
     against = f"version {promotion.before}" if promotion.before else "the best constant"
     gain = _gain(promotion.verdict)
     said = f"its RMSE is {gain} than that of {against}, on {promotion.validated_on}"
+    if promotion.unknown_data:
+        said += ", which either may have been trained on"
     return f"forced though {'; '.join(promotion.reasons)}; {said}" if promotion.forced else said
 
 
 def _keep(client: MlflowClient, version: ModelVersion, promotion: Promotion) -> None:
     """Stores the promotion with the version, whatever its outcome."""
+    if not version.run_id:  # registered from files alone: the alias's own history tells of it
+        return
     name = f"{artifacts.PROMOTIONS}/{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.json"
     client.log_dict(str(version.run_id), msgspec.to_builtins(promotion), name)

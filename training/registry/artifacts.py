@@ -44,6 +44,18 @@ def golden_rows(version: ModelVersion) -> list[GoldenRow]:
     return msgspec.json.decode(text(version, GOLDEN_ROWS), type=list[GoldenRow])
 
 
+def carries(client: MlflowClient, version: ModelVersion, name: str) -> bool:
+    """Raises `UserError` if the run's artifacts cannot be listed."""
+    if not version.run_id:
+        return False
+    try:
+        return any(found.path == name for found in client.list_artifacts(version.run_id))
+    except (MlflowException, OSError) as error:
+        raise UserError(
+            f"the files of {version.name} version {version.version} cannot be listed: {error}"
+        ) from error
+
+
 def put_files(client: MlflowClient, version: ModelVersion, folder: str, *paths: Path) -> None:
     """Adds files to the artifact folder of that name."""
     for path in paths:
@@ -52,6 +64,8 @@ def put_files(client: MlflowClient, version: ModelVersion, folder: str, *paths: 
 
 def take_files(client: MlflowClient, version: ModelVersion, folder: str, into: Path) -> list[str]:
     """Downloads an artifact folder's files and returns their names; none if it does not exist."""
+    if not version.run_id:
+        return []
     run_id = str(version.run_id)
     names = [Path(found.path).name for found in client.list_artifacts(run_id, folder)]
     for name in names:

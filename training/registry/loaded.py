@@ -15,6 +15,7 @@ from infra.common.console import UserError
 from ride_scoring.errors import ModelRefused, ModelUnavailable
 from ride_scoring.models import model
 from ride_scoring.models.files import Directory
+from training.answers import pickles_are_allowed
 from training.datasets import Lineage, Validation
 from training.evaluation.slices import seen_pairs
 from training.models.kind import Fitted
@@ -25,26 +26,43 @@ from trips.columns import Trips
 
 @dataclass(frozen=True)
 class LoadedVersion:
-    """A version, while its directory exists."""
+    """A version, while its directory exists. `lineage` is None if it was registered without one,
+    so that it is not known what it was trained on."""
 
     version: ModelVersion
     directory: ModelDirectory
     fitted: Fitted
+    lineage: Lineage | None
 
-    @property
-    def lineage(self) -> Lineage:
-        return msgspec.json.decode(artifacts.text(self.version, artifacts.LINEAGE), type=Lineage)
+    def require_lineage(self) -> Lineage:
+        """Raises `UserError` if the version was registered without one."""
+        if self.lineage is None:
+            raise UserError(
+                f"version {self.version.version} does not say which data it was measured on: name "
+                "data that it has not seen with --validate"
+            )
+        return self.lineage
 
-    def require_unseen(self, validation: Validation) -> None:
-        """Raises `UserError` if the version was trained on any of the validation rides."""
-        if self.lineage.has_seen(validation):
+    def require_unseen(self, validation: Validation, *, unknown_data: bool) -> None:
+        """Raises `UserError` if the version was trained on any of the validation rides, or if that
+        is not known and `unknown_data` does not allow it."""
+        if self.lineage is None:
+            if not unknown_data:
+                raise UserError(
+                    f"version {self.version.version} does not say which data it was trained on, "
+                    f"so it may have seen {validation.data.name}: allow that with --unknown-data"
+                )
+        elif self.lineage.has_seen(validation):
             raise UserError(
                 f"version {self.version.version} was trained on {validation.data.name}, on which "
                 "it would be measured: name other data with --validate"
             )
 
     def seen(self, trips: Trips) -> NDArray[np.bool_]:
-        """Which of n trips have a zone pair from the version's training data, shape (n,)."""
+        """Which of n trips have a zone pair from the version's training data, shape (n,): none, if
+        it is not known."""
+        if self.lineage is None:
+            return np.zeros(len(trips), dtype=np.bool_)
         text = artifacts.text(self.version, artifacts.TRAINING_PAIRS)
         return seen_pairs(np.array(msgspec.json.decode(text, type=list[int])), trips)
 
@@ -54,12 +72,18 @@ def loaded(client: MlflowClient, version: ModelVersion) -> Iterator[LoadedVersio
     """Raises `UserError` if the function would reject the model."""
     with model_directory.opened(client, version) as directory:
         try:
-            ride_model = model.load(Directory(directory.path))
+            ride_model = model.load(Directory(directory.path), allow_pickle=pickles_are_allowed())
         except (ModelRefused, ModelUnavailable) as error:
             raise UserError(
                 f"{version.name} version {version.version} cannot be scored: {error}"
             ) from error
-        yield LoadedVersion(version, directory, Fitted(_Served(ride_model), ride_model.takes))
+        lineage = None
+        if artifacts.carries(client, version, artifacts.LINEAGE):
+            text = artifacts.text(version, artifacts.LINEAGE)
+            lineage = msgspec.json.decode(text, type=Lineage)
+        yield LoadedVersion(
+            version, directory, Fitted(_Served(ride_model), ride_model.takes), lineage
+        )
 
 
 class _Served:

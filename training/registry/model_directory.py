@@ -4,7 +4,6 @@ A version is compiled once. The file that passed the parity check and the promot
 with the version, and published byte for byte.
 """
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from ride_scoring import domain
 from ride_scoring.errors import ModelRefused
 from ride_scoring.models import compiled, fitted_on, mlmodel, sklearn_flavor
 from ride_scoring.models.files import Directory
+from training.answers import pickles_are_allowed
 from training.compiler import NotCompilable, compile_checked
 from training.registry import artifacts
 
@@ -64,7 +64,13 @@ def opened(client: MlflowClient, version: ModelVersion) -> Iterator[ModelDirecto
             ) from error
         # MLflow's download adds a file with the download time, which is not part of the model.
         (path / "registered_model_meta").unlink(missing_ok=True)
-        yield _compiled(client, version, path)
+        try:
+            directory = _compiled(client, version, path)
+        except ModelRefused as error:
+            raise UserError(
+                f"{version.name} version {version.version} cannot be served: {error}"
+            ) from error
+        yield directory
 
 
 def _compiled(client: MlflowClient, version: ModelVersion, path: Path) -> ModelDirectory:
@@ -74,9 +80,10 @@ def _compiled(client: MlflowClient, version: ModelVersion, path: Path) -> ModelD
         _compile(path)
     except NotCompilable as error:
         return ModelDirectory(path, compiled=False, parity=str(error))
-    artifacts.put_files(
-        client, version, artifacts.COMPILED, path / compiled.FILE, path / PARITY_FILE
-    )
+    if version.run_id:  # a version that was registered from files may have no run
+        artifacts.put_files(
+            client, version, artifacts.COMPILED, path / compiled.FILE, path / PARITY_FILE
+        )
     return ModelDirectory(path, compiled=True, parity=_said(path))
 
 
@@ -108,9 +115,7 @@ def _compile(path: Path) -> None:
         )
     sources = ("MLmodel", str(description.flavors["sklearn"]["pickled_model"]))
     try:  # load as the function would: it trusts fewer types than MLflow
-        estimator = sklearn_flavor.estimator(
-            files, description, allow_pickle=_pickles_are_allowed()
-        )
+        estimator = sklearn_flavor.estimator(files, description, allow_pickle=pickles_are_allowed())
     except ModelRefused as error:
         raise NotCompilable(str(error)) from error
     takes = fitted_on.inputs_of(estimator, description)
@@ -124,10 +129,6 @@ def _compile(path: Path) -> None:
     (path / PARITY_FILE).write_bytes(
         msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
     )
-
-
-def _pickles_are_allowed() -> bool:
-    return os.environ.get(sklearn_flavor.ALLOW_PICKLE_VARIABLE, "").strip().lower() in {"1", "true"}
 
 
 def _said(path: Path) -> str:

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, cast
 from uuid import uuid4
 
 import msgspec
@@ -76,7 +76,7 @@ def by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion:
 def find_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
     with _registry_answers():
         try:
-            return client.get_model_version_by_alias(name, alias)
+            return _with_run(client, client.get_model_version_by_alias(name, alias))
         except MlflowException as error:
             if error.error_code in _MISSING:
                 return None
@@ -92,7 +92,7 @@ def by_number(client: MlflowClient, name: str, version: str) -> ModelVersion:
     """Raises `UserError` if there is no such version."""
     with _registry_answers():
         try:
-            return client.get_model_version(name, version)
+            return _with_run(client, client.get_model_version(name, version))
         except MlflowException as error:
             if error.error_code not in _MISSING:
                 raise
@@ -100,6 +100,25 @@ def by_number(client: MlflowClient, name: str, version: str) -> ModelVersion:
                 f"the registry has no version {version} of a model {name!r}: "
                 f"`python -m training history` lists what it has"
             ) from error
+
+
+def tagged(client: MlflowClient, name: str, tag: str, value: str) -> ModelVersion | None:
+    """The newest version with this tag; None if there is none."""
+    with _registry_answers():
+        found = [
+            version for version in _all_versions(client, name) if version.tags.get(tag) == value
+        ]
+        newest = max(found, key=lambda version: int(version.version), default=None)
+        return newest and _with_run(client, newest)
+
+
+def _with_run(client: MlflowClient, version: ModelVersion) -> ModelVersion:
+    """The version, with the run that logged its model: MLflow leaves it out where a version was
+    registered by the model's ID."""
+    if version.run_id or not version.model_id:
+        return version
+    run_id = client.get_logged_model(version.model_id).source_run_id
+    return cast("ModelVersion", ModelVersion.from_dictionary({**dict(version), "run_id": run_id}))
 
 
 def number(version: ModelVersion) -> str:

@@ -7,6 +7,7 @@ publishers, one is told that the other was first.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,9 +18,12 @@ from mlflow.entities.model_registry import ModelVersion
 
 from infra.common.bucket import Bucket
 from infra.common.console import UserError
+from ride_scoring import domain
 from ride_scoring.errors import UNREADABLE
-from ride_scoring.models import compiled
+from ride_scoring.models import compiled, model
+from ride_scoring.models.files import Directory
 from ride_scoring.models.store import Manifest, file_key, manifest_key
+from training import answers
 from training.registry import artifacts, model_directory, versions
 from training.registry.model_directory import ModelDirectory
 from training.store.bucket import store_bucket
@@ -45,19 +49,34 @@ class Published(msgspec.Struct, frozen=True):
     """How the compiled model compares with its source, or why there is none."""
 
 
-def publish(client: MlflowClient, s3: "S3Client", bucket: str, name: str, alias: str) -> Published:
-    """Copies the version with the registry's alias, and moves the store's pointer to it.
+def publish(
+    client: MlflowClient,
+    s3: "S3Client",
+    bucket: str,
+    name: str,
+    alias: str,
+    *,
+    registered: ModelVersion | None = None,
+    rides: Sequence[domain.Input] | None = None,
+    constant: bool = False,
+) -> Published:
+    """Copies a version, by default the one with the registry's alias, and moves the store's pointer
+    to it.
 
-    Raises `UserError` and leaves the pointer where it was.
+    `rides` are what a version is tried on, by default typical ones of the city; `constant` says
+    that it is meant to predict one number for all. Raises `UserError` and leaves the pointer where
+    it was.
     """
-    registered = versions.by_alias(client, name, alias)
+    registered = registered or versions.by_alias(client, name, alias)
     version = versions.number(registered)
     store = store_bucket(s3, bucket)
     pointer = Pointer(store, name, alias)
     with model_directory.opened(client, registered) as directory:
-        manifest = _manifest_there(store, registered)
+        manifest = _manifest_there(store, registered, directory)
         if manifest is None:
-            manifest = _write(client, store, registered, directory)
+            tried = rides or answers.drawn()
+            rows = _tried(client, registered, directory, tried, constant=constant)
+            manifest = _write(client, store, registered, directory, rows)
         pointed = pointer.move(version, hashlib.sha256(manifest).hexdigest(), "publish")
         files = msgspec.json.decode(manifest, type=Manifest).files
         return Published(
@@ -67,7 +86,31 @@ def publish(client: MlflowClient, s3: "S3Client", bucket: str, name: str, alias:
         )
 
 
-def _manifest_there(store: Bucket, registered: ModelVersion) -> bytes | None:
+def _tried(
+    client: MlflowClient,
+    registered: ModelVersion,
+    directory: ModelDirectory,
+    rides: Sequence[domain.Input],
+    *,
+    constant: bool,
+) -> list[domain.GoldenRow]:
+    """The golden rows that the version carries, or else ones that are made of the rides.
+
+    Raises `UserError` where its predictions cannot be meant.
+    """
+    if not artifacts.carries(client, registered, artifacts.GOLDEN_ROWS):
+        return answers.golden_rows(directory.path, rides, constant=constant)
+    if directory.compiled:  # it was compared with its source when it was made
+        minutes = model.load(Directory(directory.path)).predict(rides, [0.0] * len(rides))
+        answers.require_plausible(minutes.tolist(), rides, constant=constant)
+    else:
+        answers.golden_rows(directory.path, rides, constant=constant)
+    return artifacts.golden_rows(registered)
+
+
+def _manifest_there(
+    store: Bucket, registered: ModelVersion, directory: ModelDirectory
+) -> bytes | None:
     """The manifest, if the version is published already. Published versions never change: functions
     may serve them, and rollbacks need them."""
     key = manifest_key(registered.name, versions.number(registered))
@@ -81,17 +124,21 @@ def _manifest_there(store: Bucket, registered: ModelVersion) -> bytes | None:
             f"s3://{store.name}/{key} is damaged, and versions are never overwritten: delete it, "
             f"then publish again ({error})"
         ) from error
-    if run_id != registered.run_id:
+    if run_id != _run_id(registered, directory):
         raise UserError(_other(store, key))
     return there.body
 
 
 def _write(
-    client: MlflowClient, store: Bucket, registered: ModelVersion, directory: ModelDirectory
+    client: MlflowClient,
+    store: Bucket,
+    registered: ModelVersion,
+    directory: ModelDirectory,
+    rows: list[domain.GoldenRow],
 ) -> bytes:
     """Writes the files, then the manifest; returns the manifest's bytes."""
     name, version = registered.name, versions.number(registered)
-    manifest = msgspec.json.encode(_manifest(client, registered, directory))
+    manifest = msgspec.json.encode(_manifest(client, registered, directory, rows))
     for path in [_CLAIM, *(path for path in directory.files() if path != _CLAIM)]:
         body = (directory.path / path).read_bytes()
         _create(store, file_key(name, version, path.as_posix()), body)
@@ -114,18 +161,29 @@ def _other(store: Bucket, key: str) -> str:
 
 
 def _manifest(
-    client: MlflowClient, registered: ModelVersion, directory: ModelDirectory
+    client: MlflowClient,
+    registered: ModelVersion,
+    directory: ModelDirectory,
+    rows: list[domain.GoldenRow],
 ) -> Manifest:
     description = yaml.safe_load((directory.path / "MLmodel").read_bytes())
     return Manifest(
         name=registered.name,
         version=versions.number(registered),
-        run_id=str(registered.run_id),
-        metrics=dict(client.get_run(str(registered.run_id)).data.metrics),
+        run_id=_run_id(registered, directory),
+        metrics=dict(client.get_run(registered.run_id).data.metrics) if registered.run_id else {},
         signature=msgspec.Raw(json.dumps(description.get("signature")).encode()),
         files={
             path.as_posix(): hashlib.sha256((directory.path / path).read_bytes()).hexdigest()
             for path in directory.files()
         },
-        golden_rows=artifacts.golden_rows(registered),
+        golden_rows=rows,
     )
+
+
+def _run_id(registered: ModelVersion, directory: ModelDirectory) -> str:
+    """The version's run; of one that was registered from files alone, its MLmodel's digest, which
+    tells it from another registry's version of the same number."""
+    if registered.run_id:
+        return str(registered.run_id)
+    return f"files-{hashlib.sha256((directory.path / _CLAIM).read_bytes()).hexdigest()[:32]}"

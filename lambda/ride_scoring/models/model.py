@@ -60,6 +60,11 @@ def _load(files: ModelFiles, *, allow_pickle: bool) -> LoadedModel:
         compiled_model = compiled.load(content, files)
         takes = matrix_of(compiled_model.metadata.features)
         return LoadedModel("compiled", takes, compiled_model.predict)
+    return load_source(files, allow_pickle=allow_pickle)
+
+
+def load_source(files: ModelFiles, *, allow_pickle: bool) -> LoadedModel:
+    """The model as MLflow wrote it, whether or not it is compiled. Raises like `load`."""
     # Imported here: a compiled model needs none of them.
     from ride_scoring.models import mlmodel, pyfunc, sklearn_flavor  # noqa: PLC0415
 

@@ -29,7 +29,9 @@ module "scoring_function" {
   description = "Scores ride events with the model that an alias names."
   handler     = "ride_scoring.handler.handler"
   environment = local.scoring_environment
-  policy      = { name = "scoring", json = data.aws_iam_policy_document.scoring.json }
+  # What it is told beside that is whoever deploys it to answer for.
+  environment_variables = var.environment_variables
+  policy                = { name = "scoring", json = data.aws_iam_policy_document.scoring.json }
 
   # A package that is named was built elsewhere, from what its builder knows.
   package                 = var.package == null ? local.packages.function : { path = var.package, sources_sha256 = null }

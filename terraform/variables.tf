@@ -245,6 +245,18 @@ variable "shadow_alias" {
   }
 }
 
+variable "environment_variables" {
+  description = "Further environment variables of the function, for settings that have no variable here: MLFLOW_ALLOW_PICKLE_DESERIALIZATION for an image that may read pickles, or what a model's own code reads. Not for secrets: whoever may read the function's configuration sees them."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(setintersection(keys(var.environment_variables), ["SHADOW_ALIAS", "SHADOW_STREAM_NAME"])) == 0
+    error_message = "environment_variables must not have SHADOW_ALIAS or SHADOW_STREAM_NAME: shadow_alias and shadow_stream set these."
+  }
+}
+
 variable "shadow_stream" {
   description = "Whether the shadow's predictions go to a stream of their own, with as many shards as the predictions stream."
   type        = bool

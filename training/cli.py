@@ -13,7 +13,7 @@ from training.models import DEFAULT_KIND
 from training.names import CHALLENGER, CHAMPION, MODEL, not_followed, serving_alias
 
 if TYPE_CHECKING:
-    from ride_scoring.domain.events import Ride
+    from ride_scoring import domain
     from trips.rules import RuleSet
 
 app = console.new_app("Takes a model of ride durations from trip records to champion, and back.")
@@ -529,7 +529,7 @@ def _say_where_nobody_looks(name: str, alias: str) -> None:
         console.err.print(f"[yellow]{said}[/yellow]")
 
 
-def _rides(sources: list[str]) -> "list[Ride]":
+def _rides(sources: list[str]) -> "list[domain.Input]":
     """Up to a thousand rides, spread over the data."""
     import numpy as np
 

@@ -106,6 +106,7 @@ run "everything_set" {
     reserved_concurrency    = 4
     provisioned_concurrency = 4
     tracing                 = true
+    environment_variables   = { OF_THE_MODEL = "yes" }
     log_retention_days      = 3653
     kms_key_arn             = "arn:aws:kms:eu-west-1:123456789012:key/mine"
     tags                    = { team = "rides" }
@@ -136,6 +137,7 @@ run "everything_set" {
       POWERTOOLS_SERVICE_NAME = "ride-scoring"
       TRACING                 = "true"
       MODEL_BUCKET            = "store"
+      OF_THE_MODEL            = "yes"
     })
     error_message = "The function is told this, and no more."
   }

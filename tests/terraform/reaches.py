@@ -46,6 +46,7 @@ PLANS: Final[dict[str, dict[str, Any]]] = {
         "model_refresh_seconds": 5,
         "shadow_alias": "challenger",
         "shadow_stream": True,
+        "environment_variables": {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "true"},
         "output_aggregation": "kpl",
         "mapping_enabled": False,
         "starting_position": "AT_TIMESTAMP",
@@ -186,7 +187,10 @@ REACHES: Final[tuple[Row, ...]] = (
 """A plan, a variable, and what it sets there: a resource, one of its arguments, and its value."""
 
 TOLD: Final = frozenset(
-    {"model_name", "model_alias", "model_refresh_seconds", "shadow_alias", "output_aggregation"}
+    {
+        *("model_name", "model_alias", "model_refresh_seconds", "shadow_alias"),
+        *("output_aggregation", "environment_variables"),
+    }
 )
 """What scoring is told, and the resource becomes known to a plan only with the store's bucket:
 terraform/tests/root_applied.tftest.hcl has the values."""

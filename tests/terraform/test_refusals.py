@@ -28,6 +28,17 @@ MISTAKES: Final[dict[str, tuple[dict[str, Any], tuple[str, ...]]]] = {
             "image_uri must name an image by its digest",
         ),
     ),
+    "environment": (
+        {"environment_variables": {"MODEL_BUCKET": "theirs", "AWS_REGION": "us-east-1"}},
+        (
+            "environment_variables must not have MODEL_BUCKET: other variables set these",
+            "start with a letter, but not with AWS_",
+        ),
+    ),
+    "shadow": (
+        {"environment_variables": {"SHADOW_ALIAS": "challenger"}},
+        ("environment_variables must not have SHADOW_ALIAS or SHADOW_STREAM_NAME",),
+    ),
     "package": (
         {"package": "/nowhere.zip"},
         ("The function's package /nowhere.zip does not exist: run `make package ARCH=x86_64`",),

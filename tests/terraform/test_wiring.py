@@ -56,6 +56,7 @@ def test_variables_reach_what_they_are_for(planned: Callable[[str], Planned], na
     ("argument", "made_from"),
     [
         ("environment", "local.scoring_environment"),
+        ("environment_variables", "var.environment_variables"),
         ("policy", "data.aws_iam_policy_document.scoring.json"),
     ],
 )

@@ -79,8 +79,8 @@ class Description(msgspec.Struct, frozen=True):
         return None
 
     @property
-    def loader(self) -> str | None:
-        """The module that pyfunc loads the model with."""
+    def loader(self) -> object:
+        """The name of the module that pyfunc loads the model with; None if MLmodel names none."""
         return self.flavors.get("python_function", {}).get("loader_module")
 
     @property
@@ -91,7 +91,7 @@ class Description(msgspec.Struct, frozen=True):
             "sklearn" in self.flavors
             and self.code_path is None
             and not self.has_params
-            and self.loader in {None, "mlflow.sklearn"}
+            and self.loader in (None, "mlflow.sklearn")
             and pyfunc.get("predict_fn", "predict") == "predict"
         )
 

@@ -60,7 +60,7 @@ resource "aws_lambda_function" "this" {
   tags                           = var.tags
 
   environment {
-    variables = merge({ POWERTOOLS_SERVICE_NAME = var.name, TRACING = var.tracing }, var.environment)
+    variables = merge({ POWERTOOLS_SERVICE_NAME = var.name, TRACING = var.tracing }, var.environment, var.environment_variables)
   }
 
   ephemeral_storage {

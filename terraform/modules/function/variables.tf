@@ -27,6 +27,23 @@ variable "environment" {
   nullable    = false
 }
 
+variable "environment_variables" {
+  description = "What the function is told beside that: settings of its own that nothing here has a variable for."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.environment_variables) : can(regex("^[A-Za-z][A-Za-z0-9_]+$", name)) && !startswith(name, "AWS_")])
+    error_message = "environment_variables must have names of letters, digits and underscores that start with a letter, but not with AWS_, which Lambda sets itself."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.environment_variables), concat(keys(var.environment), ["POWERTOOLS_SERVICE_NAME", "TRACING"]))) == 0
+    error_message = "environment_variables must not have ${join(", ", setintersection(keys(var.environment_variables), concat(keys(var.environment), ["POWERTOOLS_SERVICE_NAME", "TRACING"])))}: other variables set these."
+  }
+}
+
 variable "policy" {
   description = "What the function may do beside writing its log and traces: the name of the role's policy, and its statements as the JSON of a document. A new name makes a new policy."
   type        = object({ name = string, json = string })

@@ -299,7 +299,8 @@ def test_a_model_that_predicts_one_number_is_refused_unless_that_is_meant() -> N
         (lambda: "runs:/0123/model", "runs:/0123/model cannot be read"),
         (lambda: "models:/nobody/1", "no version 1 of a model 'nobody'"),
         (lambda: "models:/nobody", "names no version"),
-        (lambda: "no/such/folder", "no/such/folder cannot be read"),
+        (lambda: "no/such/folder", "no/such/folder is no folder: name one that holds"),
+        (lambda: "http://127.0.0.1:9/x", "is no folder: name one that holds"),
         (lambda: str(Path(__file__).parent), "is not an MLflow model: it has no MLmodel file"),
     ],
 )

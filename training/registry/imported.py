@@ -19,6 +19,7 @@ from training.registry import versions
 _REGISTERED: Final = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<number>\d+)|@(?P<alias>[^/@]+))")
 _LOGGED: Final = re.compile(r"models:/m-[0-9a-f]+")
 _OF_MLFLOW: Final = ("runs:/", "models:/")
+_ELSEWHERE: Final = (*_OF_MLFLOW, "s3://")
 _DIGEST_TAG: Final = "files_sha256"
 """Tells whether files are registered already."""
 _FOLDER: Final = "model"
@@ -43,6 +44,11 @@ def version_of(client: MlflowClient, model: str, name: str) -> ModelVersion:
 
 
 def _downloaded(model: str, folder: Path) -> Path:
+    if not model.startswith(_ELSEWHERE) and not Path(model).is_dir():
+        raise UserError(
+            f"{model} is no folder: name one that holds an MLflow model, or models:/NAME/VERSION, "
+            "models:/NAME@ALIAS, runs:/RUN/PATH or s3://BUCKET/PREFIX"
+        )
     try:
         directory = Path(
             mlflow.artifacts.download_artifacts(artifact_uri=model, dst_path=str(folder))

@@ -209,7 +209,7 @@ def served(name: str) -> LoadedModel:
     return predictor
 
 
-@pytest.mark.few(4)
+@pytest.mark.few(3)
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize("logged", MODELS, ids=str)
 def test_a_model_is_served_as_mlflow_scores_it(logged: Logged) -> None:
@@ -282,6 +282,7 @@ def test_a_model_that_predicts_one_number_is_refused_unless_that_is_meant() -> N
     assert published(address, "--name", "constant", "--constant")["version"] == "1"
 
 
+@pytest.mark.few(3)
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize(
     ("log", "complaint"),
@@ -329,6 +330,7 @@ def predicting(answer: Callable[[Any], Any]) -> Any:
     return wrapped(model=Model())
 
 
+@pytest.mark.few(2)
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize(
     ("answer", "complaint"),

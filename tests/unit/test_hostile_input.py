@@ -109,7 +109,9 @@ def test_a_file_that_nests_without_end_does_not_end_the_process(directory: Path,
     ],
 )
 def test_what_looks_like_a_number_a_time_or_an_object_is_text(directory: Path, said: str) -> None:
-    described = json.dumps({"flavors": {"sklearn": skops_flavor()}})
+    inputs = json.dumps([{"name": "trip_distance", "type": "double"}])
+    signed = {"flavors": {"sklearn": skops_flavor()}, "signature": {"inputs": inputs}}
+    described = json.dumps(signed)
     (directory / "MLmodel").write_text(f"{described[1:-1]}\n".join(["{", f", {said}}}"]))
     with guard.only_reads(directory):
         assert model.load(Directory(directory)).way == "sklearn"

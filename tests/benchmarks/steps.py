@@ -97,7 +97,7 @@ def _take_steps(event: Mapping[str, Any], watch: Stopwatch) -> list[bytes]:
     )
     rides = [item.event.ride for item in scorable]
     arrived_at = [item.arrival.arrived_at for item in scorable]
-    names = model.predictor.features
+    names = model.predictor.takes.names
     matrix = watch.time("features", lambda: features.matrix(names, rides, arrived_at))
     minutes = watch.time("predict", lambda: model.predictor._predict(matrix).tolist())
     now = datetime.now(UTC)

@@ -32,6 +32,7 @@ from ride_scoring.models.model import LoadedModel
 from ride_scoring.models.serving import AliasedModel, Unwatched
 from ride_scoring.models.store import ModelStore
 from tests import registered
+from training import tracking
 from training.cli import app
 from trips.profile.drawn import synthetic
 
@@ -185,6 +186,7 @@ HOW: Final = {skops: "skops", signed: "skops", pickled: "cloudpickle", python: "
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with registered.registry(tmp_path_factory.mktemp("mlflow")) as patch:
         patch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true")
+        tracking.client()  # MLflow keeps the registry that an earlier test of this process named
         yield
 
 

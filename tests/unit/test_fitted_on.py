@@ -5,7 +5,7 @@ from typing import Any, Final
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
-from sklearn.ensemble import RandomForestRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.feature_extraction import DictVectorizer, FeatureHasher
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, Ridge
@@ -101,6 +101,25 @@ def test_a_name_that_was_a_number_and_text_is_refused() -> None:
     model = make_pipeline(DictVectorizer(), Ridge()).fit(mixed, [1.0, 2.0])
     with pytest.raises(ModelRefused, match="PULocationID both as a number and as text"):
         inputs_of(model, NAMELESS)
+
+
+def test_text_in_a_form_that_no_ride_has_is_refused() -> None:
+    floats = [{"PU_DO": f"{ride.pickup_zone}.0_{ride.dropoff_zone}.0"} for ride in RIDES]
+    model = make_pipeline(DictVectorizer(), Ridge()).fit(floats, MINUTES)
+    with pytest.raises(
+        ModelRefused, match=r"PU_DO as '1\.0_264\.0', and rides have it as '130_205'"
+    ):
+        inputs_of(model, NAMELESS)
+    text = pd.DataFrame({"PULocationID": [f"{ride.pickup_zone}.0" for ride in RIDES]})
+    model = make_pipeline(OneHotEncoder(), Ridge()).fit(text, MINUTES)
+    with pytest.raises(ModelRefused, match=r"PULocationID as '1\.0'"):
+        inputs_of(model, NAMELESS)
+
+
+def test_categories_of_histogram_boosting_are_text() -> None:
+    categories = frame(PICKUP, MILES).astype({"PULocationID": "category"})
+    model = HistGradientBoostingRegressor(max_iter=5, min_samples_leaf=1).fit(categories, MINUTES)
+    assert inputs_of(model, NAMELESS).fields == (PICKUP, MILES)
 
 
 @pytest.mark.parametrize(

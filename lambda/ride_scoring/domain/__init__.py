@@ -22,6 +22,7 @@ from ride_scoring.domain.features import (
     columns,
     matrix,
     require_known,
+    require_texts,
 )
 from ride_scoring.domain.names import MODEL_NAME, PINNED_MODEL_NAME, PREDICTIONS_STREAM_NAME
 
@@ -44,4 +45,5 @@ __all__ = [
     "prediction",
     "require_known",
     "require_scorable",
+    "require_texts",
 ]

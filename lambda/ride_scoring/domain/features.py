@@ -5,6 +5,7 @@ those it was trained on. All features are float64.
 """
 
 import functools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -143,6 +144,13 @@ _TEXTS: Final[Mapping[str, Callable[[Ride], str]]] = {
     "PU_DO": lambda ride: f"{ride.pickup_zone}_{ride.dropoff_zone}",
 }
 """Features that can be given as text ▸ a ride's, in the MLOps Zoomcamp's form."""
+_ZONE: Final = r"[1-9]\d{0,2}"
+_FORMS: Final = {
+    "PULocationID": re.compile(_ZONE),
+    "DOLocationID": re.compile(_ZONE),
+    "PU_DO": re.compile(f"{_ZONE}_{_ZONE}"),
+}
+_A_RIDE: Final = Ride(130, 205, 3.66)
 COURSE_FIELDS: Final = (Field("PU_DO", is_text=True), Field("trip_distance"))
 """What the MLOps Zoomcamp's models take."""
 FIELDS_UNSEEN: Final = (*(Field(name, is_text=True) for name in _TEXTS), Field("trip_distance"))
@@ -160,6 +168,17 @@ def require_known(fields: Sequence[Field]) -> None:
         raise ModelRefused(
             f"the model takes {', '.join(numbers)} as text: only {', '.join(_TEXTS)} can be given "
             "as text"
+        )
+
+
+def require_texts(name: str, known: Sequence[str]) -> None:
+    """Raises `ModelRefused` where a model knows a feature's text in another form than rides have:
+    it would take each for one that it never saw."""
+    form = _FORMS.get(name)
+    if form is not None and known and not any(map(form.fullmatch, known)):
+        raise ModelRefused(
+            f"the model was fitted on {name} as {known[0]!r}, and rides have it as "
+            f"{_TEXTS[name](_A_RIDE)!r}: fit it on whole numbers of zones"
         )
 
 

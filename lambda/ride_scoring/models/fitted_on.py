@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ride_scoring import domain
 from ride_scoring.errors import ModelRefused
 from ride_scoring.fields import Field
 from ride_scoring.models.inputs import ModelInputs
@@ -44,16 +45,23 @@ def inputs_of(fitted: object, description: Description) -> ModelInputs:
 
 def fields_of(vectorizer: Any) -> tuple[Field, ...]:  # noqa: ANN401 - a DictVectorizer
     """What a DictVectorizer was fitted on: its columns are `name` for numbers, and `name=value` for
-    text. Raises `ModelRefused` where a name was both."""
-    found: dict[str, bool] = {}
-    for column in vectorizer.feature_names_:
-        name, separator, _ = str(column).partition(vectorizer.separator)
-        if found.setdefault(name, bool(separator)) != bool(separator):
-            raise ModelRefused(
-                f"the model was fitted on {name} both as a number and as text: fit it on one of "
-                "the two"
-            )
-    return tuple(Field(name, is_text) for name, is_text in found.items())
+    text. Raises `ModelRefused` where a name was both, or its text is none that an event has."""
+    numbers: dict[str, None] = {}
+    texts: dict[str, list[str]] = {}
+    for column in map(str, vectorizer.feature_names_):
+        name, separator, value = column.partition(vectorizer.separator)
+        if separator:
+            texts.setdefault(name, []).append(value)
+        else:
+            numbers[name] = None
+    if both := numbers.keys() & texts.keys():
+        raise ModelRefused(
+            f"the model was fitted on {', '.join(sorted(both))} both as a number and as text: fit "
+            "it on one of the two"
+        )
+    for name, known in texts.items():
+        domain.require_texts(name, known)
+    return (*(Field(name, is_text=True) for name in texts), *map(Field, numbers))
 
 
 def _first(fitted: object) -> object:
@@ -93,7 +101,9 @@ def _text_columns(first: object, names: Sequence[str]) -> Iterator[str]:
     """The columns whose categories are text."""
     for encoder, columns in _encoders(first, names):
         for name, categories in zip(columns, encoder.categories_, strict=False):
-            if any(isinstance(category, str) for category in np.asarray(categories, dtype=object)):
+            known = [text for text in np.asarray(categories, dtype=object) if isinstance(text, str)]
+            if known:
+                domain.require_texts(name, known)
                 yield name
 
 
@@ -101,6 +111,8 @@ def _encoders(first: object, names: Sequence[str]) -> Iterator[tuple[Any, list[s
     """Each fitted encoder, and the columns that it was fitted on."""
     if hasattr(first, "categories_"):
         yield first, list(names)
+    if (within := getattr(first, "_preprocessor", None)) is not None:
+        yield from _encoders(within, names)  # of histogram boosting on categories
     for _, part, columns in getattr(first, "transformers_", ()):
         yield from _encoders(_first(part), _named(columns, names))
 

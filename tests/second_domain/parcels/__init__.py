@@ -15,7 +15,7 @@ from .events import (
 )
 from .events import Parcel as Input
 from .events import ParcelEvent as Event
-from .features import FIELDS_UNSEEN, FRACTIONAL, columns, matrix, require_known
+from .features import FIELDS_UNSEEN, FRACTIONAL, columns, matrix, require_known, require_texts
 
 __all__ = [
     "FIELDS_UNSEEN",
@@ -36,4 +36,5 @@ __all__ = [
     "prediction",
     "require_known",
     "require_scorable",
+    "require_texts",
 ]

@@ -45,6 +45,11 @@ def matrix(
     return np.array(rows, dtype=np.float64)
 
 
+def require_texts(name: str, known: Sequence[str]) -> None:
+    if not set(known) & set(DEPOTS):
+        raise ModelRefused(f"the model was fitted on {name} as {known[0]}, which is no depot")
+
+
 def columns(
     fields: Sequence[Field],
     parcels: Sequence[Parcel],
